@@ -1,0 +1,63 @@
+# The targets are for people and for CI alike; `make` lists them. Only Go, git
+# and make are needed: what else a target wants it builds or installs itself.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+TOOL     = $(GO) tool -modfile=tools/go.mod
+
+# Packages that hold Go code; tools/ is a module of its own.
+PACKAGES = ./...
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/varved (the server) and bin/varve (the shell), static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/varved ./cmd/varve
+
+.PHONY: run
+run: build ## build and start one node on its defaults: http://127.0.0.1:8086
+	bin/varved
+
+.PHONY: check
+check: ## go vet, staticcheck and formatting
+	$(GO) vet -tags invariants $(PACKAGES)
+	$(TOOL) staticcheck -tags invariants $(PACKAGES)
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make format):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: format
+format: ## format every Go file
+	$(TOOL) gofumpt -w $$(git ls-files '*.go')
+
+.PHONY: test
+test: check ## check, then every test with the race detector and invariants on
+	@GO=$(GO) test/run-tests.sh $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## every fuzz test for FUZZTIME (default 30s) each
+	GO=$(GO) test/run-fuzz.sh $(or $(FUZZTIME),30s)
+
+.PHONY: crash
+crash: build ## 100 rounds of kill -9 in the middle of writes, and again during recovery
+	$(GO) test ./test/crash -count=1 -v -timeout 60m -args -binary $(CURDIR)/bin/varved -rounds $(or $(ROUNDS),100)
+
+.PHONY: compat
+compat: build ## compare with the recorded answers of InfluxDB 1.8.10
+	GO=$(GO) test/influxdiff/compat.sh
+
+.PHONY: compat-clients
+compat-clients: build ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
+	GO=$(GO) test/clients/run.sh
+
+.PHONY: bench-ingest
+bench-ingest: build ## ingestion beside InfluxDB 1.8.10 in the same run: CPU, memory, disk
+	GO=$(GO) test/ingest/run.sh
+
+.PHONY: image-steps
+image-steps: ## the Dockerfile's steps as a script, where there is no Docker engine
+	GO=$(GO) docker/steps.sh

@@ -1,0 +1,2 @@
+// Package test holds the tests that look at the system from outside.
+package test
