@@ -47,16 +47,20 @@ crash: build ## 100 rounds of kill -9 in the middle of writes, and again during 
 	$(GO) test ./test/crash -count=1 -v -timeout 60m -args -binary $(CURDIR)/bin/varved -rounds $(or $(ROUNDS),100)
 
 .PHONY: compat
-compat: build ## compare with the recorded answers of InfluxDB 1.8.10
-	GO=$(GO) test/influxdiff/compat.sh
+compat: ## compare with the recorded answers of InfluxDB 1.8.10
+	$(GO) test ./test/influxdiff -count=1 -v -run TestVarvedAnswersAsInfluxDB
 
 .PHONY: compat-clients
 compat-clients: build ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
 	GO=$(GO) test/clients/run.sh
 
 .PHONY: bench-ingest
-bench-ingest: build ## ingestion beside InfluxDB 1.8.10 in the same run: CPU, memory, disk
-	GO=$(GO) test/ingest/run.sh
+bench-ingest: build bin/influxd ## ingestion beside InfluxDB 1.8.10 in the same run: CPU, memory, disk
+	$(GO) run ./test/ingest -varved bin/varved -influxd bin/influxd
+
+# The reference of the benchmarks. It needs a C compiler.
+bin/influxd:
+	CGO_ENABLED=1 GOBIN=$(CURDIR)/bin $(GO) install -ldflags '-X main.version=1.8.10' github.com/influxdata/influxdb/cmd/influxd@v1.8.10
 
 .PHONY: image-steps
 image-steps: ## the Dockerfile's steps as a script, where there is no Docker engine

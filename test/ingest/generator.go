@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+)
+
+var fieldNames = []string{
+	"usage_user", "usage_system", "usage_idle", "usage_nice", "usage_iowait",
+	"usage_irq", "usage_softirq", "usage_steal", "usage_guest", "usage_guest_nice",
+}
+
+// generator makes the lines of TSBS's "cpu-only": for each time every host once.
+type generator struct {
+	rng    *rand.Rand
+	keys   []string // "cpu,tag=…,…" per host
+	values []float64
+	host   int // the next line is of this host
+	time   time.Time
+}
+
+func newGenerator(hosts int) *generator {
+	g := &generator{
+		rng:  rand.New(rand.NewPCG(123, 0)),
+		time: time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	for h := range hosts {
+		region := []string{"eu-central-1", "us-west-2", "ap-southeast-2", "sa-east-1"}[g.rng.IntN(4)]
+		g.keys = append(g.keys, fmt.Sprintf("cpu,hostname=host_%d,region=%s,datacenter=%s%c,rack=%d,os=%s,arch=%s,team=%s,service=%d,service_version=%d,service_environment=%s",
+			h, region, region, 'a'+g.rng.IntN(3), g.rng.IntN(100),
+			[]string{"Ubuntu16.10", "Ubuntu16.04LTS", "Ubuntu15.10"}[g.rng.IntN(3)],
+			[]string{"x64", "x86"}[g.rng.IntN(2)], []string{"SF", "NYC", "LON", "CHI"}[g.rng.IntN(4)],
+			g.rng.IntN(20), g.rng.IntN(2), []string{"production", "staging", "test"}[g.rng.IntN(3)]))
+		for range fieldNames {
+			g.values = append(g.values, 100*g.rng.Float64())
+		}
+	}
+	return g
+}
+
+// appendLines adds the next n lines.
+func (g *generator) appendLines(dst []byte, n int) []byte {
+	for range n {
+		dst = append(dst, g.keys[g.host]...)
+		for i, name := range fieldNames {
+			v := &g.values[g.host*len(fieldNames)+i]
+			*v = min(max(*v+g.rng.NormFloat64(), 0), 100)
+			dst = append(dst, " ,"[min(i, 1)])
+			dst = append(dst, name...)
+			dst = append(dst, '=')
+			dst = strconv.AppendInt(dst, int64(*v), 10)
+			dst = append(dst, 'i')
+		}
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, g.time.UnixNano(), 10)
+		dst = append(dst, '\n')
+		if g.host++; g.host == len(g.keys) {
+			g.host = 0
+			g.time = g.time.Add(10 * time.Second)
+		}
+	}
+	return dst
+}
