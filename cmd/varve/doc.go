@@ -1,0 +1,7 @@
+// Command varve is the shell of a Varve or InfluxDB 1.x server, with the flags,
+// commands and formats that people know from InfluxDB's "influx".
+//
+//	varve -database telegraf -execute 'SELECT last(usage_idle) FROM cpu' -format csv
+//	varve                      an interactive shell with history
+//	varve -import -path FILE   what "influx_inspect export" writes
+package main

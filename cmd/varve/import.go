@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// Imports are sent in requests of this size, so that memory stays bounded.
+const (
+	importLines = 5000
+	importBytes = 8 << 20
+	maxLine     = 32 << 20
+)
+
+// importer reads the file format of "influx_inspect export" and "influx
+// -import": statements after "# DDL", line protocol after "# DML", and comments
+// that name the database and policy to write to.
+type importer struct {
+	client                 *client
+	out                    io.Writer
+	precision, consistency string
+	linesPerSecond         int // 0: no limit
+
+	database, policy string
+	dml              bool
+	pending          []string
+	pendingBytes     int
+	started          time.Time
+	sent             int // lines, for the rate
+
+	commands, inserts, failed int
+}
+
+func (im *importer) run(ctx context.Context, path string, compressed bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var in io.Reader = f
+	if compressed {
+		if in, err = gzip.NewReader(f); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	im.started = time.Now()
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		if err := im.line(ctx, lines.Text()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := im.flush(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(im.out, "Processed %d commands\nProcessed %d inserts\nFailed %d inserts\n", im.commands, im.inserts, im.failed)
+	if im.failed > 0 {
+		return fmt.Errorf("%d points were not inserted", im.failed)
+	}
+	return nil
+}
+
+func (im *importer) line(ctx context.Context, line string) error {
+	trimmed := strings.TrimSpace(line)
+	if name, ok := cutPrefixFold(trimmed, "# CONTEXT-DATABASE:"); ok {
+		if err := im.flush(ctx); err != nil {
+			return err
+		}
+		im.database, im.policy = strings.TrimSpace(name), ""
+		return nil
+	}
+	if name, ok := cutPrefixFold(trimmed, "# CONTEXT-RETENTION-POLICY:"); ok {
+		if err := im.flush(ctx); err != nil {
+			return err
+		}
+		im.policy = strings.TrimSpace(name)
+		return nil
+	}
+	switch {
+	case strings.HasPrefix(trimmed, "# DDL"):
+		im.dml = false
+		return im.flush(ctx)
+	case strings.HasPrefix(trimmed, "# DML"):
+		im.dml = true
+		return nil
+	case trimmed == "" || strings.HasPrefix(trimmed, "#"):
+		return nil
+	case !im.dml:
+		im.commands++
+		err := im.client.query(ctx, query{text: trimmed}, func(r *response) error { return r.err() })
+		if err != nil {
+			fmt.Fprintf(im.out, "error: %v: %s\n", err, trimmed)
+		}
+		return ctx.Err()
+	}
+	im.pending = append(im.pending, line)
+	im.pendingBytes += len(line) + 1
+	if len(im.pending) >= importLines || im.pendingBytes >= importBytes {
+		return im.flush(ctx)
+	}
+	return nil
+}
+
+// flush sends the lines that wait. A refused request is counted and reported;
+// only a cancelled import stops.
+func (im *importer) flush(ctx context.Context) error {
+	if len(im.pending) == 0 {
+		return ctx.Err()
+	}
+	if im.linesPerSecond > 0 {
+		due := im.started.Add(time.Duration(float64(im.sent) / float64(im.linesPerSecond) * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+		}
+	}
+	err := im.client.write(ctx, strings.Join(im.pending, "\n"), im.database, im.policy, im.precision, im.consistency)
+	if err != nil {
+		im.failed += len(im.pending)
+		fmt.Fprintf(im.out, "error writing batch: %v\n", err)
+	} else {
+		im.inserts += len(im.pending)
+	}
+	im.sent += len(im.pending)
+	im.pending, im.pendingBytes = im.pending[:0], 0
+	return ctx.Err()
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return "", false
+	}
+	return s[len(prefix):], true
+}
