@@ -51,8 +51,14 @@ compat: ## compare with the recorded answers of InfluxDB 1.8.10
 	$(GO) test ./test/influxdiff -count=1 -v -run TestVarvedAnswersAsInfluxDB
 
 .PHONY: compat-clients
-compat-clients: build ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
-	GO=$(GO) test/clients/run.sh
+compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
+	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends influxdb-client python3-influxdb; fi
+	$(GO) test ./test/clients -count=1 -v -timeout 30m -args -clients -binary $(CURDIR)/bin/varved -telegraf $(CURDIR)/bin/telegraf
+
+TELEGRAF_TAGS = custom,inputs.cpu,inputs.mem,inputs.disk,inputs.system,inputs.internal,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx
+
+bin/telegraf:
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/bin $(GO) install -tags '$(TELEGRAF_TAGS)' -ldflags '-s -w' github.com/influxdata/telegraf/cmd/telegraf@v1.39.3
 
 .PHONY: bench-ingest
 bench-ingest: build bin/influxd ## ingestion beside InfluxDB 1.8.10 in the same run: CPU, memory, disk
@@ -64,4 +70,4 @@ bin/influxd:
 
 .PHONY: image-steps
 image-steps: ## the Dockerfile's steps as a script, where there is no Docker engine
-	GO=$(GO) docker/steps.sh
+	docker/steps.sh

@@ -1,0 +1,167 @@
+package clients
+
+import (
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varvedb/varve/test/harness"
+)
+
+var (
+	run      = flag.Bool("clients", false, "run the real clients (make compat-clients)")
+	binary   = flag.String("binary", "", "the varved to talk to; built when empty")
+	telegraf = flag.String("telegraf", "", "a Telegraf with the inputs cpu, mem and internal and both InfluxDB outputs")
+	duration = flag.Duration("duration", time.Minute, "how long Telegraf writes")
+)
+
+// start gives a server for one test, or skips it.
+func start(t *testing.T, program string) *harness.Process {
+	t.Helper()
+	if !*run {
+		t.Skip("real clients run by make compat-clients")
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("%s could not be installed here", program)
+	}
+	if *binary == "" {
+		*binary = harness.Build(t)
+	}
+	server, err := harness.Start(*binary, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// values gives the rows that a query has.
+func values(t *testing.T, server *harness.Process, db, query string) (rows [][]any) {
+	t.Helper()
+	resp, err := http.PostForm(server.URL+"/query?db="+db, url.Values{"q": {query}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Results []struct {
+			Error  string
+			Series []struct{ Values [][]any }
+		}
+	}
+	if err := json.Unmarshal(body, &doc); err != nil || len(doc.Results) != 1 || doc.Results[0].Error != "" {
+		t.Fatalf("%s: %s", query, body)
+	}
+	for _, s := range doc.Results[0].Series {
+		rows = append(rows, s.Values...)
+	}
+	return rows
+}
+
+func TestTelegrafWritesForAMinute(t *testing.T) {
+	for _, c := range []struct{ config, db, precreate string }{
+		{"testdata/telegraf.conf", "telegraf", ""},
+		{"testdata/telegraf_v2.conf", "v2", "v2"},
+	} {
+		t.Run(c.db, func(t *testing.T) {
+			server := start(t, *telegraf)
+			if c.precreate != "" {
+				values(t, server, "", `CREATE DATABASE "`+c.precreate+`"`)
+			}
+			cmd := exec.Command(*telegraf, "--config", c.config)
+			cmd.Env = append(os.Environ(), "VARVE_URL="+server.URL)
+			var log strings.Builder
+			cmd.Stdout, cmd.Stderr = &log, &log
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(*duration)
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+			cmd.Wait()
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, " E! ") && !strings.Contains(line, "database not found") || strings.Contains(line, "dropped") {
+					t.Errorf("Telegraf said: %s", line)
+				}
+			}
+			rows := values(t, server, c.db, `SELECT count(usage_idle) FROM cpu WHERE cpu = 'cpu-total'`)
+			if len(rows) != 1 {
+				t.Fatalf("no cpu rows; Telegraf said:\n%s", log.String())
+			}
+			got, want := rows[0][1].(float64), duration.Seconds()*0.8-5
+			if got < want {
+				t.Errorf("%v rows of cpu-total in %v, want at least %v", got, *duration, want)
+			}
+			dropped := values(t, server, c.db, `SELECT max(metrics_dropped), max(metrics_written) FROM internal_write`)
+			if len(dropped) != 1 || dropped[0][1].(float64) != 0 {
+				t.Errorf("Telegraf's own count of dropped and written metrics: %v", dropped)
+			}
+			t.Logf("%v: %v rows of cpu-total; dropped, written: %v", *duration, got, dropped[0][1:])
+		})
+	}
+}
+
+func TestInfluxShell(t *testing.T) {
+	server := start(t, "influx")
+	host, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	for _, c := range []struct{ execute, format, want string }{
+		{"CREATE DATABASE shell", "column", ""},
+		{`INSERT cpu,host=a\ b usage=1.5,n=2i,s="x, y" 1000`, "column", ""},
+		{`INSERT cpu,host=c usage=2 2000`, "column", ""},
+		{"SELECT * FROM cpu", "column", "name: cpu\ntime host n s    usage\n---- ---- - -    -----\n1000 a b  2 x, y 1.5\n2000 c           2\n"},
+		{"SELECT * FROM cpu GROUP BY host", "csv", "name,tags,time,n,s,usage\ncpu,host=a b,1000,2,\"x, y\",1.5\nname,tags,time,n,s,usage\ncpu,host=c,2000,,,2\n"},
+		{"SHOW MEASUREMENTS", "csv", "name,name\nmeasurements,cpu\n"},
+		{"SHOW TAG VALUES WITH KEY = host", "column", "name: cpu\nkey  value\n---  -----\nhost a b\nhost c\n"},
+		{"SHOW FIELD KEYS", "csv", "name,fieldKey,fieldType\ncpu,n,integer\ncpu,s,string\ncpu,usage,float\n"},
+		{"SELECT mean(usage) FROM cpu", "json", `{"results":[{"series":[{"name":"cpu","columns":["time","mean"],"values":[[0,1.75]]}]}]}` + "\n"},
+	} {
+		for _, shell := range []string{"influx", "varve"} {
+			if shell == "varve" && strings.HasPrefix(c.execute, "INSERT") {
+				continue // written once
+			}
+			program := shell
+			if shell == "varve" {
+				program = filepath.Join(filepath.Dir(*binary), "varve")
+				if _, err := os.Stat(program); err != nil {
+					continue
+				}
+			}
+			out, err := exec.Command(program, "-host", host, "-port", port, "-database", "shell", "-format", c.format, "-execute", c.execute).CombinedOutput()
+			got := strings.ReplaceAll(string(out), `"statement_id":0,`, "")
+			if err != nil || got != c.want {
+				t.Errorf("%s: %s: %v\n got %q\nwant %q", shell, c.execute, err, out, c.want)
+			}
+		}
+	}
+}
+
+func TestInfluxDBPython(t *testing.T) {
+	const python = "/usr/bin/python3" // Debian's, which sees Debian's packages
+	server := start(t, python)
+	if err := exec.Command(python, "-c", "import influxdb").Run(); err != nil {
+		t.Skipf("python3-influxdb could not be installed here: %v", err)
+	}
+	host, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	out, err := exec.Command(python, "testdata/client.py", host, port).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
