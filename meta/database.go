@@ -1,0 +1,45 @@
+package meta
+
+import "time"
+
+// Database is a database and its retention policies. It is immutable.
+type Database struct {
+	UID  uint64
+	Name string
+
+	// DefaultPolicy is a name. It names no policy after the default one was
+	// dropped: requests without a policy then fail, as in InfluxDB.
+	DefaultPolicy string
+	Policies      []*Policy // in the order in which they were created
+}
+
+// Policy gives the policy of that name, the default one for "", or nil.
+func (d *Database) Policy(name string) *Policy {
+	if name == "" {
+		name = d.DefaultPolicy
+	}
+	for _, p := range d.Policies {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Policy is a retention policy. It is immutable.
+type Policy struct {
+	UID           uint64
+	Name          string
+	Duration      time.Duration // how long data is kept; 0 is for ever
+	ShardDuration time.Duration // the span of new shard groups
+	Replicas      int
+}
+
+// Oldest gives the lowest time that a point may have at now, in nanoseconds;
+// ok is false when the policy keeps everything.
+func (p *Policy) Oldest(now time.Time) (t int64, ok bool) {
+	if p.Duration == 0 {
+		return 0, false
+	}
+	return now.Add(-p.Duration).UnixNano(), true
+}

@@ -1,0 +1,24 @@
+// Package meta owns what a cluster must agree on: databases, retention
+// policies, shard groups and who keeps their shards, nodes, and the type of
+// every field. It is kept in etcd, one key per thing that changes by itself
+// (FORMAT.md), and read from memory.
+//
+// A Store watches etcd and publishes an immutable Snapshot behind one atomic
+// pointer: readers take no lock, and go on with the last snapshot while etcd is
+// away, also over a restart, since its last copy is kept on disk. Changes are
+// transactions; each fails within Config.Timeout with an error of kind
+// model.ErrUnavailable when etcd does not answer. After a change has returned,
+// the same Store's Snapshot includes it.
+//
+// That something does not exist is said only after a linearizable read
+// (Store.Refresh): clients drop data on such an answer. Store.Database and
+// Store.Policy follow that rule.
+//
+// Names are labels. Databases, policies, groups, shards and nodes have uids
+// from one counter that are never used twice.
+//
+// What etcd is stands behind the interface KV: package meta/embedded has the
+// real one, in this process or elsewhere, package meta/metatest one in memory.
+// The work that one elected node does (retention, groups ahead of time) is in
+// meta/control.
+package meta

@@ -1,0 +1,290 @@
+package meta
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// recordFormat is the format version in every value. A value of another one is
+// not understood, and not overwritten.
+const recordFormat = 1
+
+// The values in etcd, in JSON. FORMAT.md says what each means.
+type (
+	clusterRecord struct {
+		Format   int    `json:"format"`
+		ID       string `json:"cluster_id"`
+		HashSeed hex64  `json:"hash_seed"`
+	}
+	idsRecord struct {
+		Format int    `json:"format"`
+		Next   uint64 `json:"next"`
+	}
+	changedRecord struct {
+		Format int    `json:"format"`
+		By     uint64 `json:"by"` // node id, for people
+	}
+	nameRecord struct {
+		Format   int    `json:"format"`
+		Database uint64 `json:"database"`
+	}
+	leaseRecord struct {
+		Format int    `json:"format"`
+		Holder uint64 `json:"holder"` // node id
+	}
+	databaseRecord struct {
+		Format        int            `json:"format"`
+		UID           uint64         `json:"uid"`
+		Name          string         `json:"name"`
+		DefaultPolicy string         `json:"default_policy"`
+		Policies      []policyRecord `json:"policies"`
+	}
+	policyRecord struct {
+		UID           uint64   `json:"uid"`
+		Name          string   `json:"name"`
+		Duration      duration `json:"duration"`
+		ShardDuration duration `json:"shard_duration"`
+		Replicas      int      `json:"replicas"`
+	}
+	groupRecord struct {
+		Format    int           `json:"format"`
+		ID        uint64        `json:"id"`
+		Database  uint64        `json:"database"`
+		Policy    uint64        `json:"policy"`
+		Start     time.Time     `json:"start"`
+		End       time.Time     `json:"end"`
+		DeletedAt time.Time     `json:"deleted_at,omitzero"`
+		Shards    []shardRecord `json:"shards"`
+	}
+	shardRecord struct {
+		ID       uint64        `json:"id"`
+		Revision uint64        `json:"revision"`
+		Owners   []ownerRecord `json:"owners"`
+	}
+	ownerRecord struct {
+		Node  uint64     `json:"node"`
+		State OwnerState `json:"state"`
+	}
+	nodeRecord struct {
+		Format      int    `json:"format"`
+		ID          uint64 `json:"id"`
+		Name        string `json:"name"`
+		Incarnation hex64  `json:"incarnation"`
+		Roles       []Role `json:"roles"`
+		Version     string `json:"version"`
+	}
+	// schemaRecord maps field names, escaped as in keys, to types.
+	schemaRecord struct {
+		Format int               `json:"format"`
+		Fields map[string]string `json:"fields,omitempty"`
+		Copied map[string]string `json:"copied,omitempty"`
+	}
+)
+
+// hex64 is 64 random bits, which the numbers of JSON would round for most
+// programs that read them.
+type hex64 uint64
+
+func (h hex64) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x", uint64(h)), nil }
+
+func (h *hex64) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseUint(string(b), 16, 64)
+	*h = hex64(v)
+	return err
+}
+
+// duration is written as in "168h0m0s".
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+// encode writes a record. All of them can be encoded: names are checked for
+// UTF-8 before.
+func encode(record any) []byte {
+	b, err := json.Marshal(record)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", record, err))
+	}
+	return b
+}
+
+// decode reads a record and checks its format version.
+func decode[R any](value []byte, format func(*R) int) (*R, error) {
+	r := new(R)
+	if err := json.Unmarshal(value, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", model.ErrCorrupt, err)
+	}
+	if f := format(r); f != recordFormat {
+		return nil, fmt.Errorf("%w: format version %d, this server knows %d", model.ErrCorrupt, f, recordFormat)
+	}
+	return r, nil
+}
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", model.ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+func decodeCluster(value []byte) (*clusterRecord, error) {
+	r, err := decode(value, func(r *clusterRecord) int { return r.Format })
+	if err == nil && r.ID == "" {
+		err = corrupt("no cluster id")
+	}
+	return r, err
+}
+
+func decodeIDs(value []byte) (*idsRecord, error) {
+	r, err := decode(value, func(r *idsRecord) int { return r.Format })
+	if err == nil && r.Next == 0 {
+		err = corrupt("next id is 0")
+	}
+	return r, err
+}
+
+func databaseToRecord(d *Database) databaseRecord {
+	r := databaseRecord{Format: recordFormat, UID: d.UID, Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: []policyRecord{}}
+	for _, p := range d.Policies {
+		r.Policies = append(r.Policies, policyRecord{p.UID, p.Name, duration(p.Duration), duration(p.ShardDuration), p.Replicas})
+	}
+	return r
+}
+
+func decodeDatabase(value []byte) (*Database, error) {
+	r, err := decode(value, func(r *databaseRecord) int { return r.Format })
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(r.Name); err != nil {
+		return nil, corrupt("database %q: %v", r.Name, err)
+	}
+	d := &Database{UID: r.UID, Name: r.Name, DefaultPolicy: r.DefaultPolicy}
+	for _, pr := range r.Policies {
+		p := &Policy{pr.UID, pr.Name, time.Duration(pr.Duration), time.Duration(pr.ShardDuration), pr.Replicas}
+		if err := p.check(); err != nil {
+			return nil, corrupt("policy %q: %v", p.Name, err)
+		}
+		if p.ShardDuration < minPolicyDuration {
+			return nil, corrupt("policy %q: shard duration %s", p.Name, p.ShardDuration)
+		}
+		d.Policies = append(d.Policies, p)
+	}
+	return d, nil
+}
+
+func groupToRecord(g *ShardGroup) groupRecord {
+	r := groupRecord{
+		Format: recordFormat, ID: g.ID, Database: g.Database, Policy: g.Policy,
+		Start: time.Unix(0, g.Start).UTC(), End: time.Unix(0, g.End).UTC(),
+	}
+	if !g.Live() {
+		r.DeletedAt = time.Unix(0, g.DeletedAt).UTC()
+	}
+	for _, sh := range g.Shards {
+		sr := shardRecord{ID: sh.ID, Revision: sh.Revision}
+		for _, o := range sh.Owners {
+			sr.Owners = append(sr.Owners, ownerRecord(o))
+		}
+		r.Shards = append(r.Shards, sr)
+	}
+	return r
+}
+
+func decodeGroup(value []byte) (*ShardGroup, error) {
+	r, err := decode(value, func(r *groupRecord) int { return r.Format })
+	if err != nil {
+		return nil, err
+	}
+	g := &ShardGroup{ID: r.ID, Database: r.Database, Policy: r.Policy}
+	var ok [2]bool
+	g.Start, ok[0] = nanoseconds(r.Start)
+	g.End, ok[1] = nanoseconds(r.End)
+	if !ok[0] || !ok[1] || g.Start >= g.End || len(r.Shards) == 0 {
+		return nil, corrupt("group %d from %s to %s with %d shards", r.ID, r.Start, r.End, len(r.Shards))
+	}
+	if !r.DeletedAt.IsZero() {
+		g.DeletedAt, ok[0] = nanoseconds(r.DeletedAt)
+		if !ok[0] || g.DeletedAt == 0 {
+			return nil, corrupt("group %d deleted at %s", r.ID, r.DeletedAt)
+		}
+	}
+	for _, sr := range r.Shards {
+		sh := Shard{ID: sr.ID, Revision: sr.Revision}
+		for _, o := range sr.Owners {
+			switch o.State {
+			case Joining, Active, Leaving, Rebuild:
+			default:
+				return nil, corrupt("shard %d: owner state %q", sr.ID, o.State)
+			}
+			sh.Owners = append(sh.Owners, Owner(o))
+		}
+		g.Shards = append(g.Shards, sh)
+	}
+	return g, nil
+}
+
+// nanoseconds gives t in nanoseconds since 1970, if int64 can.
+func nanoseconds(t time.Time) (int64, bool) {
+	n := t.UnixNano()
+	return n, time.Unix(0, n).Equal(t)
+}
+
+func nodeToRecord(n *Node) nodeRecord {
+	return nodeRecord{recordFormat, n.ID, n.Name, hex64(n.Incarnation), n.Roles, n.Version}
+}
+
+func decodeNode(value []byte) (*Node, error) {
+	r, err := decode(value, func(r *nodeRecord) int { return r.Format })
+	if err != nil {
+		return nil, err
+	}
+	return &Node{r.ID, r.Name, uint64(r.Incarnation), r.Roles, r.Version}, nil
+}
+
+func schemaToRecord(fields []schemaField) schemaRecord {
+	r := schemaRecord{Format: recordFormat, Fields: map[string]string{}, Copied: map[string]string{}}
+	for _, f := range fields {
+		to := r.Fields
+		if f.copied {
+			to = r.Copied
+		}
+		to[escape(f.Name)] = f.Type.String()
+	}
+	return r
+}
+
+func decodeSchema(value []byte) ([]schemaField, error) {
+	r, err := decode(value, func(r *schemaRecord) int { return r.Format })
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]schemaField, 0, len(r.Fields)+len(r.Copied))
+	for copied, names := range map[bool]map[string]string{false: r.Fields, true: r.Copied} {
+		for escaped, text := range names {
+			name, ok := unescape(escaped)
+			t := fieldType(text)
+			if !ok || !t.Valid() {
+				return nil, corrupt("field %q of type %q", escaped, text)
+			}
+			fields = append(fields, schemaField{Field: model.Field{Name: name, Type: t}, copied: copied})
+		}
+	}
+	return sortFields(fields)
+}
+
+func fieldType(name string) model.FieldType {
+	for t := model.Float; t.Valid(); t++ {
+		if t.String() == name {
+			return t
+		}
+	}
+	return 0
+}

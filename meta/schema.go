@@ -1,0 +1,213 @@
+package meta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Bounds of what one transaction carries; etcd refuses requests over 1.5 MB.
+const (
+	maxSchemaBytes = 1 << 20 // of one measurement in one group
+	maxCopyBytes   = 1 << 20 // of a chunk of Succeed, beyond the last value
+)
+
+// EnsureFields gives the agreed types of fields in a group: fields[i].Name has
+// the type result[i].Type there. Names that are new get the type asked for;
+// the first one wins, here and between nodes, and the same answer is given to
+// all. The result is fields itself when all types are as asked.
+//
+// Known fields cost a look into the Snapshot: no lock, no request to etcd. A
+// type that was copied from the group before is confirmed by its first use, or
+// replaced if that use asks for another; with etcd away it is taken as agreed.
+func (s *Store) EnsureFields(ctx context.Context, groupID uint64, measurement string, fields []model.Field) ([]model.Field, error) {
+	m := s.Snapshot().measurement(groupID, measurement)
+	if m.settled(fields) {
+		return m.agree(fields), nil
+	}
+	if m.knows(fields) && time.Now().UnixNano() < s.awayTill.Load() {
+		return m.agree(fields), nil
+	}
+	err := s.addFields(ctx, groupID, measurement, fields)
+	m = s.Snapshot().measurement(groupID, measurement)
+	switch known := m.knows(fields); {
+	case err != nil && !(known && errors.Is(err, model.ErrUnavailable)):
+		return nil, err
+	case !known: // the group was dropped at this moment
+		return nil, groupNotFound(groupID)
+	}
+	return m.agree(fields), nil
+}
+
+// settled reports whether all fields are known and none is a mere copy. A nil
+// measurement knows none.
+func (m *measurement) settled(fields []model.Field) bool {
+	return !slices.ContainsFunc(fields, func(f model.Field) bool {
+		known := m.field(f.Name)
+		return known == nil || known.copied
+	})
+}
+
+func (m *measurement) knows(fields []model.Field) bool {
+	return !slices.ContainsFunc(fields, func(f model.Field) bool { return m.field(f.Name) == nil })
+}
+
+// agree gives fields with the agreed types. All of them are known.
+func (m *measurement) agree(fields []model.Field) []model.Field {
+	agreed, shared := fields, true
+	for i, f := range fields {
+		t := m.field(f.Name).Type
+		if t == f.Type {
+			continue
+		}
+		if shared {
+			agreed, shared = slices.Clone(fields), false
+		}
+		agreed[i].Type = t
+	}
+	return agreed
+}
+
+// with gives the fields of m after a write with those given.
+func (m *measurement) with(fields []model.Field) []schemaField {
+	var to []schemaField
+	if m != nil {
+		to = slices.Clone(m.fields)
+	}
+	for _, f := range fields {
+		i, ok := slices.BinarySearchFunc(to, f.Name, compareField)
+		switch {
+		case !ok:
+			to = slices.Insert(to, i, schemaField{Field: f})
+		case to[i].copied:
+			to[i] = schemaField{Field: f}
+		}
+	}
+	return to
+}
+
+// addFields agrees on the types of fields that are new or mere copies. It
+// tries on the Snapshot as it is first: one that is old loses the transaction,
+// and is fresh after that.
+func (s *Store) addFields(ctx context.Context, groupID uint64, name string, fields []model.Field) error {
+	for _, f := range fields {
+		if !f.Type.Valid() {
+			return invalid(fmt.Sprintf("field %q has no type", f.Name))
+		}
+	}
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	fresh := false
+	return s.retry(ctx, func() (bool, error) {
+		now := s.Snapshot()
+		m := now.measurement(groupID, name)
+		if m.settled(fields) {
+			return true, nil
+		}
+		g := now.group(groupID)
+		if g == nil && !fresh {
+			fresh = true
+			return false, s.refresh(ctx)
+		}
+		if g == nil || !g.Live() {
+			return false, groupNotFound(groupID)
+		}
+		value := encode(schemaToRecord(m.with(fields)))
+		if len(value) > maxSchemaBytes {
+			return false, &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("measurement %q has too many fields", name)}
+		}
+		key := s.keys.measurement(groupID, name)
+		modified := int64(0)
+		if m != nil {
+			modified = m.modified
+		}
+		return s.commit(ctx, "add fields",
+			[]Condition{{Key: key, Revision: modified}, {Key: g.key, Revision: g.modified}},
+			[]Op{Put(key, value)})
+	})
+}
+
+// copySchema writes the types used in one group as copies for another, in
+// chunks that etcd takes. Nobody else writes there, since the group does not
+// exist yet.
+func (s *Store) copySchema(ctx context.Context, fence Fence, from *groupSchema, to uint64) error {
+	if from == nil {
+		return nil
+	}
+	var ops []Op
+	size := 0
+	flush := func() error {
+		if len(ops) == 0 {
+			return nil
+		}
+		err := s.change(ctx, func(ctx context.Context, _ *Snapshot) (bool, error) {
+			return s.fenced(ctx, "copy schema", fence, nil, ops)
+		})
+		ops, size = nil, 0
+		return err
+	}
+	for _, m := range from.measurements {
+		fields := m.copies()
+		if len(fields) == 0 {
+			continue
+		}
+		op := Put(s.keys.measurement(to, m.name), encode(schemaToRecord(fields)))
+		if size += len(op.Key) + len(op.Value); size > maxCopyBytes || len(ops) == MaxOps-1 {
+			if err := flush(); err != nil {
+				return err
+			}
+			size = len(op.Key) + len(op.Value)
+		}
+		ops = append(ops, op)
+	}
+	return flush()
+}
+
+// copies gives the fields that something was written with, as copies.
+func (m *measurement) copies() []schemaField {
+	var out []schemaField
+	for _, f := range m.fields {
+		if !f.copied {
+			out = append(out, schemaField{Field: f.Field, copied: true})
+		}
+	}
+	return out
+}
+
+// Fields gives the agreed types of a measurement in a group, sorted by name;
+// only those that something was written with.
+func (s *Snapshot) Fields(groupID uint64, measurement string) []model.Field {
+	m := s.measurement(groupID, measurement)
+	if m == nil {
+		return nil
+	}
+	out := make([]model.Field, 0, len(m.fields))
+	for _, f := range m.fields {
+		if !f.copied {
+			out = append(out, f.Field)
+		}
+	}
+	return out
+}
+
+// Measurements gives the names of the measurements of a group that something
+// was written with, sorted.
+func (s *Snapshot) Measurements(groupID uint64) []string {
+	g := s.schema(groupID)
+	if g == nil {
+		return nil
+	}
+	var out []string
+	for _, m := range g.measurements {
+		if slices.ContainsFunc(m.fields, func(f schemaField) bool { return !f.copied }) {
+			out = append(out, m.name)
+		}
+	}
+	slices.SortFunc(out, strings.Compare)
+	return out
+}
