@@ -1,11 +1,7 @@
 package clients
 
 import (
-	"encoding/json"
 	"flag"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/test/grafana"
 	"github.com/varvedb/varve/test/harness"
 )
 
@@ -48,30 +45,35 @@ func start(t *testing.T, program string) *harness.Process {
 }
 
 // values gives the rows that a query has.
-func values(t *testing.T, server *harness.Process, db, query string) (rows [][]any) {
+func values(t *testing.T, server *harness.Process, db, query string) [][]any {
 	t.Helper()
-	resp, err := http.PostForm(server.URL+"/query?db="+db, url.Values{"q": {query}})
+	rows, err := server.Query(db, query)
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Results []struct {
-			Error  string
-			Series []struct{ Values [][]any }
-		}
-	}
-	if err := json.Unmarshal(body, &doc); err != nil || len(doc.Results) != 1 || doc.Results[0].Error != "" {
-		t.Fatalf("%s: %s", query, body)
-	}
-	for _, s := range doc.Results[0].Series {
-		rows = append(rows, s.Values...)
 	}
 	return rows
+}
+
+// runTelegraf lets Telegraf write for the given time and looks at what it says.
+func runTelegraf(t *testing.T, server *harness.Process, config string) {
+	t.Helper()
+	cmd := exec.Command(*telegraf, "--config", config)
+	cmd.Env = append(os.Environ(), "VARVE_URL="+server.URL)
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(*duration)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	cmd.Wait()
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, " E! ") || strings.Contains(line, "dropped") {
+			t.Errorf("Telegraf said: %s", line)
+		}
+	}
 }
 
 func TestTelegrafWritesForAMinute(t *testing.T) {
@@ -84,26 +86,10 @@ func TestTelegrafWritesForAMinute(t *testing.T) {
 			if c.precreate != "" {
 				values(t, server, "", `CREATE DATABASE "`+c.precreate+`"`)
 			}
-			cmd := exec.Command(*telegraf, "--config", c.config)
-			cmd.Env = append(os.Environ(), "VARVE_URL="+server.URL)
-			var log strings.Builder
-			cmd.Stdout, cmd.Stderr = &log, &log
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(*duration)
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Error(err)
-			}
-			cmd.Wait()
-			for line := range strings.Lines(log.String()) {
-				if strings.Contains(line, " E! ") && !strings.Contains(line, "database not found") || strings.Contains(line, "dropped") {
-					t.Errorf("Telegraf said: %s", line)
-				}
-			}
+			runTelegraf(t, server, c.config)
 			rows := values(t, server, c.db, `SELECT count(usage_idle) FROM cpu WHERE cpu = 'cpu-total'`)
 			if len(rows) != 1 {
-				t.Fatalf("no cpu rows; Telegraf said:\n%s", log.String())
+				t.Fatal("no rows of cpu-total")
 			}
 			got, want := rows[0][1].(float64), duration.Seconds()*0.8-5
 			if got < want {
@@ -115,6 +101,29 @@ func TestTelegrafWritesForAMinute(t *testing.T) {
 			}
 			t.Logf("%v: %v rows of cpu-total; dropped, written: %v", *duration, got, dropped[0][1:])
 		})
+	}
+}
+
+// TestDashboardsShowWhatTelegrafWrote runs Telegraf with the configuration of
+// the compose file and then sends every query of every dashboard.
+func TestDashboardsShowWhatTelegrafWrote(t *testing.T) {
+	server := start(t, *telegraf)
+	begin := time.Now()
+	runTelegraf(t, server, "../../docker/telegraf.conf")
+	files, err := filepath.Glob("../../grafana/dashboards/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		d, err := grafana.ReadDashboard(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := grafana.Show(d, server, begin, time.Now())
+		if err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s: %d queries returned rows", d.Title, n)
 	}
 }
 

@@ -2,9 +2,14 @@ package grafana
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/varvedb/varve/test/harness"
 )
 
 // Dashboard is what the tests need of a dashboard's JSON.
@@ -76,4 +81,37 @@ func Fill(query string, values map[string][]string, min, max int64) string {
 		"$__interval_ms", "10000",
 		"$__interval", "10s",
 	).Replace(query)
+}
+
+// Show sends what a dashboard sends for the time from start to end: the queries
+// of its variables, then those of its panels. It gives the number of panels'
+// queries that returned values; an error names all that did not.
+func Show(d *Dashboard, server *harness.Process, start, end time.Time) (shown int, err error) {
+	var wrong []error
+	values := map[string][]string{}
+	for _, v := range d.Templating.List {
+		rows, err := server.Query("telegraf", v.Query)
+		if err != nil || len(rows) == 0 {
+			wrong = append(wrong, fmt.Errorf("%s: variable %s has %d values: %w", d.Title, v.Name, len(rows), err))
+		}
+		for _, row := range rows {
+			values[v.Name] = append(values[v.Name], fmt.Sprint(row[len(row)-1]))
+		}
+	}
+	for _, p := range d.Panels {
+		for _, target := range p.Targets {
+			q := Fill(target.Query, values, start.UnixMilli(), end.UnixMilli())
+			rows, err := server.Query("telegraf", q)
+			if err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: panel %q: %s: %w", d.Title, p.Title, q, err))
+				continue
+			}
+			if !slices.ContainsFunc(rows, func(row []any) bool { return len(row) > 1 && row[1] != nil }) {
+				wrong = append(wrong, fmt.Errorf("%s: panel %q shows nothing: %s", d.Title, p.Title, q))
+				continue
+			}
+			shown++
+		}
+	}
+	return shown, errors.Join(wrong...)
 }
