@@ -1,0 +1,114 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
+)
+
+// Catalog is the databases and policies of meta as queries see them.
+type Catalog struct {
+	meta *meta.Store
+}
+
+var _ query.Catalog = (*Catalog)(nil)
+
+// NewCatalog gives the Catalog of a store.
+func NewCatalog(store *meta.Store) *Catalog { return &Catalog{meta: store} }
+
+// Databases implements query.Catalog.
+func (c *Catalog) Databases(context.Context) ([]*query.Database, error) {
+	all := c.meta.Snapshot().Databases()
+	out := make([]*query.Database, len(all))
+	for i, d := range all {
+		out[i] = describe(d)
+	}
+	return out, nil
+}
+
+// Database implements query.Catalog.
+func (c *Catalog) Database(ctx context.Context, name string) (*query.Database, error) {
+	d, err := c.meta.Database(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return describe(d), nil
+}
+
+func describe(d *meta.Database) *query.Database {
+	out := &query.Database{Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: make([]query.Policy, len(d.Policies))}
+	for i, p := range d.Policies {
+		out.Policies[i] = query.Policy{
+			Name:          p.Name,
+			Duration:      p.Duration,
+			ShardDuration: p.ShardDuration,
+			Replication:   p.Replicas,
+		}
+	}
+	return out
+}
+
+// CreateDatabase implements query.Catalog.
+func (c *Catalog) CreateDatabase(ctx context.Context, name string, policy *query.PolicySpec) error {
+	if policy == nil {
+		return c.meta.CreateDatabase(ctx, name, nil)
+	}
+	spec, err := specOf(policy)
+	if err != nil {
+		return err
+	}
+	return c.meta.CreateDatabase(ctx, name, &spec)
+}
+
+// DropDatabase implements query.Catalog.
+func (c *Catalog) DropDatabase(ctx context.Context, name string) error {
+	return c.meta.DropDatabase(ctx, name)
+}
+
+// CreatePolicy implements query.Catalog.
+func (c *Catalog) CreatePolicy(ctx context.Context, database string, policy query.PolicySpec, makeDefault bool) error {
+	spec, err := specOf(&policy)
+	if err != nil {
+		return err
+	}
+	return c.meta.CreatePolicy(ctx, database, spec, makeDefault)
+}
+
+// AlterPolicy implements query.Catalog.
+func (c *Catalog) AlterPolicy(ctx context.Context, database, policy string, change query.PolicyChange) error {
+	if err := noLimits(change.FutureLimit, change.PastLimit); err != nil {
+		return err
+	}
+	return c.meta.AlterPolicy(ctx, database, policy, meta.PolicyUpdate{
+		Duration:      change.Duration,
+		ShardDuration: change.ShardDuration,
+		Replicas:      change.Replication,
+		Default:       change.MakeDefault,
+	})
+}
+
+// DropPolicy implements query.Catalog.
+func (c *Catalog) DropPolicy(ctx context.Context, database, policy string) error {
+	return c.meta.DropPolicy(ctx, database, policy)
+}
+
+func specOf(p *query.PolicySpec) (meta.PolicySpec, error) {
+	spec := meta.PolicySpec{Name: p.Name, Duration: p.Duration, Replicas: p.Replication}
+	if p.ShardDuration != nil {
+		spec.ShardDuration = *p.ShardDuration
+	}
+	return spec, noLimits(p.FutureLimit, p.PastLimit)
+}
+
+// noLimits refuses the limits on write times of InfluxDB 1.12.
+func noLimits(limits ...*time.Duration) error {
+	for _, l := range limits {
+		if l != nil && *l != 0 {
+			return &model.Error{Kind: model.ErrNotSupported, Text: "FUTURE LIMIT and PAST LIMIT are not supported yet"}
+		}
+	}
+	return nil
+}

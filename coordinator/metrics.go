@@ -1,0 +1,33 @@
+package coordinator
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics is what a Writer counts.
+type metrics struct {
+	seconds prometheus.Histogram
+	refused prometheus.Counter
+	failed  prometheus.Counter
+	deletes prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	f := promauto.With(r)
+	return &metrics{
+		seconds: f.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "coordinator", Name: "write_seconds", Help: "Time from the parsed batch to the answer of its owners.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}),
+		refused: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "refused_rows_total", Help: "Rows not stored for their content: type or age.",
+		}),
+		failed: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "failed_writes_total", Help: "Writes that failed as a whole.",
+		}),
+		deletes: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "deletes_total", Help: "Deletes sent to shards.",
+		}),
+	}
+}

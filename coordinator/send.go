@@ -1,0 +1,126 @@
+package coordinator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+)
+
+// errTimeout ends a write that did not meet its level in time. The text is
+// InfluxDB's.
+var errTimeout = &model.Error{Kind: model.ErrUnavailable, Text: "timeout"}
+
+// errChanged ends a write whose database, policy or shard group was dropped
+// while it ran. It comes again and finds what there is then.
+var errChanged = &model.Error{Kind: model.ErrUnavailable, Text: "write failed: the database was being changed"}
+
+// passing gives an error of meta, met in the middle of a write, the kind that
+// says it passes by itself, unless it is about what the write asks for.
+func passing(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
+		return cause
+	case errors.Is(err, model.ErrInvalid), errors.Is(err, model.ErrTooLarge):
+		return err
+	case errors.Is(err, model.ErrNotFound):
+		return errChanged
+	}
+	return unavailable(err)
+}
+
+// answer is what an owner said to a batch.
+type answer struct {
+	node uint64
+	err  error
+}
+
+// send stamps a part, sends it to all owners of its shard at once and returns
+// when enough of them have it. The others go on: one slow owner delays nobody.
+func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) error {
+	if p.batch == nil {
+		return nil
+	}
+	if err := w.stamps.stamp(p.batch, p.shard.ID); err != nil {
+		return unavailable(err)
+	}
+	var owners []uint64
+	for _, o := range p.shard.Owners {
+		if o.State == meta.Active || o.State == meta.Leaving {
+			owners = append(owners, o.Node)
+		}
+	}
+	need := level.Needs(len(owners))
+	// Not bounded by ctx: an owner that has begun is not interrupted because
+	// the client has its answer.
+	sending := context.WithoutCancel(ctx)
+	answers := make(chan answer, len(owners)) // holds all, so no sender waits
+	for _, node := range owners {
+		hold.take()
+		w.sends.Go(func() {
+			defer hold.release()
+			answers <- answer{node, w.sendTo(sending, node, p)}
+		})
+	}
+	var acked int
+	var failed []answer
+	for acked < need && len(failed) <= len(owners)-need {
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				acked++
+				continue
+			}
+			w.log.Warn("owner refused a batch", "shard", p.shard.ID, "node", a.node, "error", a.err)
+			failed = append(failed, a)
+		case <-ctx.Done():
+			w.log.Warn("owners did not answer in time", "shard", p.shard.ID, "acked", acked, "needed", need)
+			return context.Cause(ctx)
+		}
+	}
+	if acked >= need {
+		return nil
+	}
+	return w.notMet(acked, need, failed)
+}
+
+// sendTo sends a part to one owner.
+func (w *Writer) sendTo(ctx context.Context, node uint64, p *part) error {
+	peer := w.peers.Peer(node)
+	if peer == nil {
+		return fmt.Errorf("node %d: %w", node, model.ErrUnavailable)
+	}
+	return peer.Write(ctx, p.ref(), p.batch)
+}
+
+// notMet says which owners are missing. It carries no text of theirs: words in
+// it could make a client drop the batch instead of sending it again.
+func (w *Writer) notMet(acked, need int, failed []answer) error {
+	slices.SortFunc(failed, func(a, b answer) int { return cmp.Compare(a.node, b.node) })
+	kind := model.ErrUnavailable
+	names := make([]string, len(failed))
+	overloaded := 0
+	for i, f := range failed {
+		names[i] = w.nodeName(f.node)
+		if errors.Is(f.err, model.ErrOverloaded) {
+			overloaded++
+		}
+	}
+	if overloaded == len(failed) {
+		kind = model.ErrOverloaded
+	}
+	return &model.Error{Kind: kind, Text: fmt.Sprintf("write consistency not met: acked %d of %d (not stored by %s)",
+		acked, need, strings.Join(names, ", "))}
+}
+
+func (w *Writer) nodeName(id uint64) string {
+	if n := w.meta.Snapshot().Node(id); n != nil {
+		return n.Name
+	}
+	return fmt.Sprintf("node %d", id)
+}

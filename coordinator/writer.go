@@ -1,0 +1,185 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+)
+
+// WriteRequest is the rows of one request for one retention policy.
+type WriteRequest struct {
+	Database string
+	Policy   string // "": the database's default
+	// Batch has the key of every series.
+	Batch *model.Batch
+	Level Level
+	// Release, when set, is called once when nothing reads Batch any more. That
+	// may be after Write has returned: an owner may still be at work.
+	Release func()
+}
+
+// Writer distributes writes and deletes. It is safe for concurrent use.
+type Writer struct {
+	cfg     Config
+	meta    *meta.Store
+	clock   *Clock
+	peers   *Peers
+	log     *slog.Logger
+	metrics *metrics
+	stamps  *stamps
+	sends   sync.WaitGroup // to owners
+}
+
+// NewWriter gives a Writer. The batches that it stamps come from the node
+// peers.Local. reg may be nil.
+func NewWriter(cfg Config, store *meta.Store, clock *Clock, peers *Peers, log *slog.Logger, reg prometheus.Registerer) (*Writer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	stamps, err := newStamps(clock, peers.Local)
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{cfg: cfg, meta: store, clock: clock, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps}, nil
+}
+
+// Close waits until no owner is at work for a write. There must be no call of
+// Write or Delete any more.
+func (w *Writer) Close() { w.sends.Wait() }
+
+// Write stores the rows of r and returns when r.Level is met for each of the
+// shards they belong to. It takes over r.Batch.
+//
+// A *PartialWriteError says that all rows but those refused for their content
+// were stored. model.ErrNotFound names a database that does not exist for
+// certain, ErrPolicyNotFound a retention policy, model.ErrTooLarge says that
+// the rows are spread too far. Every other error passes by itself and is of
+// kind model.ErrUnavailable or model.ErrOverloaded; rows may have been stored
+// then.
+//
+// A write goes on when the client has gone, since half of it may be stored.
+func (w *Writer) Write(ctx context.Context, r WriteRequest) error {
+	hold := newHold(r.Release)
+	defer hold.release()
+	if r.Database == "" {
+		return &model.Error{Kind: model.ErrInvalid, Text: "database is required"}
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), w.cfg.WriteTimeout, errTimeout)
+	defer cancel()
+	start := time.Now()
+	refused, err := w.write(ctx, r, hold)
+	w.metrics.seconds.Observe(time.Since(start).Seconds())
+	w.metrics.refused.Add(float64(refused.count))
+	switch {
+	case err != nil:
+		w.metrics.failed.Inc()
+		return err
+	case refused.count > 0:
+		return &PartialWriteError{Reason: refused.reason, Dropped: refused.count}
+	}
+	return nil
+}
+
+func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal, error) {
+	policy, err := w.policy(ctx, r.Database, r.Policy)
+	if err != nil || r.Batch.Rows() == 0 {
+		return refusal{}, err
+	}
+	parts, late, err := w.split(ctx, policy, r.Batch)
+	if err != nil {
+		return refusal{}, err
+	}
+	// The schema of every part before the first is sent: a part that is refused
+	// for a reason that passes should leave nothing behind.
+	var refused refusal
+	for i := range parts {
+		conflicts, err := w.agree(ctx, &parts[i])
+		if err != nil {
+			return refusal{}, err
+		}
+		refused.add(conflicts)
+	}
+	refused.add(late)
+	return refused, w.sendAll(ctx, parts, r.Level, hold)
+}
+
+// policy resolves the names of a request.
+func (w *Writer) policy(ctx context.Context, database, policy string) (*meta.Policy, error) {
+	_, p, err := w.meta.Policy(ctx, database, policy)
+	switch {
+	case err == nil:
+		return p, nil
+	case !errors.Is(err, model.ErrNotFound):
+		return nil, passing(ctx, err)
+	case w.meta.Snapshot().Database(database) == nil:
+		return nil, databaseNotFound(database)
+	}
+	if policy == "" {
+		policy = w.meta.Snapshot().Database(database).DefaultPolicy
+	}
+	return nil, policyNotFound(policy)
+}
+
+// sendAll stamps the parts and sends each to the owners of its shard.
+func (w *Writer) sendAll(ctx context.Context, parts []part, level Level, hold *hold) error {
+	if level == Default {
+		level = w.cfg.Level
+	}
+	if len(parts) == 1 {
+		return w.send(ctx, &parts[0], level, hold)
+	}
+	var g errgroup.Group
+	g.SetLimit(partsAtOnce)
+	for i := range parts {
+		if parts[i].batch != nil {
+			g.Go(func() error { return w.send(ctx, &parts[i], level, hold) })
+		}
+	}
+	return g.Wait()
+}
+
+// partsAtOnce bounds the shards that one write is sent to at a time.
+const partsAtOnce = 16
+
+// refusal counts rows that are not stored for their content.
+type refusal struct {
+	count  int
+	reason string // of the first
+}
+
+func (r *refusal) add(o refusal) {
+	r.count += o.count
+	if r.reason == "" {
+		r.reason = o.reason
+	}
+}
+
+// hold calls a function when the last of those who hold it releases it.
+type hold struct {
+	holders atomic.Int64
+	done    func()
+}
+
+// newHold gives a hold with one holder. done may be nil.
+func newHold(done func()) *hold {
+	h := &hold{done: done}
+	h.holders.Store(1)
+	return h
+}
+
+func (h *hold) take() { h.holders.Add(1) }
+
+func (h *hold) release() {
+	if h.holders.Add(-1) == 0 && h.done != nil {
+		h.done()
+	}
+}

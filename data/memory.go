@@ -1,0 +1,83 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm"
+)
+
+// relieveAgain is how long the reliever waits after a flush that failed.
+const relieveAgain = time.Second
+
+// account notes what the memtables of a shard hold after a write.
+func (n *Node) account(h *handle, shard *tsm.Shard) {
+	held := shard.Info().MemoryBytes
+	if total := n.memory.Add(held - h.memory.Swap(held)); total > n.cfg.MemtableBytes/2 {
+		ask(n.relief)
+	}
+}
+
+// admit refuses rows while the memtables hold all they may. What is being
+// written meanwhile may go beyond that by one batch for each request.
+func (n *Node) admit() error {
+	if held := n.memory.Load(); held >= n.cfg.MemtableBytes {
+		ask(n.relief)
+		n.metrics.overloaded.Inc()
+		return fmt.Errorf("%w: %d bytes wait to be flushed", model.ErrOverloaded, held)
+	}
+	return nil
+}
+
+// reliever flushes the largest memtables until they hold less than half of
+// what they may. The shards flush by size and age on their own; this is for
+// many shards that are written to at once.
+func (n *Node) reliever(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.relief:
+		}
+		for n.relieve(ctx) {
+		}
+	}
+}
+
+// relieve flushes the largest memtable, and reports whether there is more to do.
+func (n *Node) relieve(ctx context.Context) bool {
+	var total, most int64
+	var largest *handle
+	open := n.shards.useOpen()
+	defer func() {
+		for h := range open {
+			n.release(h)
+		}
+	}()
+	for h, shard := range open {
+		held := shard.Info().MemoryBytes
+		h.memory.Store(held)
+		total += held
+		if held > most {
+			largest, most = h, held
+		}
+	}
+	n.memory.Store(total)
+	if largest == nil || total <= n.cfg.MemtableBytes/2 {
+		return false
+	}
+	if err := open[largest].Flush(ctx); err != nil {
+		if ctx.Err() != nil {
+			return false
+		}
+		n.log.Warn("flush to free memory failed", "shard", largest.id, "error", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(relieveAgain):
+		}
+	}
+	return true
+}

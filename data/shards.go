@@ -1,0 +1,333 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm"
+)
+
+// retryOpen is how long a shard that failed to open answers with that error
+// before it is tried again: opening replays a log, which is dear, and what
+// stood in the way (a full disk, no file handles) may pass.
+const retryOpen = 5 * time.Second
+
+// droppedSuffix marks a directory that is being removed: one that a crash left
+// half removed must never be opened as a shard.
+const droppedSuffix = ".dropped"
+
+// shards is the shards below one directory. Each is opened when it is used
+// first; at most keep stay open that nobody uses.
+type shards struct {
+	vfs  vfs.FS
+	dir  string
+	keep int
+	open func(id uint64, fs vfs.FS, dir string) (*tsm.Shard, error)
+
+	uses sync.WaitGroup // of all handles
+
+	mu struct {
+		sync.Mutex
+		byID   map[uint64]*handle // every shard with a directory is in it
+		open   int                // handles with a shard
+		closed bool
+	}
+}
+
+// handle is one shard of the node.
+type handle struct {
+	id uint64
+
+	// Protected by shards.mu.
+	users   int
+	used    time.Time
+	dropped bool // to be removed; nobody begins to use it any more
+
+	// lock is held while the shard is opened, closed or removed. It protects
+	// what follows. With shards.mu held it is only tried.
+	lock  sync.Mutex
+	shard *tsm.Shard // nil while closed
+	err   error      // why it failed to open, until retry
+	retry time.Time
+
+	memory atomic.Int64 // what its memtables held when last asked
+}
+
+// loadShards lists the shards below dir, which is made when missing, and
+// removes what is left of dropped ones. Nothing is opened.
+func loadShards(fsys vfs.FS, dir string, keep int, open func(uint64, vfs.FS, string) (*tsm.Shard, error)) (*shards, error) {
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	names, err := fsys.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &shards{vfs: fsys, dir: dir, keep: keep, open: open}
+	s.mu.byID = make(map[uint64]*handle)
+	for _, name := range names {
+		if strings.HasSuffix(name, droppedSuffix) {
+			if err := fsys.RemoveAll(path.Join(dir, name)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		id, err := strconv.ParseUint(name, 10, 64)
+		if err != nil || shardName(id) != name {
+			continue // not ours: leave it alone
+		}
+		s.mu.byID[id] = &handle{id: id}
+	}
+	return s, nil
+}
+
+// shardName gives the name of a shard's directory, wide enough to sort by id.
+func shardName(id uint64) string { return fmt.Sprintf("%020d", id) }
+
+func (s *shards) path(id uint64) string { return path.Join(s.dir, shardName(id)) }
+
+// has reports whether a shard has a directory here and is not being removed.
+func (s *shards) has(id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.mu.byID[id]
+	return h != nil && !h.dropped
+}
+
+// ids gives all shards that have a directory.
+func (s *shards) ids() []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]uint64, 0, len(s.mu.byID))
+	for id := range s.mu.byID {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// use gives a shard, made when missing, and keeps it open until release. An
+// error of kind model.ErrNotFound says that it is being removed.
+func (s *shards) use(id uint64) (*handle, *tsm.Shard, error) {
+	h, err := s.claim(id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open shard %d: %w", id, err)
+	}
+	h.lock.Lock()
+	shard, err := s.opened(h)
+	h.lock.Unlock()
+	if err != nil {
+		s.release(h)
+		return nil, nil, fmt.Errorf("open shard %d: %w", id, err)
+	}
+	return h, shard, nil
+}
+
+// claim counts a user of a handle.
+func (s *shards) claim(id uint64) (*handle, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return nil, model.ErrClosed
+	}
+	h := s.mu.byID[id]
+	if h == nil {
+		h = &handle{id: id}
+		s.mu.byID[id] = h
+	}
+	if h.dropped {
+		return nil, fmt.Errorf("dropped: %w", model.ErrNotFound)
+	}
+	h.users++
+	s.uses.Add(1)
+	return h, nil
+}
+
+// opened opens the shard of h if it is not. h.lock is held.
+func (s *shards) opened(h *handle) (*tsm.Shard, error) {
+	if h.shard != nil {
+		return h.shard, nil
+	}
+	if h.err != nil && time.Now().Before(h.retry) {
+		return nil, h.err
+	}
+	h.shard, h.err = s.create(h.id)
+	if h.err != nil {
+		h.shard = nil
+		h.retry = time.Now().Add(retryOpen)
+		return nil, h.err
+	}
+	s.mu.Lock()
+	s.mu.open++
+	s.mu.Unlock()
+	return h.shard, nil
+}
+
+func (s *shards) create(id uint64) (*tsm.Shard, error) {
+	dir := s.path(id)
+	if err := s.vfs.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	// The directory's own entry: without it a power cut takes the shard whole.
+	if err := s.vfs.SyncDir(s.dir); err != nil {
+		return nil, err
+	}
+	return s.open(id, s.vfs, dir)
+}
+
+// opens gives the number of shards that are open.
+func (s *shards) opens() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.open
+}
+
+// useOpen gives all shards that are open, each to be released.
+func (s *shards) useOpen() map[*handle]*tsm.Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open := make(map[*handle]*tsm.Shard, s.mu.open)
+	if s.mu.closed {
+		return open
+	}
+	for _, h := range s.mu.byID {
+		if h.dropped || !h.lock.TryLock() {
+			continue
+		}
+		if h.shard != nil {
+			h.users++
+			s.uses.Add(1)
+			open[h] = h.shard
+		}
+		h.lock.Unlock()
+	}
+	return open
+}
+
+// abandoned reports whether h waits to be removed and nobody uses it.
+func (s *shards) abandoned(h *handle) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return h.dropped && h.users == 0
+}
+
+// release ends a use. It closes shards that are unused for longest while more
+// than keep are open, and gives the errors of that.
+func (s *shards) release(h *handle) error {
+	s.mu.Lock()
+	h.users--
+	h.used = time.Now()
+	s.mu.Unlock()
+	defer s.uses.Done()
+	var errs []error
+	for {
+		idle := s.surplus()
+		if idle == nil {
+			return errors.Join(errs...)
+		}
+		if err := s.shut(idle); err != nil {
+			errs = append(errs, fmt.Errorf("close shard %d: %w", idle.id, err))
+		}
+	}
+}
+
+// surplus gives, locked, the handle to close next, or nil.
+func (s *shards) surplus() *handle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.open <= s.keep {
+		return nil
+	}
+	var oldest *handle
+	for _, h := range s.mu.byID {
+		if h.users > 0 || oldest != nil && !h.used.Before(oldest.used) || !h.lock.TryLock() {
+			continue
+		}
+		if h.shard == nil {
+			h.lock.Unlock()
+			continue
+		}
+		if oldest != nil {
+			oldest.lock.Unlock()
+		}
+		oldest = h
+	}
+	return oldest
+}
+
+// shut closes the shard of a locked handle and unlocks it.
+func (s *shards) shut(h *handle) error {
+	defer h.lock.Unlock()
+	if h.shard == nil {
+		return nil
+	}
+	err := h.shard.Close()
+	h.shard = nil
+	h.memory.Store(0)
+	s.mu.Lock()
+	s.mu.open--
+	s.mu.Unlock()
+	return err
+}
+
+// drop removes a shard and its directory. It reports false when the shard is
+// still in use: nobody begins to use it any more, and drop is to be called again.
+func (s *shards) drop(id uint64) (bool, error) {
+	s.mu.Lock()
+	h := s.mu.byID[id]
+	if h == nil {
+		s.mu.Unlock()
+		return true, nil
+	}
+	h.dropped = true
+	free := h.users == 0 && h.lock.TryLock()
+	s.mu.Unlock()
+	if !free {
+		return false, nil
+	}
+	closing := s.shut(h)
+	// Renamed first: a directory half removed must not look like a shard.
+	dead := s.path(id) + droppedSuffix
+	err := s.vfs.Rename(s.path(id), dead)
+	if err == nil {
+		err = s.vfs.SyncDir(s.dir)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) { // never made, or renamed by the call before
+		err = s.vfs.RemoveAll(dead)
+	}
+	if err != nil {
+		return false, fmt.Errorf("drop shard %d: %w", id, errors.Join(err, closing))
+	}
+	s.mu.Lock()
+	delete(s.mu.byID, id)
+	s.mu.Unlock()
+	return true, nil
+}
+
+// close waits for all users, then closes all shards.
+func (s *shards) close() error {
+	s.mu.Lock()
+	s.mu.closed = true
+	all := make([]*handle, 0, len(s.mu.byID))
+	for _, h := range s.mu.byID {
+		all = append(all, h)
+	}
+	s.mu.Unlock()
+	s.uses.Wait()
+	var errs []error
+	for _, h := range all {
+		h.lock.Lock()
+		if err := s.shut(h); err != nil {
+			errs = append(errs, fmt.Errorf("close shard %d: %w", h.id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
