@@ -31,7 +31,9 @@ type FS interface {
 	Free(dir string) (uint64, error)
 }
 
-// File is an open file. Write appends at the position of the last write.
+// File is an open file. Write appends at the end of the file, also after
+// Truncate, which makes a file shorter. Where Read goes on after a Write is not
+// said: a file that is being written is read with ReadAt.
 type File interface {
 	io.Reader
 	io.ReaderAt
