@@ -1,0 +1,87 @@
+package lineprotocol
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
+)
+
+// tsbs gives lines in the form of TSBS cpu-only: 10 tags and 10 integers.
+func tsbs(hosts, points int) []byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	fields := []string{"user", "system", "idle", "nice", "iowait", "irq", "softirq", "steal", "guest", "guest_nice"}
+	var b bytes.Buffer
+	for p := range points {
+		for h := range hosts {
+			fmt.Fprintf(&b, "cpu,arch=x86,datacenter=eu-central-1a,hostname=host_%d,os=Ubuntu16.04LTS,rack=%d,region=eu-central-1,service=%d,service_environment=production,service_version=1,team=SF ", h, h%100, h%20)
+			for i, f := range fields {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				fmt.Fprintf(&b, "usage_%s=%di", f, rng.IntN(101))
+			}
+			fmt.Fprintf(&b, " %d\n", 1451606400000000000+int64(p)*10_000_000_000)
+		}
+	}
+	return b.Bytes()
+}
+
+// BenchmarkParse parses batches of 5,000 lines of known series.
+func BenchmarkParse(b *testing.B) {
+	for _, hosts := range []int{100, 5000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			body := tsbs(hosts, 5000/hosts)
+			cfg := DefaultConfig()
+			cfg.Workers = 1
+			p := NewParser(cfg)
+			run := func() {
+				r, err := p.Parse(body, Options{Now: time.Unix(0, 0)})
+				if err != nil || r.Err != nil {
+					b.Fatal(err, r.Err)
+				}
+				r.Release()
+			}
+			run()
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50000, "ns/value")
+		})
+	}
+}
+
+// BenchmarkLibrary walks the same lines with the library's decoder, which
+// stores nothing.
+func BenchmarkLibrary(b *testing.B) {
+	body := tsbs(100, 50)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d := lineprotocol.NewDecoderWithBytes(body)
+		for d.Next() {
+			if _, err := d.Measurement(); err != nil {
+				b.Fatal(err)
+			}
+			for {
+				if key, _, err := d.NextTag(); err != nil || key == nil {
+					break
+				}
+			}
+			for {
+				if key, _, err := d.NextField(); err != nil || key == nil {
+					break
+				}
+			}
+			if _, err := d.Time(lineprotocol.Nanosecond, time.Time{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50000, "ns/value")
+}

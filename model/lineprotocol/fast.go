@@ -1,0 +1,266 @@
+package lineprotocol
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/varvedb/varve/model"
+)
+
+const (
+	// maxPlainKey and maxPlainField bound what the fast way recognises, so that
+	// the sum stays below maxKeyBytes and need not be checked for each value.
+	maxPlainKey   = 60000
+	maxPlainField = 5000
+)
+
+// fast reads the line that b starts with, if its series and its fields are
+// known and it is written in the usual way. It gives how many bytes the line
+// takes with its end, or 0 when another way must decide; then nothing was
+// stored.
+//
+// What it accepts, the reference decoder accepts with the same values.
+func (w *worker) fast(b []byte) int {
+	raw, ok := w.knownKey(b)
+	if !ok {
+		return 0
+	}
+	key := &w.memo.raws[raw]
+	of := key.series
+	m := w.memo.series[of].measurement
+	i := int(key.length) + 1
+	w.line++
+	values, texts := w.values[:0], w.texts[:0]
+	for k := 0; ; k++ {
+		var f *field
+		if k < len(m.shape) {
+			s := m.shape[k]
+			if n := len(s.prefix); n > 0 && len(b)-i > n && string(b[i:i+n]) == s.prefix {
+				f = s
+				i += n
+			}
+		}
+		if f == nil {
+			var n int
+			if f, n = m.fieldOf(b[i:], k); f == nil {
+				return 0
+			}
+			i += n
+		}
+		if f.line == w.line || i >= len(b) {
+			return 0
+		}
+		f.line = w.line
+		v := lineValue{field: f}
+		switch c := b[i]; {
+		case c-'0' <= 9 || c == '-' || c == '.':
+			var n int
+			if v.typ, v.bits, n = readNumber(b[i:], w.cfg.Unsigned); n == 0 {
+				return 0
+			}
+			i += n
+		case c == '"':
+			var n int
+			if texts, n = appendQuoted(texts, b[i+1:]); n == 0 {
+				return 0
+			}
+			i += 1 + n
+			v.typ, v.bits = model.String, uint64(len(texts))
+		default:
+			bits, n := readBoolean(b[i:])
+			if n == 0 {
+				return 0
+			}
+			i += n
+			v.typ, v.bits = model.Boolean, bits
+		}
+		values = append(values, v)
+		if i < len(b) && b[i] == ',' {
+			i++
+			continue
+		}
+		break
+	}
+	w.values, w.texts = values, texts
+
+	t := w.now
+	if i < len(b) && b[i] == ' ' {
+		var n int
+		if t, n = w.fastTime(b[i+1:]); n == 0 {
+			return 0
+		}
+		i += 1 + n
+	}
+	if i < len(b) && b[i] != '\n' {
+		return 0
+	}
+	w.follow(raw)
+	if w.memo.series[of].batch != w.batch {
+		canonical := b[:key.length]
+		if !key.canonical {
+			canonical = w.memo.keys[of]
+		}
+		w.enter(of, canonical)
+	}
+	w.store(of, t)
+	return i + 1
+}
+
+// knownKey finds the raw key that b starts with. Most often it is the one that
+// came after the last line's key the last time.
+func (w *worker) knownKey(b []byte) (uint32, bool) {
+	if int(w.expected) < len(w.memo.raws) {
+		e := &w.memo.raws[w.expected]
+		n := int(e.length)
+		if len(b) > n && b[n] == ' ' && xxh3.Hash128Seed(b[:n], w.memo.seed) == e.hash {
+			return w.expected, true
+		}
+	}
+	if end := bytes.IndexByte(b, '\n'); end >= 0 {
+		b = b[:end]
+	}
+	n := bytes.IndexByte(b, ' ')
+	for n > 0 && b[n-1] == '\\' {
+		next := bytes.IndexByte(b[n+1:], ' ')
+		if next < 0 {
+			return 0, false
+		}
+		n += 1 + next
+	}
+	if n <= 0 || n > maxPlainKey {
+		return 0, false
+	}
+	return w.memo.raw(xxh3.Hash128Seed(b[:n], w.memo.seed))
+}
+
+// plainKey reports whether a line that begins with these bytes and a blank has
+// them as its key. It is not so where the readings of backslashes differ, and
+// where the bytes are not the beginning of a line.
+func plainKey(key []byte) bool {
+	if len(key) == 0 || len(key) > maxPlainKey || strings.IndexByte(" \t\x00#,", key[0]) >= 0 {
+		return false
+	}
+	return bytes.IndexByte(key, '\n') < 0 && plainBackslashes(key)
+}
+
+// plainFieldName is plainKey for the name of a field with its equal sign.
+func plainFieldName(name []byte) bool {
+	if len(name) == 0 || len(name) > maxPlainField || bytes.ContainsAny(name, "\"\n") || !plainBackslashes(name) {
+		return false
+	}
+	if c := name[0]; c == '\t' || c == 0 {
+		return false
+	}
+	for i, c := range name {
+		if (c == ' ' || c == ',' || c == '=') && (i == 0 || name[i-1] != '\\') {
+			return false
+		}
+	}
+	return true
+}
+
+// plainBackslashes reports whether every backslash has a byte after it that is
+// not one.
+func plainBackslashes(b []byte) bool {
+	for i := bytes.IndexByte(b, '\\'); i >= 0 && i < len(b); i++ {
+		if b[i] == '\\' {
+			i++
+			if i == len(b) || b[i] == '\\' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// fieldOf finds the field whose name b starts with, the k-th of its line, and
+// changes the shape to that. It gives the length of the name with the equal
+// sign, and nil for a name that is new or has special bytes.
+func (m *measurement) fieldOf(b []byte, k int) (*field, int) {
+	for i, c := range b {
+		switch {
+		case c == '=':
+			f := m.fields[string(b[:i])]
+			if f == nil || f.prefix == "" {
+				return nil, 0
+			}
+			m.shape = append(m.shape[:min(k, len(m.shape))], f)
+			return f, i + 1
+		case c <= ' ' || c == '\\' || c == '"' || c == ',' || i > maxPlainField:
+			return nil, 0
+		}
+	}
+	return nil, 0
+}
+
+// appendQuoted adds the string that b holds up to a quote. It gives how many
+// bytes of b that takes with the quote, 0 where the quote is missing or the
+// string is too long.
+func appendQuoted(dst, b []byte) ([]byte, int) {
+	start := len(dst)
+	n, quote := 0, -1
+	for {
+		if quote < n {
+			at := bytes.IndexByte(b[n:], '"')
+			if at < 0 {
+				return dst, 0
+			}
+			quote = n + at
+		}
+		plain := b[n:quote]
+		if at := bytes.IndexByte(plain, '\\'); at >= 0 {
+			plain = plain[:at]
+		}
+		dst = append(dst, plain...)
+		n += len(plain)
+		if len(dst)-start > maxStringBytes {
+			return dst, 0
+		}
+		if n == quote {
+			return dst, n + 1
+		}
+		if b[n+1] == '"' || b[n+1] == '\\' { // there is a quote behind n
+			n++
+		}
+		dst = append(dst, b[n])
+		n++
+	}
+}
+
+// fastTime reads the timestamp that b starts with and gives its length, 0 when
+// it is not one or is out of range.
+func (w *worker) fastTime(b []byte) (int64, int) {
+	if n := len(w.lastTime); n > 0 && len(b) >= n && string(b[:n]) == string(w.lastTime) && (len(b) == n || b[n] == '\n') {
+		return w.lastNanos, n
+	}
+	i := 0
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		i = 1
+	}
+	start := i
+	var v uint64
+	for i < len(b) && i-start < exactDigits {
+		d := b[i] - '0'
+		if d > 9 {
+			break
+		}
+		v = v*10 + uint64(d)
+		i++
+	}
+	if i == start || v > model.MaxTime {
+		return 0, 0
+	}
+	s := int64(v)
+	if negative {
+		s = -s
+	}
+	t, ok := w.precision.nanoseconds(s)
+	if !ok {
+		return 0, 0
+	}
+	w.lastTime, w.lastNanos = b[:i], t
+	return t, i
+}

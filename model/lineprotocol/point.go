@@ -1,0 +1,45 @@
+package lineprotocol
+
+import (
+	"github.com/varvedb/varve/model"
+)
+
+// point is one decoded line. Its slices point into the line or into scratch
+// memory of the decoder and are good until the next line.
+type point struct {
+	rawKey      []byte // measurement and tags as written
+	measurement []byte
+	tags        []pair // sorted by key, keys distinct
+	fields      []fieldValue
+	time        int64
+	timed       bool // else the line has no timestamp
+	maxFields   int  // further ones are left out; the caller refuses such a line
+}
+
+type pair struct {
+	key, value []byte
+}
+
+type fieldValue struct {
+	raw  []byte // the name as written
+	name []byte
+	typ  model.FieldType
+	bits uint64
+	text []byte // for model.String
+}
+
+// reset empties p and keeps its memory.
+func (p *point) reset() {
+	*p = point{tags: p.tags[:0], fields: p.fields[:0], maxFields: p.maxFields}
+}
+
+// forget is reset for a point that is not used for some time.
+func (p *point) forget() {
+	const maxIdle = 4096
+	if cap(p.fields) > maxIdle || cap(p.tags) > maxIdle {
+		p.fields, p.tags = nil, nil
+	}
+	clear(p.tags[:cap(p.tags)])
+	clear(p.fields[:cap(p.fields)])
+	p.reset()
+}

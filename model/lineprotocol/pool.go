@@ -1,0 +1,89 @@
+package lineprotocol
+
+import (
+	"sync"
+
+	"github.com/varvedb/varve/model"
+)
+
+const (
+	// maxPooledBytes bounds what a Parser keeps of released results.
+	maxPooledBytes = 64 << 20
+	// minPooled is the capacity below which a slice is neither kept nor taken
+	// from what is: a batch of many small tables must not sit on large slices.
+	minPooled = 256
+)
+
+// pool keeps the memory of released results for later ones.
+type pool struct {
+	mu struct {
+		sync.Mutex
+		bytes int
+		words [][]uint64
+		rows  [][]uint32
+		times [][]int64
+	}
+}
+
+// takeWords gives an empty slice, with room for n or more when it is new.
+func (p *pool) takeWords(n int) []uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return take(&p.mu.words, n, &p.mu.bytes, 8)
+}
+
+func (p *pool) takeRows(n int) []uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return take(&p.mu.rows, n, &p.mu.bytes, 4)
+}
+
+func (p *pool) takeTimes(n int) []int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return take(&p.mu.times, n, &p.mu.bytes, 8)
+}
+
+func (p *pool) giveWords(s []uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	give(&p.mu.words, s, &p.mu.bytes, 8)
+}
+
+// giveBatch takes the memory of a batch that nobody uses any more.
+func (p *pool) giveBatch(b *model.Batch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range b.Tables {
+		t := &b.Tables[i]
+		give(&p.mu.rows, t.Series, &p.mu.bytes, 4)
+		give(&p.mu.times, t.Times, &p.mu.bytes, 8)
+		for j := range t.Columns {
+			give(&p.mu.words, t.Columns[j].Bits, &p.mu.bytes, 8)
+			give(&p.mu.rows, t.Columns[j].Ends, &p.mu.bytes, 4)
+		}
+	}
+}
+
+func take[T any](from *[][]T, n int, bytes *int, size int) []T {
+	last := len(*from) - 1
+	if last < 0 || n < minPooled {
+		return make([]T, 0, n)
+	}
+	s := (*from)[last]
+	(*from)[last] = nil
+	*from = (*from)[:last]
+	*bytes -= cap(s) * size
+	if cap(s) < n {
+		return make([]T, 0, n)
+	}
+	return s[:0]
+}
+
+func give[T any](to *[][]T, s []T, bytes *int, size int) {
+	if cap(s) < minPooled || *bytes+cap(s)*size > maxPooledBytes {
+		return
+	}
+	*bytes += cap(s) * size
+	*to = append(*to, s)
+}

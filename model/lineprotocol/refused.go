@@ -1,0 +1,54 @@
+package lineprotocol
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/varvedb/varve/model"
+)
+
+// refused collects the lines that cannot be parsed. It keeps the text of the
+// first ones, up to a bound, and counts the others.
+type refused struct {
+	limit int
+	lines int
+	more  int // lines that are not in text
+	text  strings.Builder
+}
+
+// add notes a line and the reason.
+func (r *refused) add(line []byte, reason error) {
+	r.lines++
+	why := reason.Error()
+	room := r.limit - r.text.Len()
+	if room <= 0 {
+		r.more++
+		return
+	}
+	if r.text.Len() > 0 {
+		r.text.WriteByte('\n')
+	}
+	r.text.WriteString("unable to parse '")
+	if len(line) <= room {
+		r.text.Write(line)
+	} else {
+		fmt.Fprintf(&r.text, "%s... (%d bytes)", line[:room], len(line))
+	}
+	r.text.WriteString("': ")
+	if len(why) <= r.limit {
+		r.text.WriteString(why)
+	} else {
+		fmt.Fprintf(&r.text, "%s... (%d bytes)", why[:r.limit], len(why))
+	}
+}
+
+// err gives the lines as an error, or nil when there are none.
+func (r *refused) err() error {
+	if r.lines == 0 {
+		return nil
+	}
+	if r.more > 0 {
+		fmt.Fprintf(&r.text, "\n... and %d more lines that cannot be parsed", r.more)
+	}
+	return &model.Error{Kind: model.ErrInvalid, Text: r.text.String()}
+}

@@ -1,0 +1,323 @@
+package lineprotocol
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/varvedb/varve/model"
+)
+
+// worker parses one body at a time.
+type worker struct {
+	cfg  Config
+	pool *pool
+	memo memo
+
+	reference reference
+	point     point
+	tags      model.Tags
+	key       []byte
+
+	// Of the fast way: the values of the line, their strings, and the stamp
+	// that marks the fields that the line has had.
+	values []lineValue
+	texts  []byte
+	line   uint64
+
+	// Of the body that is being parsed.
+	batch     uint32
+	precision Precision
+	now       int64
+	active    []*measurement // those with rows, in order of their first
+	series    []model.Series
+	keys      []byte // holds the canonical keys of series; never moved
+	columns   int
+	result    *Result
+	refused   refused
+	previous  uint32 // the raw key of the last line
+	expected  uint32 // the raw key that followed it last time
+	lastTime  []byte // the timestamp of the last line as written, in body
+	lastNanos int64
+}
+
+// lineValue is a value of a line that is not yet known to be good. For strings
+// bits is where the text ends in worker.texts.
+type lineValue struct {
+	field *field
+	typ   model.FieldType
+	bits  uint64
+}
+
+func newWorker(cfg Config, p *pool) *worker {
+	return &worker{
+		cfg:       cfg,
+		pool:      p,
+		memo:      newMemo(),
+		point:     point{maxFields: cfg.MaxColumns + 1},
+		reference: reference{unsigned: cfg.Unsigned},
+	}
+}
+
+// begin makes the worker ready for a body, whatever the last one left behind.
+func (w *worker) begin(opt Options) {
+	for _, m := range w.active {
+		m.table.release()
+	}
+	w.batch++
+	if w.memo.bytes > w.cfg.MemoBytes/w.cfg.Workers || w.batch == 0 {
+		w.memo = newMemo()
+		w.batch = 1
+	}
+	w.precision = max(opt.Precision, Nanosecond)
+	w.now = opt.Now.Truncate(time.Duration(w.precision)).UnixNano()
+	w.active = w.active[:0]
+	w.series = nil
+	w.keys = nil
+	w.columns = 0
+	w.result = &Result{pool: w.pool}
+	w.refused = refused{limit: w.cfg.MaxErrorBytes}
+	w.lastTime = nil
+}
+
+func (w *worker) parse(body []byte, opt Options) (*Result, error) {
+	w.begin(opt)
+	for pos := 0; pos < len(body); {
+		if body[pos] == '\n' {
+			pos++
+			continue
+		}
+		if n := w.fast(body[pos:]); n > 0 {
+			pos += n
+			w.result.Lines++
+		} else {
+			end := lineEnd(body, pos)
+			w.slow(body[pos:end])
+			pos = end + 1
+		}
+		if w.columns > w.cfg.MaxColumns {
+			return nil, tooManyColumns(w.cfg.MaxColumns)
+		}
+	}
+	return w.finish()
+}
+
+func tooManyColumns(limit int) error {
+	return &model.Error{
+		Kind: model.ErrTooLarge,
+		Text: fmt.Sprintf("too many different fields in one write, at most %d: send it in smaller parts", limit),
+	}
+}
+
+// slow decodes a line of whatever form. It has no line end of its own.
+func (w *worker) slow(line []byte) {
+	start := skipBlanks(line, 0)
+	if start == len(line) || line[start] == '#' {
+		return
+	}
+	w.result.Lines++
+	if line[len(line)-1] == '\n' { // where a quote was never closed
+		line = line[:len(line)-1]
+	}
+	line = line[start:]
+	p := &w.point
+	if !libraryReads(line) || !readByLibrary(line, w.precision, w.cfg.Unsigned, p) {
+		if err := w.reference.decode(line, w.precision, p); err != nil {
+			w.refused.add(line, err)
+			return
+		}
+	}
+	if len(p.fields) > w.cfg.MaxColumns {
+		w.columns = len(p.fields)
+		return
+	}
+	if w.result.Dropped.drop(p) {
+		return
+	}
+	w.add(p)
+}
+
+// add stores a decoded point and remembers its series.
+func (w *worker) add(p *point) {
+	w.tags = w.tags[:0]
+	for _, t := range p.tags {
+		w.tags = append(w.tags, model.Tag{Key: text(t.key), Value: text(t.value)})
+	}
+	w.key = model.AppendSeriesKey(w.key[:0], text(p.measurement), w.tags)
+	m := w.memo.measurement(p.measurement)
+	canonical := string(w.key) == string(p.rawKey)
+	of := w.memo.seriesOf(w.key, w.cfg.HashSeed, m, !canonical)
+	if h := xxh3.Hash128Seed(p.rawKey, w.memo.seed); plainKey(p.rawKey) {
+		raw, ok := w.memo.raw(h)
+		if !ok {
+			raw = w.memo.addRaw(h, len(p.rawKey), of, canonical)
+		}
+		w.follow(raw)
+	}
+
+	// The later of two values of one field is the field's, whatever its type.
+	w.line++
+	w.values, w.texts = w.values[:0], w.texts[:0]
+	m.shape = m.shape[:0]
+	for i := len(p.fields) - 1; i >= 0; i-- {
+		v := &p.fields[i]
+		f := w.memo.field(m, v.name, v.raw)
+		if f.line == w.line {
+			v.typ = 0
+			continue
+		}
+		f.line = w.line
+	}
+	for i := range p.fields {
+		v := &p.fields[i]
+		if v.typ == 0 {
+			continue
+		}
+		f := w.memo.field(m, v.name, v.raw)
+		m.shape = append(m.shape, f)
+		bits := v.bits
+		if v.typ == model.String {
+			w.texts = append(w.texts, v.text...)
+			bits = uint64(len(w.texts))
+		}
+		w.values = append(w.values, lineValue{f, v.typ, bits})
+	}
+	t := p.time
+	if !p.timed {
+		t = w.now
+	}
+	if w.memo.series[of].batch != w.batch {
+		w.enter(of, w.key)
+	}
+	w.store(of, t)
+}
+
+// follow notes that a line has the raw key, to predict the next one's.
+func (w *worker) follow(raw uint32) {
+	if int(w.previous) < len(w.memo.raws) {
+		w.memo.raws[w.previous].next = raw
+	}
+	w.previous = raw
+	w.expected = w.memo.raws[raw].next
+}
+
+// enter makes a series one of the batch. key is its canonical key.
+func (w *worker) enter(of uint32, key []byte) {
+	s := &w.memo.series[of]
+	s.batch = w.batch
+	s.index = uint32(len(w.series))
+	w.series = append(w.series, model.Series{Hash: s.hash, Key: w.keep(key)})
+}
+
+// store adds a row of w.values to a series of the batch.
+func (w *worker) store(of uint32, t int64) {
+	s := &w.memo.series[of]
+	m := s.measurement
+	rows := &m.table
+	if rows.batch != w.batch {
+		w.open(m)
+	}
+	row := len(rows.times)
+	rows.series = append(rows.series, s.index)
+	rows.times = append(rows.times, t)
+	start := 0
+	for i := range w.values {
+		v := &w.values[i]
+		c := v.field.columns[v.typ]
+		if c == nil || c.batch != w.batch {
+			c = w.column(m, v)
+		}
+		if c.rows != nil || c.len() != row {
+			c.row(row)
+		}
+		if v.typ == model.String {
+			end := int(v.bits)
+			c.text = append(c.text, w.texts[start:end]...)
+			c.ends = append(c.ends, uint32(len(c.text)))
+			start = end
+			continue
+		}
+		c.bits = append(c.bits, v.bits)
+	}
+}
+
+// open begins the table of a measurement.
+func (w *worker) open(m *measurement) {
+	t := &m.table
+	t.batch = w.batch
+	t.series = w.pool.takeRows(t.hint)
+	t.times = w.pool.takeTimes(t.hint)
+	t.columns = t.columns[:0]
+	w.active = append(w.active, m)
+}
+
+// column begins the column of a value's field and type.
+func (w *worker) column(m *measurement, v *lineValue) *column {
+	c := v.field.columns[v.typ]
+	if c == nil {
+		c = &column{field: model.Field{Name: v.field.name, Type: v.typ}}
+		v.field.columns[v.typ] = c
+	}
+	c.batch = w.batch
+	if v.typ == model.String {
+		c.ends = w.pool.takeRows(m.table.hint)
+	} else {
+		c.bits = w.pool.takeWords(m.table.hint)
+	}
+	m.table.columns = append(m.table.columns, c)
+	w.columns++
+	return c
+}
+
+// keep copies a key to memory that lives as long as someone holds a key of the
+// batch.
+func (w *worker) keep(key []byte) []byte {
+	if cap(w.keys)-len(w.keys) < len(key) {
+		w.keys = make([]byte, 0, max(len(key), min(64<<10, max(1<<10, 2*cap(w.keys)))))
+	}
+	start := len(w.keys)
+	w.keys = append(w.keys, key...)
+	return w.keys[start:len(w.keys):len(w.keys)]
+}
+
+// finish lays out the rows of the body.
+func (w *worker) finish() (*Result, error) {
+	b := &model.Batch{Series: w.series, Tables: make([]model.Table, 0, len(w.active))}
+	columns := 0
+	for _, m := range w.active {
+		m.table.hint = min(len(m.table.times), maxHint)
+		var n int
+		b.Tables, n = m.table.layout(m.name, b.Tables, w.pool)
+		columns += n
+		m.table.release()
+		if columns > 2*w.cfg.MaxColumns {
+			return nil, tooManyColumns(w.cfg.MaxColumns)
+		}
+	}
+	w.active = w.active[:0]
+	r := w.result
+	r.Batch = b
+	r.Err = w.refused.err()
+	r.Malformed = w.refused.lines
+	w.forget()
+	return r, nil
+}
+
+// maxIdleBytes bounds each buffer that a worker keeps between bodies.
+const maxIdleBytes = 1 << 20
+
+// forget lets go of the body, of the result, and of buffers that only a rare
+// body needs.
+func (w *worker) forget() {
+	w.result, w.series, w.keys, w.lastTime = nil, nil, nil, nil
+	w.refused = refused{}
+	w.point.forget()
+	clear(w.tags[:cap(w.tags)])
+	if cap(w.texts) > maxIdleBytes {
+		w.texts = nil
+	}
+	if cap(w.reference.scratch) > maxIdleBytes {
+		w.reference.scratch = nil
+	}
+}
