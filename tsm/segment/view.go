@@ -1,0 +1,229 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/block"
+)
+
+// view is the tables of one segment, where they lie in the file.
+type view struct {
+	r           *Reader
+	measurement int
+	index       int // of the segment in its measurement
+	segment     *segment
+
+	series, pieceEnd                      block.Array
+	pieceGranule, pieceStart, pieceVector block.Array
+	granuleRows                           block.Array
+	vectorRows, vectorFirst, vectorLast   block.Array
+	vectorRepeats                         block.Array
+	vectors                               blobView
+	versions                              blobView // read by loadVersions
+	versionsLoaded                        bool
+}
+
+// blobView is one run of bytes for each of some things.
+type blobView struct {
+	ends block.Array
+	data []byte
+}
+
+// get gives run i; ok is false when its bounds make no sense.
+func (b *blobView) get(i int) (_ []byte, ok bool) {
+	start, end := uint64(0), b.ends.Get(i)
+	if i > 0 {
+		start = b.ends.Get(i - 1)
+	}
+	if start > end || end > uint64(len(b.data)) {
+		return nil, false
+	}
+	return b.data[start:end], true
+}
+
+// load points v to a segment.
+func (v *view) load(r *Reader, measurement, index int) error {
+	if v.r == r && v.measurement == measurement && v.index == index && v.segment != nil {
+		return nil
+	}
+	s := &r.foot.measurements[measurement].segments[index]
+	*v = view{r: r, measurement: measurement, index: index, segment: s}
+	directory, err := r.part(measurement, index, partDirectory)
+	if err == nil {
+		err = v.arrays(directory, "directory", []sized{
+			{&v.series, s.series},
+			{&v.pieceEnd, s.series},
+			{&v.pieceGranule, s.pieces},
+			{&v.pieceStart, s.pieces},
+			{&v.pieceVector, s.pieces},
+			{&v.granuleRows, s.granules},
+		}, nil)
+	}
+	if err != nil {
+		v.segment = nil
+		return err
+	}
+	times, err := r.part(measurement, index, partTimes)
+	if err == nil {
+		err = v.arrays(times, "times", []sized{
+			{&v.vectorRows, s.vectors},
+			{&v.vectorFirst, s.vectors},
+			{&v.vectorLast, s.vectors},
+			{&v.vectorRepeats, s.vectors},
+		}, &v.vectors)
+	}
+	if err != nil {
+		v.segment = nil
+	}
+	return err
+}
+
+// loadVersions reads the tables of the part that holds versions.
+func (v *view) loadVersions() error {
+	if v.versionsLoaded {
+		return nil
+	}
+	p, err := v.r.part(v.measurement, v.index, partVersions)
+	if err != nil {
+		return err
+	}
+	if v.versions, err = v.blobs(p, v.segment.granules, "versions"); err != nil {
+		return err
+	}
+	v.versionsLoaded = true
+	return nil
+}
+
+// sized is an array to be found and its length.
+type sized struct {
+	array *block.Array
+	n     int
+}
+
+// arrays finds arrays that follow one another in p, and after them, when rest
+// is not nil, a run of bytes for each of what the last array counts.
+func (v *view) arrays(p []byte, what string, arrays []sized, rest *blobView) error {
+	var err error
+	for _, a := range arrays {
+		if *a.array, p, err = block.ReadArray(p, a.n); err != nil {
+			return v.corrupt(what)
+		}
+	}
+	if rest != nil {
+		*rest, err = v.blobs(p, arrays[len(arrays)-1].n, what)
+		return err
+	}
+	if len(p) > 0 {
+		return v.corrupt(what)
+	}
+	return nil
+}
+
+// blobs finds what appendBlobs wrote.
+func (v *view) blobs(p []byte, n int, what string) (b blobView, err error) {
+	length, used := binary.Uvarint(p)
+	if used <= 0 || length > uint64(len(p)-used) {
+		return blobView{}, v.corrupt(what)
+	}
+	p = p[used:]
+	var rest []byte
+	if b.ends, rest, err = block.ReadArray(p[:length], n); err != nil || len(rest) > 0 {
+		return blobView{}, v.corrupt(what)
+	}
+	b.data = p[length:]
+	return b, nil
+}
+
+// find gives the place of a series, or that of the next one above.
+func (v *view) find(series uint32) (int, bool) {
+	n := v.segment.series
+	i := sort.Search(n, func(i int) bool { return v.series.Get(i) >= uint64(series) })
+	return i, i < n && v.series.Get(i) == uint64(series)
+}
+
+func (v *view) corrupt(what string) error {
+	return fmt.Errorf("measurement %q, segment %d: %s: %w",
+		v.r.names[v.measurement], v.index, what, model.ErrCorrupt)
+}
+
+// fieldView is the tables of one field in one segment.
+type fieldView struct {
+	loaded bool
+	field  model.Field
+	absent bool // the segment has no value of the field
+	blobs  blobView
+
+	exact, nulls, first, last, min, max, sum block.Array
+}
+
+// loadField points f to a field in v's segment.
+func (v *view) loadField(f *fieldView, field model.Field) error {
+	*f = fieldView{field: field, absent: true}
+	at := partVersions
+	if v.r.foot.meta.Versioned {
+		at++
+	}
+	for i := range v.segment.fields {
+		if v.segment.fields[i] != field {
+			continue
+		}
+		if err := v.loadFieldParts(f, at+2*i); err != nil {
+			return err
+		}
+		f.absent = false
+		break
+	}
+	f.loaded = true
+	return nil
+}
+
+func (v *view) loadFieldParts(f *fieldView, part int) error {
+	tables, err := v.r.part(v.measurement, v.index, part)
+	if err != nil {
+		return err
+	}
+	n := v.segment.granules
+	arrays := [...]sized{
+		{&f.blobs.ends, n}, {&f.exact, n}, {&f.nulls, n},
+		{&f.first, n}, {&f.last, n}, {&f.min, n}, {&f.max, n}, {&f.sum, n},
+	}
+	if err := v.arrays(tables, f.field.Name, arrays[:statArrays(f.field.Type)], nil); err != nil {
+		return err
+	}
+	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1)
+	return err
+}
+
+// statArrays gives how many arrays a field of a type has per granule.
+func statArrays(t model.FieldType) int {
+	switch t {
+	case model.String:
+		return 3
+	case model.Boolean:
+		return 7
+	}
+	return 8
+}
+
+// stats gives what is kept of granule g.
+func (f *fieldView) stats(g, rows int) (s model.Stats, exact bool) {
+	if f.exact.Get(g) == 0 {
+		return s, false
+	}
+	nulls := f.nulls.Get(g)
+	if nulls > uint64(rows) {
+		return s, false
+	}
+	s.Count = rows - int(nulls)
+	if f.field.Type == model.String {
+		return s, true
+	}
+	s.First, s.Last, s.Min, s.Max = f.first.Get(g), f.last.Get(g), f.min.Get(g), f.max.Get(g)
+	if f.field.Type != model.Boolean {
+		s.Sum = f.sum.Get(g)
+	}
+	return s, true
+}

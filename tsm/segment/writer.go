@@ -1,0 +1,418 @@
+package segment
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/model"
+)
+
+// Options say how a file is written.
+type Options struct {
+	// Versioned files keep a version per row; rows of one series and time may
+	// then occur several times. Others keep only the range given to Cover.
+	Versioned bool
+	// SegmentBytes is about how many encoded bytes a segment gets; 0 is 2 MiB.
+	SegmentBytes int
+}
+
+// Rows is some rows of one series, in ascending time. Without versions times
+// are distinct; with them rows of one time are in ascending order of version.
+type Rows struct {
+	Times    []int64
+	Versions []uint32       // per row, what Writer.Version gave; nil unless Versioned
+	Columns  []model.Column // each as long as Times, fields distinct; a field of the measurement may be missing
+}
+
+// Meta is what is known of a whole file.
+type Meta struct {
+	Size       int64 // bytes
+	Rows       int64
+	Series     int64           // of all measurements; one that two segments share counts once
+	Range      model.TimeRange // empty when there are no rows
+	MinVersion model.Version
+	MaxVersion model.Version
+	Versioned  bool
+}
+
+const (
+	defaultSegmentBytes = 2 << 20
+	// maxSegmentRows bounds a segment of rows that compress to nothing, and
+	// with that what a reader may be made to believe.
+	maxSegmentRows = 1 << 18
+	// runRows is how many rows of a series are gathered before granules are
+	// cut from them.
+	runRows = 4 * MaxGranuleRows
+	// maxVersions bounds the table of versions of a file.
+	maxVersions = 1 << 24
+)
+
+// Writer makes a file. It is for one goroutine. After an error nothing may be
+// done but to throw the file away.
+type Writer struct {
+	f    vfs.File
+	opt  Options
+	err  error
+	size int64  // bytes written
+	out  []byte // scratch of flushSegment
+	foot footer
+
+	versions map[model.Version]uint32
+
+	// The measurement in progress.
+	measurement string
+	started     bool
+	fields      []model.Field
+	byField     map[model.Field]int
+	shape       []int // by place in Rows.Columns: the field that was there last
+
+	// The series in progress: rows not yet in a granule.
+	series     uint32
+	inSeries   bool
+	cutAlready bool // some of its rows are in a granule
+	lastTime   int64
+	lastRow    uint32 // version of its last row
+	run        buffer
+
+	// Tiny series that will share a granule.
+	shared       buffer
+	sharedPieces []int
+
+	segment builder
+}
+
+// NewWriter starts a file at f's beginning; f must be empty. The caller keeps
+// f: it syncs and closes it after Finish.
+func NewWriter(f vfs.File, opt Options) *Writer {
+	if opt.SegmentBytes <= 0 {
+		opt.SegmentBytes = defaultSegmentBytes
+	}
+	w := &Writer{
+		f: f, opt: opt,
+		versions: make(map[model.Version]uint32),
+		byField:  make(map[model.Field]int),
+	}
+	w.foot.meta = Meta{Range: noTimes, Versioned: opt.Versioned}
+	w.segment.reset()
+	w.write([]byte(headMagic))
+	return w
+}
+
+// noTimes is the empty range that Union widens.
+var noTimes = model.TimeRange{Min: model.MaxTime, Max: model.MinTime}
+
+// Version gives the index by which Rows name a version in this file. The same
+// version gets the same index. Only for Versioned files.
+func (w *Writer) Version(v model.Version) uint32 {
+	if i, ok := w.versions[v]; ok {
+		return i
+	}
+	i := uint32(len(w.foot.versions))
+	if i == maxVersions {
+		w.fail(fmt.Errorf("more than %d versions in a file: %w", maxVersions, model.ErrTooLarge))
+		return 0
+	}
+	w.versions[v] = i
+	w.foot.versions = append(w.foot.versions, v)
+	w.Cover(v, v)
+	return i
+}
+
+// Cover widens the range of versions that the file says it has. Files without
+// versions know theirs only by this; versions given to Version are covered.
+func (w *Writer) Cover(low, high model.Version) {
+	m := &w.foot.meta
+	if !w.foot.covered || low.Less(m.MinVersion) {
+		m.MinVersion = low
+	}
+	if !w.foot.covered || m.MaxVersion.Less(high) {
+		m.MaxVersion = high
+	}
+	w.foot.covered = true
+}
+
+// Append adds rows to a series. Measurements come in ascending order, within
+// one the series ids, within a series the rows, in any number of calls. Rows
+// are copied. Rows out of order are a mistake of the caller and an error.
+func (w *Writer) Append(measurement string, series uint32, rows *Rows) error {
+	if w.err != nil {
+		return w.err
+	}
+	if len(rows.Times) == 0 {
+		return nil
+	}
+	if !w.started || measurement != w.measurement {
+		w.begin(measurement)
+	}
+	if !w.inSeries || series != w.series {
+		w.beginSeries(series)
+	}
+	w.check(rows)
+	if w.err != nil {
+		return w.err
+	}
+	for from := 0; from < len(rows.Times) && w.err == nil; {
+		to := min(from+runRows, len(rows.Times))
+		for to > from+1 && textOf(rows, from, to) > 4*granuleText {
+			to = from + (to-from)/2
+		}
+		w.take(rows, from, to)
+		if w.run.rows() >= runRows || w.run.text(0, w.run.rows()) > 4*granuleText {
+			w.cut(false)
+		}
+		from = to
+	}
+	return w.err
+}
+
+// Size gives the bytes written or ready to be written so far.
+func (w *Writer) Size() int64 { return w.size + int64(w.segment.size()) }
+
+// Finish writes what is left and the footer. It does not sync.
+func (w *Writer) Finish() (Meta, error) {
+	w.endMeasurement()
+	if w.err != nil {
+		return Meta{}, w.err
+	}
+	w.write(w.foot.append(nil))
+	if w.err != nil {
+		return Meta{}, w.err
+	}
+	w.foot.meta.Size = w.size
+	meta := w.foot.meta
+	w.fail(fmt.Errorf("writer has finished: %w", model.ErrClosed))
+	return meta, nil
+}
+
+func (w *Writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *Writer) write(p []byte) {
+	if w.err != nil {
+		return
+	}
+	n, err := w.f.Write(p)
+	w.size += int64(n)
+	if err != nil {
+		w.fail(fmt.Errorf("write segment file: %w", err))
+	}
+}
+
+func (w *Writer) begin(measurement string) {
+	if w.started && measurement <= w.measurement {
+		w.fail(fmt.Errorf("measurement %q after %q: %w", measurement, w.measurement, model.ErrInvalid))
+		return
+	}
+	w.endMeasurement()
+	w.started = true
+	w.measurement = strings.Clone(measurement)
+	w.fields, w.shape = w.fields[:0], w.shape[:0]
+	clear(w.byField)
+	w.run.columns, w.shared.columns = w.run.columns[:0], w.shared.columns[:0]
+	w.segment.fields = w.segment.fields[:0]
+}
+
+func (w *Writer) endMeasurement() {
+	w.endSeries()
+	w.flushSegment()
+}
+
+func (w *Writer) beginSeries(series uint32) {
+	if w.inSeries && series <= w.series {
+		w.fail(fmt.Errorf("series %d after %d in %q: %w", series, w.series, w.measurement, model.ErrInvalid))
+		return
+	}
+	w.endSeries()
+	w.series, w.inSeries, w.cutAlready = series, true, false
+	w.foot.meta.Series++
+}
+
+// endSeries puts the rest of a series into granules of its own or, if it is
+// tiny, into one that it shares.
+func (w *Writer) endSeries() {
+	if !w.inSeries || w.err != nil {
+		return
+	}
+	n := w.run.rows()
+	if n > 0 && n < tinyRows && !w.cutAlready && w.run.text(0, n) <= granuleText/4 {
+		w.segment.begin(w.series)
+		w.sharedPieces = append(w.sharedPieces, w.segment.piece(w.shared.rows(), w.run.times))
+		w.shared.move(&w.run)
+		if w.shared.rows() >= looseRows || w.shared.text(0, w.shared.rows()) > granuleText {
+			w.flushShared()
+		}
+	} else if n > 0 {
+		w.cut(true)
+	}
+	w.inSeries = false
+	w.flushIfFull()
+}
+
+// flushShared encodes the granule of tiny series.
+func (w *Writer) flushShared() {
+	n := w.shared.rows()
+	if n == 0 {
+		return
+	}
+	alone := len(w.sharedPieces) == 1 && repeats(w.shared.times) == 0
+	g := w.segment.granule(&w.shared, 0, n, alone)
+	for _, p := range w.sharedPieces {
+		w.segment.pieces[p].granule = g
+	}
+	w.sharedPieces = w.sharedPieces[:0]
+	w.shared.reset()
+}
+
+// check refuses rows that break the order or the form that Rows promises.
+func (w *Writer) check(rows *Rows) {
+	if w.err != nil {
+		return
+	}
+	if w.opt.Versioned != (rows.Versions != nil) || rows.Versions != nil && len(rows.Versions) != len(rows.Times) {
+		w.fail(fmt.Errorf("%d rows with %d versions: %w", len(rows.Times), len(rows.Versions), model.ErrInvalid))
+		return
+	}
+	for i := range rows.Columns {
+		c := &rows.Columns[i]
+		if c.Len() != len(rows.Times) || !c.Type.Valid() {
+			w.fail(fmt.Errorf("column %q has %d of %d rows: %w", c.Name, c.Len(), len(rows.Times), model.ErrInvalid))
+			return
+		}
+	}
+	prev, prevVersion := w.lastTime, w.lastRow
+	fresh := w.run.rows() == 0 && !w.cutAlready
+	for i, t := range rows.Times {
+		version := uint32(0)
+		if rows.Versions != nil {
+			if version = rows.Versions[i]; int(version) >= len(w.foot.versions) {
+				w.fail(fmt.Errorf("row of version %d of %d: %w", version, len(w.foot.versions), model.ErrInvalid))
+				return
+			}
+		}
+		if !fresh && t <= prev && !w.follows(t, prev, version, prevVersion) {
+			w.fail(fmt.Errorf("series %d of %q: row at %d after one at %d: %w", w.series, w.measurement, t, prev, model.ErrInvalid))
+			return
+		}
+		fresh, prev, prevVersion = false, t, version
+	}
+	w.lastTime, w.lastRow = prev, prevVersion
+}
+
+// follows reports whether a row may come after one that is not of an earlier time.
+func (w *Writer) follows(t, prev int64, version, prevVersion uint32) bool {
+	return w.opt.Versioned && t == prev && !w.foot.versions[version].Less(w.foot.versions[prevVersion])
+}
+
+// take copies rows into the run.
+func (w *Writer) take(rows *Rows, from, to int) {
+	before := w.run.rows()
+	w.run.times = append(w.run.times, rows.Times[from:to]...)
+	if rows.Versions != nil {
+		for _, v := range rows.Versions[from:to] {
+			w.run.versions = append(w.run.versions, int64(v))
+		}
+	}
+	for i := range rows.Columns {
+		c := &rows.Columns[i]
+		f := w.field(i, c.Field, before)
+		if w.run.columns[f].Len() != before {
+			w.fail(fmt.Errorf("field %q twice in the rows of a series: %w", c.Name, model.ErrInvalid))
+			return
+		}
+		w.run.columns[f].add(c, from, to)
+	}
+	for i := range w.run.columns {
+		if c := &w.run.columns[i]; c.Len() == before {
+			c.nulls(to - from)
+		}
+	}
+}
+
+// field finds the place of a field in the measurement, a new one when it has
+// not been seen. Rows mostly have the same fields in the same order.
+func (w *Writer) field(place int, f model.Field, before int) int {
+	if place < len(w.shape) && w.fields[w.shape[place]] == f {
+		return w.shape[place]
+	}
+	i, ok := w.byField[f]
+	if !ok {
+		i = len(w.fields)
+		f.Name = strings.Clone(f.Name)
+		w.fields = append(w.fields, f)
+		w.byField[f] = i
+		w.shared.field(f)
+		c := column{Column: model.Column{Field: f}}
+		if before > 0 {
+			c.nulls(before)
+		}
+		w.run.columns = append(w.run.columns, c)
+	}
+	for len(w.shape) <= place {
+		w.shape = append(w.shape, i)
+	}
+	w.shape[place] = i
+	return i
+}
+
+// cut encodes the granules that are complete; all of the run when last is set.
+func (w *Writer) cut(last bool) {
+	n := w.run.rows()
+	length := window(w.run.times)
+	from := 0
+	for from < n {
+		to, ok := w.run.cut(from, length, last)
+		if !ok {
+			break
+		}
+		w.segment.begin(w.series)
+		times := w.run.times[from:to]
+		p := w.segment.piece(0, times)
+		w.segment.pieces[p].granule = w.segment.granule(&w.run, from, to, repeats(times) == 0)
+		from = to
+		w.flushIfFull()
+	}
+	w.cutAlready = w.cutAlready || from > 0
+	w.run.drop(from)
+}
+
+func (w *Writer) flushIfFull() {
+	if w.segment.size() >= w.opt.SegmentBytes || w.segment.rows+w.shared.rows() >= maxSegmentRows {
+		w.flushSegment()
+	}
+}
+
+// flushSegment writes the granules so far as a segment.
+func (w *Writer) flushSegment() {
+	if w.err != nil {
+		return
+	}
+	w.flushShared()
+	if w.segment.empty() {
+		return
+	}
+	var s segment
+	w.out, s = w.segment.layout(w.out[:0], w.size, w.fields, w.opt.Versioned)
+	w.segment.reset()
+	w.foot.add(w.measurement, s)
+	w.write(w.out)
+}
+
+// textOf gives the bytes of strings in some rows.
+func textOf(rows *Rows, from, to int) int {
+	n := 0
+	for i := range rows.Columns {
+		c := &rows.Columns[i]
+		if c.Type != model.String {
+			continue
+		}
+		n += int(c.Ends[to-1])
+		if from > 0 {
+			n -= int(c.Ends[from-1])
+		}
+	}
+	return n
+}
