@@ -1,0 +1,168 @@
+package control
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/metatest"
+	"github.com/varvedb/varve/model"
+)
+
+// run starts a Controller that lives until stop is called.
+func run(t *testing.T, s *meta.Store) (stop func()) {
+	t.Helper()
+	c, err := New(s, DefaultConfig(), slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+func open(t *testing.T, kv meta.KV, name string) *meta.Store {
+	t.Helper()
+	return metatest.OpenStore(t, kv, name)
+}
+
+// written makes a database "db" with a policy of these durations, a group
+// that holds now, and a field in it. It gives the policy's uid and the group.
+func written(t *testing.T, s *meta.Store, duration, shard time.Duration) (uint64, *meta.ShardGroup) {
+	t.Helper()
+	spec := &meta.PolicySpec{Duration: &duration, ShardDuration: shard}
+	if err := s.CreateDatabase(t.Context(), "db", spec); err != nil {
+		t.Fatal(err)
+	}
+	policy := s.Snapshot().Database("db").Policy("").UID
+	return policy, write(t, s, policy)
+}
+
+func write(t *testing.T, s *meta.Store, policy uint64) *meta.ShardGroup {
+	t.Helper()
+	g, err := s.EnsureGroup(t.Context(), policy, time.Now().UnixNano())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := []model.Field{{Name: "f", Type: model.Float}}
+	if _, err := s.EnsureFields(t.Context(), g.ID, "m", fields); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestControllerMarksExpiredGroupsDeletedAndForgetsThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, metatest.NewMemory(), "n")
+		_, g := written(t, s, 2*time.Hour, time.Hour)
+		defer run(t, s)()
+		expires := time.Unix(0, g.End).Add(2 * time.Hour)
+
+		time.Sleep(time.Until(expires) - time.Minute)
+		if now := s.Snapshot().GroupByID(g.ID); !now.Live() {
+			t.Fatalf("deleted at %s, %s early", time.Unix(0, now.DeletedAt), time.Until(expires))
+		}
+		time.Sleep(time.Hour)
+		if now := s.Snapshot().GroupByID(g.ID); now == nil || now.Live() {
+			t.Fatalf("group an hour after its time: %+v", now)
+		}
+		time.Sleep(15 * 24 * time.Hour)
+		if now := s.Snapshot().GroupByID(g.ID); now != nil {
+			t.Errorf("group 15 days after it was deleted: %+v", now)
+		}
+		if left := s.Snapshot().Orphans(); len(left) > 0 {
+			t.Errorf("schemas without a group: %v", left)
+		}
+	})
+}
+
+func TestControllerMakesTheNextGroupWithItsTypesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, metatest.NewMemory(), "n")
+		policy, g := written(t, s, 0, time.Hour)
+		defer run(t, s)()
+
+		time.Sleep(time.Until(time.Unix(0, g.End)) - 31*time.Minute)
+		if next := s.Snapshot().Group(policy, g.End); next != nil {
+			t.Fatalf("the next group was there 31 minutes ahead: %+v", next)
+		}
+		time.Sleep(15 * time.Minute)
+		next := s.Snapshot().Group(policy, g.End)
+		if next == nil {
+			t.Fatal("there is no next group 16 minutes before its time")
+		}
+		if kind, ok := s.Snapshot().FieldType(next.ID, "m", "f"); !ok || kind != model.Float {
+			t.Errorf("type in the next group: %v, %v", kind, ok)
+		}
+		if fields := s.Snapshot().Fields(next.ID, "m"); len(fields) > 0 {
+			t.Errorf("fields that nothing was written with are shown: %v", fields)
+		}
+		time.Sleep(3 * time.Hour)
+		if n := len(s.Snapshot().Groups(policy, model.AllTime)); n != 2 {
+			t.Errorf("%d groups though nothing was written since, want 2", n)
+		}
+	})
+}
+
+func TestOneControllerActsAndAnotherTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := metatest.NewMemory()
+		a, b := open(t, kv, "a"), open(t, kv, "b")
+		policy, g := written(t, a, 0, time.Hour)
+		stopA := run(t, a)
+		time.Sleep(time.Second)
+		defer run(t, b)()
+		time.Sleep(time.Minute)
+		stopA()
+		time.Sleep(time.Until(time.Unix(0, g.End)))
+		if b.Snapshot().Group(policy, g.End) == nil {
+			t.Error("nobody made the next group after the first controller had stopped")
+		}
+	})
+}
+
+func TestControllerGoesOnAfterTheStoreWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := metatest.NewMemory()
+		s := open(t, kv, "n")
+		policy, g := written(t, s, 0, time.Hour)
+		defer run(t, s)()
+		time.Sleep(time.Minute)
+		kv.SetAway(true)
+		time.Sleep(time.Until(time.Unix(0, g.End)) - 20*time.Minute)
+		kv.SetAway(false)
+		time.Sleep(15 * time.Minute)
+		if s.Snapshot().Group(policy, g.End) == nil {
+			t.Error("there is no next group 5 minutes before its time")
+		}
+	})
+}
+
+func TestConfigSaysWhatIsWrong(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"retention-check-interval: must be at least 1s, not 0s": func(c *Config) { c.RetentionInterval = 0 },
+		"precreate-check-interval: must be at least 1s, not 0s": func(c *Config) { c.PrecreateInterval = 0 },
+		"precreate-advance-period: must be greater than precreate-check-interval, 10m0s, not 1m0s": func(c *Config) {
+			c.PrecreateAhead = time.Minute
+		},
+	} {
+		c := DefaultConfig()
+		if err := c.Validate(); err != nil {
+			t.Fatalf("default: %v", err)
+		}
+		change(&c)
+		if err := c.Validate(); err == nil || err.Error() != want {
+			t.Errorf("validate: %v, want %s", err, want)
+		}
+	}
+}
