@@ -56,6 +56,11 @@ func (w *worker) fast(b []byte) int {
 		v := lineValue{field: f}
 		switch c := b[i]; {
 		case c-'0' <= 9 || c == '-' || c == '.':
+			if bits, n := shortInteger(b[i:]); n > 0 {
+				v.typ, v.bits = model.Integer, bits
+				i += n
+				break
+			}
 			var n int
 			if v.typ, v.bits, n = readNumber(b[i:], w.cfg.Unsigned); n == 0 {
 				return 0

@@ -108,6 +108,22 @@ func readNumber(b []byte, unsigned bool) (typ model.FieldType, bits uint64, leng
 	return model.Float, math.Float64bits(f), i
 }
 
+// shortInteger is readNumber for integers of up to 4 digits without a sign, in
+// a form that the compiler puts in place.
+func shortInteger(b []byte) (bits uint64, length int) {
+	for i := 0; i < len(b) && i < 5; i++ {
+		d := b[i] - '0'
+		if d > 9 {
+			if b[i] == 'i' && i > 0 {
+				return bits, i + 1
+			}
+			break
+		}
+		bits = bits*10 + uint64(d)
+	}
+	return 0, 0
+}
+
 // readExponent reads the digits after an "e". Exponents beyond four digits are
 // cut: a float64 overflows or vanishes long before.
 func readExponent(b []byte) (exponent, length int) {

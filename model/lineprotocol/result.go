@@ -15,9 +15,11 @@ import (
 //     are stored.
 //   - Else 204, also when there is nothing at all.
 type Result struct {
-	// Batch has the rows of the good lines. Every series has its key. Rows of
-	// a measurement are in one Table unless that Table would be mostly holes;
-	// then they are in several, in an order that keeps "the later wins".
+	// Batch has the rows of the good lines. Every series has its key; the keys
+	// share memory, so copy what is kept for long. Columns stand in order of
+	// their first value. The rows of a measurement are in one Table unless that
+	// would be mostly holes; then they are in several that follow each other,
+	// in an order that keeps "the later wins".
 	Batch *model.Batch
 	// Err is the lines that cannot be parsed, of kind ErrInvalid, or nil.
 	Err error

@@ -26,6 +26,9 @@ type worker struct {
 	texts  []byte
 	line   uint64
 
+	// How much room the next body is given at once.
+	seriesHint, keysHint int
+
 	// Of the body that is being parsed.
 	batch     uint32
 	precision Precision
@@ -33,6 +36,7 @@ type worker struct {
 	active    []*measurement // those with rows, in order of their first
 	series    []model.Series
 	keys      []byte // holds the canonical keys of series; never moved
+	keyBytes  int
 	columns   int
 	result    *Result
 	refused   refused
@@ -73,8 +77,9 @@ func (w *worker) begin(opt Options) {
 	w.precision = max(opt.Precision, Nanosecond)
 	w.now = opt.Now.Truncate(time.Duration(w.precision)).UnixNano()
 	w.active = w.active[:0]
-	w.series = nil
-	w.keys = nil
+	w.series = make([]model.Series, 0, w.seriesHint)
+	w.keys = make([]byte, 0, w.keysHint)
+	w.keyBytes = 0
 	w.columns = 0
 	w.result = &Result{pool: w.pool}
 	w.refused = refused{limit: w.cfg.MaxErrorBytes}
@@ -273,6 +278,7 @@ func (w *worker) column(m *measurement, v *lineValue) *column {
 // keep copies a key to memory that lives as long as someone holds a key of the
 // batch.
 func (w *worker) keep(key []byte) []byte {
+	w.keyBytes += len(key)
 	if cap(w.keys)-len(w.keys) < len(key) {
 		w.keys = make([]byte, 0, max(len(key), min(64<<10, max(1<<10, 2*cap(w.keys)))))
 	}
@@ -300,6 +306,8 @@ func (w *worker) finish() (*Result, error) {
 	r.Batch = b
 	r.Err = w.refused.err()
 	r.Malformed = w.refused.lines
+	w.seriesHint = min(len(w.series), maxHint)
+	w.keysHint = min(w.keyBytes, maxIdleBytes)
 	w.forget()
 	return r, nil
 }
