@@ -200,7 +200,7 @@ func (c *Cursor) collectHere() error {
 			return v.corrupt("piece of a series")
 		}
 		all, rows := v.granuleRows.Get(int(granule)), v.vectorRows.Get(int(vector))
-		if all > block.MaxRows || rows == 0 || rows > all || start > all-rows {
+		if all > MaxGranuleRows || rows == 0 || rows > all || start > all-rows {
 			return v.corrupt("rows of a piece")
 		}
 		g := Granule{

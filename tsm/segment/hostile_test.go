@@ -1,0 +1,125 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/varvedb/varve/model"
+)
+
+// smallFile is a file with fields of all types, of 500 rows and a few tiny series.
+func smallFile(t testing.TB, versioned bool) []byte {
+	t.Helper()
+	r := rand.New(rand.NewPCG(3, 4))
+	fields := []model.Field{{Name: "b", Type: model.Boolean}, {Name: "f", Type: model.Float}, {Name: "i", Type: model.Integer}, {Name: "s", Type: model.String}}
+	d := randomData(r, versioned)
+	d.measurements = []testMeasurement{
+		{name: "m", series: []testSeries{
+			{3, randomRows(r, 20, fields, versioned)},
+			{4, randomRows(r, 500, fields, versioned)},
+			{9, randomRows(r, 7, fields, versioned)},
+		}},
+		{name: "n", series: []testSeries{{5, randomRows(r, 1, fields, versioned)}}},
+	}
+	f, _ := d.write(t, r, 300)
+	return f.content
+}
+
+// believe opens a file and takes every checksum in it for right.
+func believe(p []byte) (*Reader, error) {
+	if n := len(p); n >= trailerSize {
+		length := int(binary.LittleEndian.Uint32(p[n-trailerSize:]))
+		if end := n - trailerSize; length <= end {
+			binary.LittleEndian.PutUint32(p[end+4:], crc32.Checksum(p[end-length:end], castagnoli))
+		}
+	}
+	r, err := OpenBytes(p)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.checked {
+		r.checked[i].Store(partGood)
+	}
+	return r, nil
+}
+
+// readAll reads what a file says it has, up to the first error.
+func readAll(r *Reader) error {
+	var c Cursor
+	for _, m := range r.Measurements() {
+		fields := r.Fields(m)
+		c.Reset(r, m, fields)
+		for {
+			ok, err := c.Next()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			for g := range c.Granules() {
+				if err := verifyGranule(&c, g, len(fields)); err != nil {
+					return err
+				}
+			}
+		}
+		ids, err := r.AppendSeries(nil, m)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids[:min(len(ids), 10)] {
+			if _, err := c.Seek(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Checksums are no proof against a hand that can compute them: whatever a file
+// says, reading it ends in data or ErrCorrupt.
+func TestHostileFilesDoNotPanic(t *testing.T) {
+	r := source(t)
+	refused := 0
+	for _, versioned := range []bool{false, true} {
+		good := smallFile(t, versioned)
+		for range 8000 {
+			p := bytes.Clone(good)
+			for range 1 + r.IntN(3) {
+				p[r.IntN(len(p))] = byte(r.Uint32())
+			}
+			reader, err := believe(p)
+			if err == nil {
+				err = readAll(reader)
+			}
+			if err == nil {
+				continue
+			}
+			refused++
+			if !errors.Is(err, model.ErrCorrupt) && !errors.Is(err, model.ErrNotSupported) {
+				t.Fatalf("error %v, want %v", err, model.ErrCorrupt)
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add(smallFile(f, false))
+	f.Add(smallFile(f, true))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		reader, err := believe(bytes.Clone(p))
+		if err == nil {
+			err = readAll(reader)
+		}
+		if err != nil && !errors.Is(err, model.ErrCorrupt) && !errors.Is(err, model.ErrNotSupported) {
+			t.Fatalf("error %v, want %v", err, model.ErrCorrupt)
+		}
+	})
+}
