@@ -80,8 +80,8 @@ type (
 	// schemaRecord maps field names, escaped as in keys, to types.
 	schemaRecord struct {
 		Format int               `json:"format"`
-		Fields map[string]string `json:"fields,omitempty"`
-		Copied map[string]string `json:"copied,omitempty"`
+		Fields map[string]string `json:"fields,omitempty"` // in use
+		Copied map[string]string `json:"copied,omitempty"` // from the group before
 	}
 )
 
@@ -265,6 +265,9 @@ func decodeSchema(value []byte) ([]schemaField, error) {
 	r, err := decode(value, func(r *schemaRecord) int { return r.Format })
 	if err != nil {
 		return nil, err
+	}
+	if len(r.Fields)+len(r.Copied) == 0 {
+		return nil, corrupt("a measurement without fields")
 	}
 	fields := make([]schemaField, 0, len(r.Fields)+len(r.Copied))
 	for copied, names := range map[bool]map[string]string{false: r.Fields, true: r.Copied} {

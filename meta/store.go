@@ -60,6 +60,9 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, err
 	}
+	if err := fs.SyncDir(path.Dir(dir)); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.identity, err = openIdentity(fs, path.Join(dir, identityFile)); err != nil {
 		return nil, err
