@@ -17,10 +17,9 @@ type profile struct {
 
 // series describes non-negative numbers that may go through bit-packing.
 type series struct {
-	factor     uint64 // divides each; 1 or more
-	width      int    // bits to pack each with, after division by factor
-	exceptions int    // how many need more than width
-	size       int    // about the bytes that packing takes
+	factor uint64 // divides each; 1 or more
+	width  int    // bits to pack each with, after division by factor
+	size   int    // about the bytes that packing takes
 }
 
 // histogram counts numbers by their length in bits.
@@ -85,33 +84,31 @@ func (p *profile) packing() {
 			zigFactor = gcd(zigFactor, magnitude(d))
 		}
 	}
-	p.frame = frame.choose(len(p.values), frameFactor)
-	p.delta = delta.choose(len(p.values)-1, deltaFactor)
-	p.zigzag = zig.choose(len(p.values)-1, zigFactor)
+	p.frame = frame.choose(len(p.values), frameFactor, p.max-p.min)
+	p.delta = delta.choose(len(p.values)-1, deltaFactor, uint64(p.maxDelta-p.minDelta))
+	p.zigzag = zig.choose(len(p.values)-1, zigFactor, max(zigzag(p.minDelta), zigzag(p.maxDelta)))
 }
 
-// choose finds the width that packs n numbers into the fewest bytes. Division
-// by the factor makes each about log2(factor) bits shorter.
-func (h *histogram) choose(n int, factor uint64) series {
+// choose finds the width that packs n numbers, the largest of which is given,
+// into the fewest bytes. Division by the factor makes each about log2(factor)
+// bits shorter.
+func (h *histogram) choose(n int, factor, largest uint64) series {
 	factor = max(factor, 1)
-	top := 64
-	for top > 0 && h[top] == 0 {
-		top--
-	}
 	less := bits.Len64(factor) - 1
-	best := series{factor: factor, width: top, size: packedLen(n, max(top-less, 0))}
+	top := bits.Len64(largest)
+	whole := bits.Len64(largest / factor)
+	best := series{factor: factor, width: whole, size: packedLen(n, whole)}
 	above := uint32(0)
 	for w := top - 1; w >= 0; w-- {
 		above += h[w+1]
 		size := packedLen(n, max(w-less, 0)) + int(above)*exceptionCost
 		if size < best.size {
-			best.width, best.exceptions, best.size = w, int(above), size
+			best.width, best.size = max(w-less, 0), size
 		}
 		if int(above) > n/4 {
 			break
 		}
 	}
-	best.width = max(best.width-less, 0)
 	return best
 }
 
