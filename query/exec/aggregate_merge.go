@@ -1,0 +1,251 @@
+package exec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// merged is the state of a group after all shards' partials.
+type merged struct {
+	windows *windows
+	cells   []*cells
+	aux     *auxiliary // nil without columns
+	order   []int32    // the slots by time, backwards when descending
+}
+
+// aggregateGroup makes a series of aggregates. members are the streams that
+// have the group now.
+func (g *grouper) aggregateGroup(key []string, members []*head) error {
+	m := g.newMerged()
+	for _, h := range members {
+		for h.part != nil && slices.Equal(h.part.Group, key) {
+			if err := g.merge(m, h.part); err != nil {
+				return err
+			}
+			if err := h.advance(g.ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if len(m.windows.starts) == 0 {
+		return nil
+	}
+	m.order = m.windows.order()
+	if g.b.Descending {
+		slices.Reverse(m.order)
+	}
+	w := g.series(key)
+	if err := g.writeMerged(m, w); err != nil {
+		return err
+	}
+	return w.close()
+}
+
+func (g *grouper) newMerged() *merged {
+	m := &merged{windows: newWindows(&g.b.Window)}
+	for _, a := range g.b.Aggregates {
+		m.cells = append(m.cells, newCells(a.Function, a.Type))
+	}
+	if types := g.b.Slots[g.b.AuxFrom:]; len(types) > 0 {
+		m.aux = newAuxiliary(nil, types)
+	}
+	return m
+}
+
+// merge takes in a shard's partial.
+func (g *grouper) merge(m *merged, p *Partial) error {
+	if err := g.checkPartial(p); err != nil {
+		return err
+	}
+	for i, start := range p.Times {
+		slot, isNew := 0, len(m.windows.starts) == 0
+		if g.b.Window.IsZero() {
+			if isNew {
+				m.windows.find(0)
+			}
+		} else {
+			slot, isNew = m.windows.slotOf(start)
+		}
+		if isNew {
+			for _, c := range m.cells {
+				c.grow()
+			}
+			if m.aux != nil {
+				m.aux.grow()
+			}
+		}
+		col := 0
+		for _, c := range m.cells {
+			n := len(c.f.States(c.t))
+			taken := c.merge(slot, p.Columns[col:col+n], i)
+			col += n
+			if taken && m.aux != nil {
+				m.aux.merge(slot, p.Columns[g.auxColumns():], i)
+			}
+		}
+	}
+	bytes := m.windows.bytes() + len(m.windows.starts)*(len(m.cells)*cellBytes+len(g.b.Slots)*auxBytes)
+	if err := tooMuch(bytes, g.b.MaxBytes); err != nil {
+		return err
+	}
+	return g.ctx.Err()
+}
+
+// auxColumns gives the number of columns of states in a partial.
+func (g *grouper) auxColumns() int {
+	n := 0
+	for _, a := range g.b.Aggregates {
+		n += len(a.Function.States(a.Type))
+	}
+	return n
+}
+
+// checkPartial refuses a partial that is not of the plan's shape: it may come
+// from another node.
+func (g *grouper) checkPartial(p *Partial) error {
+	var types []model.FieldType
+	for _, a := range g.b.Aggregates {
+		types = append(types, a.Function.States(a.Type)...)
+	}
+	types = append(types, g.b.Slots[g.b.AuxFrom:]...)
+	if len(p.Columns) != len(types) {
+		return fmt.Errorf("merge partial: %d columns, not %d: %w", len(p.Columns), len(types), model.ErrCorrupt)
+	}
+	for i, t := range types {
+		if c := &p.Columns[i]; c.Type != t || c.Len() != len(p.Times) {
+			return fmt.Errorf("merge partial: column %d is %d of type %s: %w", i, c.Len(), c.Type, model.ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// result gives the bits of a slot's aggregate that has a value and is no text.
+func (c *cells) result(slot int) uint64 {
+	switch {
+	case c.f == function.Count:
+		return uint64(c.n[slot])
+	case c.f == function.Mean:
+		return math.Float64bits(c.sum(slot) / float64(c.n[slot]))
+	case c.f == function.Spread && c.t == model.Float:
+		return math.Float64bits(math.Float64frombits(c.w[slot]) - math.Float64frombits(c.v[slot]))
+	case c.f == function.Spread:
+		return c.w[slot] - c.v[slot]
+	}
+	return c.v[slot]
+}
+
+func (c *cells) sum(slot int) float64 {
+	switch c.t {
+	case model.Float:
+		return math.Float64frombits(c.v[slot])
+	case model.Integer:
+		return float64(int64(c.v[slot]))
+	}
+	return float64(c.v[slot])
+}
+
+// appendResult adds the slot's aggregate to out, or a missing value.
+func (c *cells) appendResult(out *model.Column, slot int) {
+	switch {
+	case slot < 0 || c.n[slot] == 0:
+		out.AppendNull()
+	case c.t == model.String && c.f != function.Count:
+		out.AppendText([]byte(c.text[slot]))
+	default:
+		out.AppendBits(c.result(slot))
+	}
+}
+
+// newSlots gives empty columns for the bound's slots.
+func (g *grouper) newSlots() []model.Column {
+	slots := make([]model.Column, len(g.b.Slots))
+	for i, t := range g.b.Slots {
+		slots[i].Type = t
+	}
+	return slots
+}
+
+// appendAux adds the columns of the row that a slot selected.
+func (g *grouper) appendAux(slots []model.Column, m *merged, slot int) {
+	if m.aux == nil {
+		return
+	}
+	for i := range m.aux.types {
+		out := &slots[g.b.AuxFrom+i]
+		switch {
+		case slot < 0 || !m.aux.has[i][slot]:
+			out.AppendNull()
+		case out.Type == model.String:
+			out.AppendText([]byte(m.aux.text[i][slot]))
+		default:
+			out.AppendBits(m.aux.bits[i][slot])
+		}
+	}
+}
+
+// writeMerged writes the rows of a group.
+func (g *grouper) writeMerged(m *merged, w *seriesWriter) error {
+	if g.b.Window.IsZero() {
+		slots := g.newSlots()
+		for i, c := range m.cells {
+			c.appendResult(&slots[i], 0)
+		}
+		g.appendAux(slots, m, 0)
+		at := g.b.Range.Min
+		switch {
+		case g.b.PointTime:
+			at = m.cells[0].at[0]
+		case at == model.MinTime:
+			at = 0
+		}
+		return w.write([]int64{at}, slots)
+	}
+	if g.b.Fill == plan.FillNone {
+		return g.writeWindows(m, w)
+	}
+	return newFiller(g, m).write(w)
+}
+
+// outputRows is how many rows of windows are made at a time.
+const outputRows = 4096
+
+// writeWindows writes the windows that have values, and no others.
+func (g *grouper) writeWindows(m *merged, w *seriesWriter) error {
+	for order := m.order; len(order) > 0 && !w.full; {
+		n := min(len(order), outputRows)
+		slots := g.newSlots()
+		times := make([]int64, 0, n)
+		for _, slot := range order[:n] {
+			if !slices.ContainsFunc(m.cells, func(c *cells) bool { return c.n[slot] > 0 }) {
+				continue
+			}
+			times = append(times, label(m.windows.starts[slot]))
+			for i, c := range m.cells {
+				c.appendResult(&slots[i], int(slot))
+			}
+			g.appendAux(slots, m, int(slot))
+		}
+		order = order[n:]
+		if err := w.write(times, slots); err != nil {
+			return err
+		}
+		if err := g.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// label gives the time that is shown for a window: that of the window which
+// the beginning of time cuts short is 0.
+func label(start int64) int64 {
+	if start == model.MinTime {
+		return 0
+	}
+	return start
+}

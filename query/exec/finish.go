@@ -1,0 +1,219 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// Finish merges what the shards answer to the fragments of b, and hands out the
+// result, series by series. streams has the shards' streams of each fragment,
+// in the fragment's order of time. It closes all of them.
+//
+// Memory is bounded by b.MaxBytes and a few partials of each stream. Finish
+// stops soon after ctx ends, and when emit gives an error.
+func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*Rows) error) (err error) {
+	defer func() {
+		for _, list := range streams {
+			for _, s := range list {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
+	if len(streams) != len(b.Fragments) {
+		return errors.New("finish: not as many lists of streams as fragments")
+	}
+	f := &finisher{ctx: ctx, b: b, emit: emit}
+	var names []string
+	byName := map[string][]*head{}
+	for i, list := range streams {
+		name := b.Fragments[i].Measurement
+		if byName[name] == nil {
+			names = append(names, name)
+		}
+		for _, s := range list {
+			byName[name] = append(byName[name], &head{stream: s})
+		}
+	}
+	slices.Sort(names)
+	if b.Descending {
+		slices.Reverse(names)
+	}
+	for _, name := range slices.Compact(names) {
+		if err := f.measurement(name, byName[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finisher is one run of Finish.
+type finisher struct {
+	ctx  context.Context
+	b    *plan.Bound
+	emit func(*Rows) error
+}
+
+// head is a stream and its next partial.
+type head struct {
+	stream Stream
+	opened bool
+	part   *Partial // nil at the end
+	row    int      // the next one of part, for raw rows
+}
+
+// advance reads the next partial.
+func (h *head) advance(ctx context.Context) error {
+	h.opened, h.row = true, 0
+	part, err := h.stream.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		h.part = nil
+		return nil
+	}
+	h.part = part
+	return err
+}
+
+// measurement makes the series of one measurement.
+func (f *finisher) measurement(name string, heads []*head) error {
+	slices.SortStableFunc(heads, func(x, y *head) int {
+		if f.b.Descending {
+			x, y = y, x
+		}
+		return compare(x.stream.Range().Min, y.stream.Range().Min)
+	})
+	g := &grouper{finisher: f, name: name}
+	if len(f.b.GroupBy) == 0 && f.b.GroupLimit == 0 && f.b.GroupOffset == 0 && f.b.Raw() {
+		// There is one group, and later shards are only read when it is their turn.
+		return g.rawGroup(nil, nil, heads)
+	}
+	if err := openAll(f.ctx, heads); err != nil {
+		return err
+	}
+	allowed, err := g.allowedGroups(heads)
+	if err != nil {
+		return err
+	}
+	for {
+		key, members := g.nextGroup(heads)
+		if members == nil {
+			return nil
+		}
+		if allowed != nil && !slices.ContainsFunc(allowed, func(k []string) bool { return slices.Equal(k, key) }) {
+			err = skipGroup(f.ctx, key, members)
+		} else if f.b.Raw() {
+			err = g.rawGroup(key, members, nil)
+		} else {
+			err = g.aggregateGroup(key, members)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// openAll reads the first partial of every stream, several at a time: the
+// shards' work is behind it.
+func openAll(ctx context.Context, heads []*head) error {
+	errs := make([]error, len(heads))
+	slots := make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i, h := range heads {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = h.advance(ctx)
+			<-slots
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// grouper makes the series of one measurement.
+type grouper struct {
+	*finisher
+	name string
+}
+
+// allowedGroups gives the groups within SLIMIT and SOFFSET, nil for all. They
+// are counted over all groups that match, also those without rows, like in
+// InfluxDB, and always in ascending order.
+func (g *grouper) allowedGroups(heads []*head) ([][]string, error) {
+	if g.b.GroupLimit == 0 && g.b.GroupOffset == 0 {
+		return nil, nil
+	}
+	if g.b.GroupLimit == 0 {
+		return [][]string{}, nil // SOFFSET alone: InfluxDB gives nothing
+	}
+	var all [][]string
+	for _, h := range heads {
+		if h.part == nil {
+			continue
+		}
+		all = append(all, h.part.Groups...)
+		if err := h.advance(g.ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, slices.Compare)
+	all = slices.CompactFunc(all, slices.Equal)
+	lo := min(g.b.GroupOffset, len(all))
+	hi := min(lo+g.b.GroupLimit, len(all))
+	return append([][]string{}, all[lo:hi]...), nil
+}
+
+// nextGroup gives the next group and the streams that have it.
+func (g *grouper) nextGroup(heads []*head) (key []string, members []*head) {
+	for _, h := range heads {
+		if h.part == nil {
+			continue
+		}
+		order := -1
+		if members != nil {
+			order = slices.Compare(h.part.Group, key)
+			if g.b.Descending {
+				order = -order
+			}
+		}
+		switch {
+		case order < 0:
+			key, members = h.part.Group, append(members[:0], h)
+		case order == 0:
+			members = append(members, h)
+		}
+	}
+	return key, members
+}
+
+// skipGroup reads over a group.
+func skipGroup(ctx context.Context, key []string, members []*head) error {
+	for _, h := range members {
+		for h.part != nil && slices.Equal(h.part.Group, key) {
+			if err := h.advance(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// series starts a series of the result.
+func (g *grouper) series(key []string) *seriesWriter {
+	w := &seriesWriter{finisher: g.finisher, name: g.name, skip: g.b.Offset, limit: g.b.Limit}
+	w.hasTags = len(g.b.GroupBy) > 0
+	for i, k := range g.b.GroupBy {
+		tag := model.Tag{Key: k}
+		if i < len(key) {
+			tag.Value = key[i]
+		}
+		w.tags = append(w.tags, tag)
+	}
+	w.last = make([]model.Column, len(g.b.Slots))
+	return w
+}

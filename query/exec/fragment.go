@@ -1,0 +1,203 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// RunFragment runs f over the rows of src and hands the partial results to
+// emit, in the order that Partial describes. It stops soon after ctx ends, and
+// when emit gives an error. It does not close src.
+func RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*Partial) error) error {
+	r := &runner{ctx: ctx, src: src, f: f, emit: emit}
+	if !r.resolve() {
+		return nil
+	}
+	if err := r.group(); err != nil {
+		return err
+	}
+	if err := r.limitGroups(); err != nil {
+		return err
+	}
+	if f.Raw() {
+		return r.rows()
+	}
+	return r.aggregate()
+}
+
+// runner is one run of a fragment.
+type runner struct {
+	ctx  context.Context
+	src  Source
+	f    *plan.Fragment
+	emit func(*Partial) error
+
+	fields []model.Field // those of the fragment that the shard has
+	inputs [][]int       // by input, the indexes into fields
+	groups []group
+	points int // that were read
+}
+
+// group is the series of one group.
+type group struct {
+	key    []string
+	series []uint32 // in InfluxDB's order: by key, backwards when descending
+}
+
+// resolve finds the fields that this shard has. It reports false when none of
+// them can make a row.
+func (r *runner) resolve() bool {
+	stored := r.src.Fields(r.f.Measurement)
+	at := make([]int, len(r.f.Fields))
+	for i, f := range r.f.Fields {
+		at[i] = -1
+		if slices.Contains(stored, f) {
+			at[i] = len(r.fields)
+			r.fields = append(r.fields, f)
+		}
+	}
+	r.inputs = make([][]int, len(r.f.Inputs))
+	for i, in := range r.f.Inputs {
+		for _, f := range in.Fields {
+			if at[f] >= 0 {
+				r.inputs[i] = append(r.inputs[i], at[f])
+			}
+		}
+	}
+	if r.f.Raw() {
+		return slices.ContainsFunc(r.f.Columns, func(c int) bool { return len(r.inputs[c]) > 0 })
+	}
+	return slices.ContainsFunc(r.f.Aggregates, func(a plan.Aggregate) bool { return len(r.inputs[a.Input]) > 0 })
+}
+
+// group sorts the series that can have rows into groups.
+func (r *runner) group() error {
+	series, err := r.src.Series(r.f.Measurement, r.f.Where)
+	if err != nil {
+		return err
+	}
+	if n := r.f.MaxSeries; n > 0 && len(series) > n {
+		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-series limit exceeded: (%d/%d)", len(series), n)}
+	}
+	if len(r.f.GroupBy) == 0 {
+		if len(series) > 0 {
+			r.groups = []group{{series: series}}
+		}
+	} else {
+		r.groupByTags(series)
+	}
+	for i := range r.groups {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		r.sortSeries(r.groups[i].series)
+	}
+	return nil
+}
+
+func (r *runner) groupByTags(series []uint32) {
+	byKey := map[string]int{}
+	var text []byte
+	for _, id := range series {
+		tags := r.src.Tags(id)
+		text = text[:0]
+		for _, k := range r.f.GroupBy {
+			text = append(text, tags.Get(k)...)
+			text = append(text, 0)
+		}
+		i, ok := byKey[string(text)]
+		if !ok {
+			i = len(r.groups)
+			byKey[string(text)] = i
+			key := make([]string, len(r.f.GroupBy))
+			for j, k := range r.f.GroupBy {
+				key[j] = tags.Get(k)
+			}
+			r.groups = append(r.groups, group{key: key})
+		}
+		r.groups[i].series = append(r.groups[i].series, id)
+	}
+	slices.SortFunc(r.groups, func(x, y group) int { return slices.Compare(x.key, y.key) })
+}
+
+// sortSeries orders series by key, backwards when descending.
+func (r *runner) sortSeries(series []uint32) {
+	if len(series) < 2 {
+		return
+	}
+	keys := make([]string, len(series))
+	for i, id := range series {
+		keys[i] = string(r.src.Key(id))
+	}
+	sort.Sort(&seriesByKey{series, keys, r.f.Descending})
+}
+
+type seriesByKey struct {
+	series     []uint32
+	keys       []string
+	descending bool
+}
+
+func (s *seriesByKey) Len() int           { return len(s.series) }
+func (s *seriesByKey) Less(i, j int) bool { return (s.keys[i] < s.keys[j]) != s.descending }
+func (s *seriesByKey) Swap(i, j int) {
+	s.series[i], s.series[j] = s.series[j], s.series[i]
+	s.keys[i], s.keys[j] = s.keys[j], s.keys[i]
+}
+
+// limitGroups says which groups there are, if asked to, and leaves out the
+// others. Then it puts the groups in the order of the answer.
+func (r *runner) limitGroups() error {
+	if n := r.f.GroupLimit; n > 0 {
+		r.groups = r.groups[:min(n, len(r.groups))]
+		p := &Partial{Groups: make([][]string, len(r.groups))}
+		for i := range r.groups {
+			p.Groups[i] = r.groups[i].key
+		}
+		if err := r.emit(p); err != nil {
+			return err
+		}
+	}
+	if r.f.Descending {
+		slices.Reverse(r.groups)
+	}
+	return nil
+}
+
+// filter gives the filter for the rows of a series: nil when all of them pass.
+// none is set when no row passes.
+func (r *runner) filter(series uint32) (filter *plan.Expr, none bool) {
+	if r.f.Filter == nil {
+		return nil, false
+	}
+	filter = r.f.Filter.ForSeries(r.f.Measurement, r.src.Tags(series))
+	switch {
+	case filter.IsTrue():
+		return nil, false
+	case filter.IsFalse():
+		return nil, true
+	}
+	return filter, false
+}
+
+// read counts rows that were read.
+func (r *runner) read(rows int) error {
+	r.points += rows
+	if n := r.f.MaxPoints; n > 0 && r.points > n {
+		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-point limit exceeed: (%d/%d)", r.points, n)}
+	}
+	return r.ctx.Err()
+}
+
+// tooMuch gives an error when bytes of state are over the limit.
+func tooMuch(bytes, limit int) error {
+	if limit > 0 && bytes > limit {
+		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-memory limit exceeded: (%d/%d)", bytes, limit)}
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package exec
+
+import (
+	"errors"
+	"io"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// chunkRows is how many raw rows a partial has at most.
+const chunkRows = 4096
+
+// rows runs a fragment of raw rows: it merges the series of each group by time.
+func (r *runner) rows() error {
+	m := &rowMerge{runner: r}
+	for i := range r.groups {
+		if err := m.group(&r.groups[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowMerge merges the rows of a group's series by time.
+type rowMerge struct {
+	*runner
+	out   *Partial
+	bytes int // of the batches that are loaded
+}
+
+func (m *rowMerge) group(g *group) (err error) {
+	var all []*seriesRows
+	defer func() {
+		for _, s := range all {
+			err = errors.Join(err, s.cursor.Close())
+		}
+	}()
+	m.bytes = 0
+	h := rowHeap{descending: m.f.Descending, columns: m.f.Columns}
+	for _, id := range g.series {
+		filter, none := m.filter(id)
+		if none {
+			continue
+		}
+		s := &seriesRows{filter: filter, cursor: m.src.Scan(ScanOptions{
+			Series: []uint32{id}, Fields: m.fields, Range: m.f.Range, Descending: m.f.Descending,
+		})}
+		all = append(all, s)
+		switch ok, err := m.advance(s); {
+		case err != nil:
+			return err
+		case ok:
+			h.rows = append(h.rows, s)
+		}
+	}
+	return m.merge(g, &h)
+}
+
+// merge hands out the rows of the heap.
+func (m *rowMerge) merge(g *group, h *rowHeap) error {
+	m.out = nil
+	h.init()
+	emitted := 0
+	for len(h.rows) > 0 {
+		s := h.pop()
+		// A series that is alone hands out all that it has loaded at once.
+		n := 1
+		if len(h.rows) == 0 {
+			n = s.left()
+		}
+		if limit := m.f.RowLimit; limit > 0 {
+			n = min(n, limit-emitted)
+		}
+		for n > 0 {
+			if m.out == nil {
+				m.out = m.newPartial(g)
+			}
+			k := min(n, chunkRows-len(m.out.Times))
+			m.append(s, k)
+			n, emitted = n-k, emitted+k
+			if len(m.out.Times) == chunkRows {
+				if err := m.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if m.f.RowLimit > 0 && emitted >= m.f.RowLimit {
+			break
+		}
+		switch ok, err := m.advance(s); {
+		case err != nil:
+			return err
+		case ok:
+			h.push(s)
+		}
+	}
+	return m.flush()
+}
+
+func (m *rowMerge) newPartial(g *group) *Partial {
+	p := &Partial{Group: g.key, Columns: make([]model.Column, len(m.f.Columns))}
+	for i, c := range m.f.Columns {
+		p.Columns[i].Type = m.f.Inputs[c].Type
+	}
+	return p
+}
+
+func (m *rowMerge) flush() error {
+	if m.out == nil || len(m.out.Times) == 0 {
+		return nil
+	}
+	p := m.out
+	m.out = nil
+	return m.emit(p)
+}
+
+// append moves the next k rows of s to the output. Where k is more than one
+// the rows are whole columns' worth, so the loop over columns is outside.
+func (m *rowMerge) append(s *seriesRows, k int) {
+	for j := range k {
+		m.out.Times = append(m.out.Times, s.b.times[s.at(j)])
+	}
+	for i, c := range m.f.Columns {
+		v, out := &s.b.inputs[c], &m.out.Columns[i]
+		if v.Type == 0 {
+			for range k {
+				out.AppendNull()
+			}
+			continue
+		}
+		step := v.step()
+		if v.full() && out.Present == nil && v.Type != model.String {
+			for j := range k {
+				out.Bits = append(out.Bits, v.Bits[s.at(j)*step])
+			}
+			continue
+		}
+		for j := range k {
+			out.AppendRow(&v.Column, s.at(j)*step)
+		}
+	}
+	s.next += k
+}
+
+// advance makes sure that s has a next row; it reports false at the end.
+func (m *rowMerge) advance(s *seriesRows) (bool, error) {
+	for s.left() == 0 {
+		m.bytes -= s.bytes
+		s.bytes = 0
+		g, err := s.cursor.Next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+		if err := m.load(&s.b, g, s.filter); err != nil {
+			return false, err
+		}
+		m.leaveEmptyRows(&s.b)
+		s.next, s.descending = 0, m.f.Descending
+		s.bytes = len(s.b.times) * (len(m.fields) + 1) * 8
+		m.bytes += s.bytes
+		if err := tooMuch(m.bytes, m.f.MaxBytes); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// leaveEmptyRows leaves out the rows in which no selected field has a value.
+func (m *rowMerge) leaveEmptyRows(b *batch) {
+	var some []*vector
+	for _, c := range m.f.Columns {
+		v := &b.inputs[c]
+		if m.f.Inputs[c].IsTag || v.Type == 0 {
+			continue
+		}
+		if v.full() {
+			return
+		}
+		some = append(some, v)
+	}
+	kept := make([]int32, 0, b.len())
+	for i := range b.len() {
+		row := b.row(i)
+		for _, v := range some {
+			if v.has(row) {
+				kept = append(kept, int32(row))
+				break
+			}
+		}
+	}
+	b.rows = kept
+}
+
+// seriesRows is the rows of one series, on their way.
+type seriesRows struct {
+	cursor     Cursor
+	filter     *plan.Expr
+	b          batch
+	next       int // how many rows of b went out
+	bytes      int
+	descending bool
+}
+
+func (s *seriesRows) left() int { return s.b.len() - s.next }
+
+// at gives the index in the batch of the row j after the next one.
+func (s *seriesRows) at(j int) int {
+	if s.descending {
+		return s.b.row(s.b.len() - 1 - s.next - j)
+	}
+	return s.b.row(s.next + j)
+}
+
+// rowHeap is a heap of series by their next row. Of rows with equal times and
+// equal leading texts the order is whatever the heap makes of it; since it is
+// the very heap that InfluxDB uses (that of container/heap, without the calls
+// through an interface), rows come in InfluxDB's order.
+type rowHeap struct {
+	rows       []*seriesRows
+	columns    []int
+	descending bool
+}
+
+func (h *rowHeap) less(i, j int) bool {
+	x, y := h.rows[i], h.rows[j]
+	a, b := x.at(0), y.at(0)
+	if s, t := x.b.times[a], y.b.times[b]; s != t {
+		return (s < t) != h.descending
+	}
+	for _, c := range h.columns {
+		v, w := &x.b.inputs[c], &y.b.inputs[c]
+		if v.Type != model.String || w.Type != model.String || !v.has(a) || !w.has(b) {
+			return false
+		}
+		s, t := v.Bytes(a*v.step()), w.Bytes(b*w.step())
+		if string(s) != string(t) {
+			return (string(s) < string(t)) != h.descending
+		}
+	}
+	return false
+}
+
+func (h *rowHeap) init() {
+	for i := len(h.rows)/2 - 1; i >= 0; i-- {
+		h.down(i, len(h.rows))
+	}
+}
+
+func (h *rowHeap) push(s *seriesRows) {
+	h.rows = append(h.rows, s)
+	for j := len(h.rows) - 1; j > 0; {
+		i := (j - 1) / 2
+		if !h.less(j, i) {
+			break
+		}
+		h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
+		j = i
+	}
+}
+
+func (h *rowHeap) pop() *seriesRows {
+	n := len(h.rows) - 1
+	h.rows[0], h.rows[n] = h.rows[n], h.rows[0]
+	h.down(0, n)
+	s := h.rows[n]
+	h.rows = h.rows[:n]
+	return s
+}
+
+func (h *rowHeap) down(i, n int) {
+	for {
+		j := 2*i + 1
+		if j >= n {
+			return
+		}
+		if right := j + 1; right < n && h.less(right, j) {
+			j = right
+		}
+		if !h.less(j, i) {
+			return
+		}
+		h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
+		i = j
+	}
+}

@@ -1,0 +1,119 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/varvedb/varve/model"
+)
+
+// rawGroup makes a series of raw rows. members are the streams that have the
+// group now; waiting are streams that were not read yet, in order of time, and
+// have no other group.
+func (g *grouper) rawGroup(key []string, members, waiting []*head) error {
+	w := g.series(key)
+	members = slices.Clone(members)
+	for !w.full {
+		// Read what can have the next row.
+		for len(waiting) > 0 && (len(members) == 0 || g.mayPrecede(waiting[0], members)) {
+			h := waiting[0]
+			waiting = waiting[1:]
+			if err := h.advance(g.ctx); err != nil {
+				return err
+			}
+			if h.part != nil {
+				members = append(members, h)
+			}
+		}
+		if len(members) == 0 {
+			break
+		}
+		best := g.earliest(members)
+		h := members[best]
+		n := g.run(members, best, waiting)
+		if err := w.write(h.take(n)); err != nil {
+			return err
+		}
+		if h.row < len(h.part.Times) {
+			continue
+		}
+		if err := h.advance(g.ctx); err != nil {
+			return err
+		}
+		if h.part == nil || !slices.Equal(h.part.Group, key) {
+			members = slices.Delete(members, best, best+1)
+		}
+	}
+	if len(g.b.GroupBy) > 0 {
+		if err := skipGroup(g.ctx, key, members); err != nil {
+			return err
+		}
+	}
+	return w.close()
+}
+
+// before reports whether time s comes before t in the result.
+func (g *grouper) before(s, t int64) bool { return (s < t) != g.b.Descending && s != t }
+
+// first gives the first time that a stream can have.
+func (g *grouper) first(h *head) int64 {
+	if g.b.Descending {
+		return h.stream.Range().Max
+	}
+	return h.stream.Range().Min
+}
+
+// mayPrecede reports whether a stream that was not read yet can have a row
+// that is not after the next ones of members.
+func (g *grouper) mayPrecede(h *head, members []*head) bool {
+	m := members[g.earliest(members)]
+	return !g.before(m.part.Times[m.row], g.first(h))
+}
+
+// earliest gives the member with the next row.
+func (g *grouper) earliest(members []*head) int {
+	best := 0
+	for i, h := range members[1:] {
+		b := members[best]
+		if g.before(h.part.Times[h.row], b.part.Times[b.row]) {
+			best = i + 1
+		}
+	}
+	return best
+}
+
+// run gives the number of rows of members[best] that come before those of all
+// other streams.
+func (g *grouper) run(members []*head, best int, waiting []*head) int {
+	h := members[best]
+	times := h.part.Times[h.row:]
+	n := len(times)
+	shorten := func(bound int64, tie bool) {
+		for n > 1 && !g.before(times[n-1], bound) && !(tie && times[n-1] == bound) {
+			// The bound is rarely within a partial; then the rows are few.
+			n--
+		}
+	}
+	for i, o := range members {
+		if i != best {
+			shorten(o.part.Times[o.row], best < i)
+		}
+	}
+	for _, o := range waiting {
+		shorten(g.first(o), false)
+	}
+	return n
+}
+
+// take gives the next n rows.
+func (h *head) take(n int) (times []int64, slots []model.Column) {
+	lo, hi := h.row, h.row+n
+	h.row = hi
+	if lo == 0 && hi == len(h.part.Times) {
+		return h.part.Times, h.part.Columns
+	}
+	slots = make([]model.Column, len(h.part.Columns))
+	for i := range slots {
+		slots[i] = cut(&h.part.Columns[i], lo, hi)
+	}
+	return h.part.Times[lo:hi:hi], slots
+}

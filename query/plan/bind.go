@@ -1,0 +1,466 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
+)
+
+// Bound is a Select whose names have types: what runs at the shards, and what
+// is made of their answers.
+type Bound struct {
+	// Fragments has one for each measurement that can have rows, sorted by the
+	// measurement's name; measurements of one name in different databases or
+	// policies are one series of the result.
+	Fragments []*Fragment
+
+	Columns []string // names of the result's columns, the time's first
+	Exprs   []*Expr  // of the other columns, over Slots
+	// Slots is the types of the values that Exprs speak of: the results of the
+	// fragments' aggregates, and then their columns.
+	Slots      []model.FieldType
+	Aggregates []BoundAggregate
+	// AuxFrom is the index of the first slot that is a column of a row.
+	AuxFrom int
+
+	GroupBy    []string // as in the fragments
+	Window     Window
+	Range      model.TimeRange
+	Descending bool
+	// PointTime is set where the row's time is that of the selected point.
+	PointTime     bool
+	Fill          Fill
+	FillValue     float64
+	Limit, Offset int // of rows in a group; Limit 0 is none
+	GroupLimit    int // 0 is none
+	GroupOffset   int
+	MaxBytes      int
+}
+
+// BoundAggregate is an aggregate with the type of its argument.
+type BoundAggregate struct {
+	Function function.ID
+	Type     model.FieldType
+}
+
+// Raw reports whether the result is rows and not aggregates.
+func (b *Bound) Raw() bool { return len(b.Aggregates) == 0 }
+
+// Fill says what stands in windows without points.
+type Fill uint8
+
+// The fills.
+const (
+	FillNull     Fill = 0
+	FillNone     Fill = 1
+	FillNumber   Fill = 2
+	FillPrevious Fill = 3
+	FillLinear   Fill = 4
+)
+
+// Bind resolves wildcards and types by what is stored. A schema that comes
+// twice counts once.
+func (s *Select) Bind(schemas []Schema) (*Bound, error) {
+	stmt, err := s.stmt.RewriteFields(typeMapper{schemas})
+	if err != nil {
+		return nil, invalid(err)
+	}
+	types := influxql.TypeValuerEval{TypeMapper: callTypes{}}
+	for _, f := range stmt.Fields {
+		if _, err := types.EvalType(f.Expr); err != nil {
+			return nil, invalid(err)
+		}
+	}
+	b := &binder{sel: s, stmt: stmt, template: &Fragment{
+		Range: s.Range, Window: s.window, Descending: !stmt.TimeAscending(),
+		MaxSeries: s.opt.MaxSeries, MaxPoints: s.opt.MaxPoints, MaxBytes: s.opt.MaxBytes,
+	}}
+	return b.bind(schemas)
+}
+
+// binder makes a Bound. The inputs of all fragments are the same; what fields
+// they are made of differs.
+type binder struct {
+	sel      *Select
+	stmt     *influxql.SelectStatement
+	template *Fragment
+	refs     []influxql.VarRef // of template.Inputs
+	byRef    map[influxql.VarRef]int
+	out      *Bound
+	slots    map[string]int // by text of the expression
+}
+
+func (b *binder) bind(schemas []Schema) (*Bound, error) {
+	b.byRef = map[influxql.VarRef]int{}
+	b.slots = map[string]int{}
+	b.out = &Bound{
+		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: b.template.Descending,
+		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
+		MaxBytes: b.sel.opt.MaxBytes,
+	}
+	b.fill()
+	b.groupBy()
+	some, err := b.columns()
+	if err != nil {
+		return nil, err
+	}
+	if b.stmt.Condition != nil {
+		where := builder{ref: b.input, intDiv: true}
+		filter := where.condition(b.stmt.Condition)
+		exact := false
+		b.template.Where, exact = seriesPredicate(filter)
+		if !exact {
+			b.template.Filter = filter
+		}
+	}
+	if b.out.Raw() && b.out.Limit > 0 {
+		b.template.RowLimit = b.out.Limit + b.out.Offset
+	}
+	if b.out.GroupLimit > 0 {
+		b.template.GroupLimit = b.out.GroupLimit + b.out.GroupOffset
+	}
+	if !some || b.sel.Range.Empty() || b.template.Where != nil && b.template.Where.Op == model.Nothing {
+		return b.out, nil
+	}
+	b.fragments(schemas)
+	return b.out, nil
+}
+
+func (b *binder) fill() {
+	switch b.stmt.Fill {
+	case influxql.NoFill:
+		b.out.Fill = FillNone
+	case influxql.NumberFill:
+		b.out.Fill = FillNumber
+		b.out.FillValue, _ = toFloat(b.stmt.FillValue)
+		if v, ok := b.stmt.FillValue.(int); ok {
+			b.out.FillValue = float64(v)
+		}
+	case influxql.PreviousFill:
+		b.out.Fill = FillPrevious
+	case influxql.LinearFill:
+		b.out.Fill = FillLinear
+	}
+}
+
+func (b *binder) groupBy() {
+	for _, d := range b.stmt.Dimensions {
+		if ref, ok := d.Expr.(*influxql.VarRef); ok {
+			b.out.GroupBy = append(b.out.GroupBy, ref.Val)
+		}
+	}
+	slices.Sort(b.out.GroupBy)
+	b.out.GroupBy = slices.Compact(b.out.GroupBy)
+	b.template.GroupBy = b.out.GroupBy
+}
+
+// columns makes the expressions of the result and what they need. some is
+// false when no row can come of it.
+func (b *binder) columns() (some bool, err error) {
+	calls := b.calls()
+	for _, call := range calls {
+		if err := b.aggregate(call); err != nil {
+			return false, err
+		}
+	}
+	b.out.AuxFrom = len(b.out.Slots)
+	b.refSlots()
+	make := builder{ref: b.slot, call: func(call *influxql.Call) *Expr {
+		if i, ok := b.slots[call.String()]; ok {
+			return &Expr{Kind: Input, Type: b.out.Slots[i], Column: i}
+		}
+		return null
+	}}
+	for _, f := range b.stmt.Fields {
+		b.out.Exprs = append(b.out.Exprs, make.expr(f.Expr))
+	}
+	b.out.PointTime = len(calls) == 1 && len(b.out.Aggregates) == 1 && b.out.Aggregates[0].Function.Selects() && b.out.Window.IsZero()
+	if len(calls) > 0 {
+		return !b.out.Raw(), nil
+	}
+	for _, i := range b.template.Columns {
+		if !b.template.Inputs[i].IsTag {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// calls gives the distinct aggregates of the statement.
+func (b *binder) calls() []*influxql.Call {
+	var calls []*influxql.Call
+	seen := map[string]bool{}
+	influxql.WalkFunc(b.stmt.Fields, func(n influxql.Node) {
+		call, ok := n.(*influxql.Call)
+		if !ok || function.LookupScalar(call.Name) != nil || seen[call.String()] {
+			return
+		}
+		seen[call.String()] = true
+		calls = append(calls, call)
+	})
+	return calls
+}
+
+// aggregate adds a slot for a call, unless its argument is unknown or a tag:
+// then it never has a value.
+func (b *binder) aggregate(call *influxql.Call) error {
+	f, _ := function.Lookup(call.Name)
+	ref, ok := call.Args[0].(*influxql.VarRef)
+	if !ok {
+		return invalidf("expected field argument in %s()", call.Name)
+	}
+	t := fieldType(ref.Type)
+	if t == 0 {
+		return nil
+	}
+	in := b.input(ref)
+	if in.Kind != Input {
+		return nil
+	}
+	if !f.Takes(t) {
+		return invalidf("unsupported %s iterator type: *query.%sInterruptIterator", call.Name, t)
+	}
+	b.slots[call.String()] = len(b.out.Slots)
+	b.out.Slots = append(b.out.Slots, f.Result(t))
+	b.out.Aggregates = append(b.out.Aggregates, BoundAggregate{Function: f, Type: t})
+	b.template.Aggregates = append(b.template.Aggregates, Aggregate{Function: f, Input: in.Column})
+	return nil
+}
+
+// refSlots adds slots for the fields and tags that stand outside of calls. They
+// are sorted by name: rows of equal time are ordered by them.
+func (b *binder) refSlots() {
+	seen := map[influxql.VarRef]bool{}
+	var refs influxql.VarRefs
+	for _, f := range b.stmt.Fields {
+		influxql.Walk(refVisitor(func(ref *influxql.VarRef) {
+			if !seen[*ref] {
+				seen[*ref] = true
+				refs = append(refs, *ref)
+			}
+		}), f.Expr)
+	}
+	sort.Sort(refs)
+	for _, ref := range refs {
+		in := b.input(&ref)
+		if in.Kind != Input {
+			continue
+		}
+		b.slots[ref.String()] = len(b.out.Slots)
+		b.out.Slots = append(b.out.Slots, in.Type)
+		b.template.Columns = append(b.template.Columns, in.Column)
+	}
+}
+
+// refVisitor visits the names that are not arguments of aggregates.
+type refVisitor func(*influxql.VarRef)
+
+func (v refVisitor) Visit(n influxql.Node) influxql.Visitor {
+	switch n := n.(type) {
+	case *influxql.VarRef:
+		v(n)
+	case *influxql.Call:
+		if function.LookupScalar(n.Name) == nil {
+			return nil
+		}
+	}
+	return v
+}
+
+// slot gives the slot of a field or tag that is selected.
+func (b *binder) slot(ref *influxql.VarRef) *Expr {
+	i, ok := b.slots[ref.String()]
+	if !ok {
+		return null
+	}
+	return &Expr{Kind: Input, Type: b.out.Slots[i], Column: i}
+}
+
+// input gives the input of a field or tag, adding it.
+func (b *binder) input(ref *influxql.VarRef) *Expr {
+	source := Source{Type: fieldType(ref.Type)}
+	switch {
+	case ref.Type == influxql.Tag:
+		source = Source{Type: model.String, IsTag: true, Tag: ref.Val}
+	case source.Type == 0:
+		return null
+	}
+	i, ok := b.byRef[*ref]
+	if !ok {
+		i = len(b.template.Inputs)
+		b.byRef[*ref] = i
+		b.refs = append(b.refs, *ref)
+		b.template.Inputs = append(b.template.Inputs, source)
+	}
+	return &Expr{Kind: Input, Type: source.Type, Column: i}
+}
+
+// fragments makes a fragment for each schema that can give rows.
+func (b *binder) fragments(schemas []Schema) {
+	type name struct{ database, policy, measurement string }
+	seen := map[name]bool{}
+	for _, schema := range schemas {
+		n := name{schema.Database, schema.Policy, schema.Name}
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if f := b.fragment(schema); f != nil {
+			b.out.Fragments = append(b.out.Fragments, f)
+		}
+	}
+	slices.SortStableFunc(b.out.Fragments, func(x, y *Fragment) int {
+		switch {
+		case x.Measurement < y.Measurement:
+			return -1
+		case x.Measurement > y.Measurement:
+			return 1
+		}
+		return 0
+	})
+}
+
+func (b *binder) fragment(schema Schema) *Fragment {
+	f := *b.template
+	f.Database, f.Policy, f.Measurement = schema.Database, schema.Policy, schema.Name
+	f.Inputs = slices.Clone(b.template.Inputs)
+	f.Fields = nil
+	for i, ref := range b.refs {
+		if f.Inputs[i].IsTag {
+			continue
+		}
+		f.Inputs[i].Fields = nil
+		for _, field := range schema.Fields {
+			if field.Name != ref.Val || !converts(field.Type, f.Inputs[i].Type) {
+				continue
+			}
+			at := slices.Index(f.Fields, field)
+			if at < 0 {
+				at = len(f.Fields)
+				f.Fields = append(f.Fields, field)
+			}
+			f.Inputs[i].Fields = append(f.Inputs[i].Fields, at)
+		}
+	}
+	drives := func(input int) bool { return len(f.Inputs[input].Fields) > 0 }
+	if f.Raw() {
+		if !slices.ContainsFunc(f.Columns, drives) {
+			return nil
+		}
+	} else if !slices.ContainsFunc(f.Aggregates, func(a Aggregate) bool { return drives(a.Input) }) {
+		return nil
+	}
+	return &f
+}
+
+// converts reports whether values of a stored type can be read as another.
+func converts(from, to model.FieldType) bool {
+	return from == to || isNumber(from) && isNumber(to)
+}
+
+// fieldType gives the type of a field, 0 for what is none.
+func fieldType(t influxql.DataType) model.FieldType {
+	switch t {
+	case influxql.Float:
+		return model.Float
+	case influxql.Integer:
+		return model.Integer
+	case influxql.Unsigned:
+		return model.Unsigned
+	case influxql.String:
+		return model.String
+	case influxql.Boolean:
+		return model.Boolean
+	}
+	return 0
+}
+
+// dataType is the inverse of fieldType.
+func dataType(t model.FieldType) influxql.DataType {
+	switch t {
+	case model.Float:
+		return influxql.Float
+	case model.Integer:
+		return influxql.Integer
+	case model.Unsigned:
+		return influxql.Unsigned
+	case model.String:
+		return influxql.String
+	case model.Boolean:
+		return influxql.Boolean
+	}
+	return influxql.Unknown
+}
+
+// typeMapper tells influxql the types of all schemas together: one column of
+// the result has one type, whatever measurement its rows come from.
+type typeMapper struct{ schemas []Schema }
+
+var _ influxql.FieldMapper = typeMapper{}
+
+func (m typeMapper) FieldDimensions(*influxql.Measurement) (map[string]influxql.DataType, map[string]struct{}, error) {
+	fields := map[string]influxql.DataType{}
+	tags := map[string]struct{}{}
+	for _, s := range m.schemas {
+		for _, f := range s.Fields {
+			if t := dataType(f.Type); fields[f.Name].LessThan(t) {
+				fields[f.Name] = t
+			}
+		}
+		for _, k := range s.TagKeys {
+			tags[k] = struct{}{}
+		}
+	}
+	return fields, tags, nil
+}
+
+func (m typeMapper) MapType(_ *influxql.Measurement, name string) influxql.DataType {
+	t := influxql.Unknown
+	if name == "_name" || name == "_tagKey" || name == "_tagValue" || name == "_seriesKey" {
+		return influxql.String
+	}
+	for _, s := range m.schemas {
+		for _, f := range s.Fields {
+			if d := dataType(f.Type); f.Name == name && t.LessThan(d) {
+				t = d
+			}
+		}
+	}
+	if t != influxql.Unknown {
+		return t
+	}
+	for _, s := range m.schemas {
+		if slices.Contains(s.TagKeys, name) {
+			return influxql.Tag
+		}
+	}
+	return t
+}
+
+func (m typeMapper) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
+	return callTypes{}.CallType(name, args)
+}
+
+// callTypes tells influxql the types of functions, as far as it takes to find
+// operators between types that do not combine.
+type callTypes struct{}
+
+func (callTypes) MapType(*influxql.Measurement, string) influxql.DataType { return influxql.Unknown }
+
+func (callTypes) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
+	switch name {
+	case "mean":
+		return influxql.Float, nil
+	case "count":
+		return influxql.Integer, nil
+	}
+	if len(args) == 0 {
+		return influxql.Unknown, fmt.Errorf("invalid number of arguments for %s, expected at least 1, got 0", name)
+	}
+	return args[0], nil
+}

@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
+)
+
+// Fragment is the part of a query that runs at a shard: either aggregates by
+// group and window, or raw rows by group.
+type Fragment struct {
+	Database, Policy string // which shards it is for
+	Measurement      string
+	Where            *model.Predicate // holds for every series that can have rows
+	Range            model.TimeRange
+	Fields           []model.Field // to be read, distinct
+	// Inputs are the columns that the other parts speak of, by index, made of
+	// Fields and tags.
+	Inputs []Source
+	// Filter decides row by row, over Inputs; nil is every row.
+	Filter *Expr
+	// GroupBy is the tag keys of the groups, sorted and distinct. A series'
+	// group is its values of them, "" where it lacks one.
+	GroupBy []string
+	// GroupLimit makes each shard say which groups it has, the first ones up to
+	// the limit, before anything else, and leave out the others. 0 is neither.
+	GroupLimit int
+	Window     Window
+	Descending bool
+
+	// Aggregates is what is computed of each group and window. When it is empty
+	// the rows themselves are the answer.
+	Aggregates []Aggregate
+	// Columns is the inputs that the answer has of each raw row, or of the row
+	// that the one aggregate, a selector, selects.
+	Columns []int
+	// RowLimit bounds the raw rows of each group, 0 for none.
+	RowLimit int
+
+	MaxSeries, MaxPoints, MaxBytes int // 0 for none
+}
+
+// Source says how an input is made. Of a tag it is the tag's value, missing
+// where a series lacks the tag. Of fields it is the value of the first one that
+// a row has, as the input's type: there are several where a field has different
+// types in different shards.
+type Source struct {
+	Type   model.FieldType
+	IsTag  bool
+	Tag    string
+	Fields []int // indexes into Fragment.Fields
+}
+
+// Aggregate is a function of one input.
+type Aggregate struct {
+	Function function.ID
+	Input    int
+}
+
+// Raw reports whether the answer is rows and not aggregates.
+func (f *Fragment) Raw() bool { return len(f.Aggregates) == 0 }
+
+// TieByTime reports whether f has first() or last() without windows. Of rows
+// with equal times they then prefer those that come first in the order of raw
+// rows, as InfluxDB does, and not the greatest of all.
+func (f *Fragment) TieByTime() bool { return f.Window.IsZero() }

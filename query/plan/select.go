@@ -1,0 +1,257 @@
+package plan
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Options is what Compile needs beside the statement.
+type Options struct {
+	Now time.Time // what now() means; the zero Time is the current time
+	// MaxBuckets bounds the number of windows of a GROUP BY time with both
+	// ends given, 0 for none (InfluxDB's max-select-buckets).
+	MaxBuckets int
+	// MaxSeries and MaxPoints bound what a query may read at a shard, 0 for
+	// none (InfluxDB's max-select-series and max-select-point).
+	MaxSeries, MaxPoints int
+	// MaxBytes bounds the memory of a query's state, at a shard and again where
+	// the shards' answers are merged; 0 for DefaultMaxBytes.
+	MaxBytes int
+}
+
+// DefaultMaxBytes is enough for some million windows.
+const DefaultMaxBytes = 512 << 20
+
+// Measurement names what a FROM clause names. Database and Policy are as
+// written, so may be empty. Regex is nil unless the measurement is given by a
+// regular expression; Name is empty then.
+type Measurement struct {
+	Database, Policy, Name string
+	Regex                  *regexp.Regexp
+}
+
+// Select is a SELECT that passed all checks that need no schema. It may be
+// bound several times, by several goroutines.
+type Select struct {
+	Measurements []Measurement   // in the order of the statement
+	Range        model.TimeRange // of the rows that count, for choosing shards
+	Location     *time.Location  // of tz(), in which times are shown; nil for UTC
+
+	stmt   *influxql.SelectStatement
+	opt    Options
+	window Window
+}
+
+// Schema is what is stored of one measurement in the shards of a Select's
+// range. Of a Measurement with a regular expression there is one Schema for
+// each measurement that it matches.
+type Schema struct {
+	Database, Policy, Name string // the real ones, defaults filled in
+	Fields                 []model.Field
+	TagKeys                []string
+}
+
+// Compile checks a statement and extracts what can be known without a schema.
+// It does not change stmt. Errors have InfluxDB's texts and are of kind
+// model.ErrInvalid, or model.ErrNotSupported for what this version lacks.
+func Compile(stmt *influxql.SelectStatement, opt Options) (*Select, error) {
+	if opt.Now.IsZero() {
+		opt.Now = time.Now()
+	}
+	opt.Now = opt.Now.UTC()
+	if opt.MaxBytes == 0 {
+		opt.MaxBytes = DefaultMaxBytes
+	}
+	s := &Select{stmt: stmt.Clone(), opt: opt, Location: stmt.Location}
+	if err := s.compile(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Select) compile() error {
+	stmt := s.stmt
+	valuer := influxql.NowValuer{Now: s.opt.Now, Location: stmt.Location}
+	condition, times, err := influxql.ConditionExpr(stmt.Condition, &valuer)
+	if err != nil {
+		return invalid(err)
+	}
+	if err := checkCondition(condition); err != nil {
+		return err
+	}
+	stmt.Condition = condition
+
+	grouped, err := s.compileDimensions()
+	if err != nil {
+		return err
+	}
+	s.Range = model.TimeRange{Min: model.MinTime, Max: model.MaxTime}
+	if !times.Min.IsZero() {
+		s.Range.Min = times.MinTimeNano()
+	}
+	switch {
+	case !times.Max.IsZero():
+		s.Range.Max = times.MaxTimeNano()
+	case grouped:
+		// Windows without an end would never end.
+		s.Range.Max = s.opt.Now.UnixNano()
+	}
+
+	c := checker{grouped: grouped, limit: stmt.Limit, into: stmt.Target != nil}
+	if err := c.fields(stmt); err != nil {
+		return err
+	}
+	if err := c.combination(stmt); err != nil {
+		return err
+	}
+	if err := s.supported(&c); err != nil {
+		return err
+	}
+	stmt.TimeAlias = c.timeName
+	s.dropTimeFields()
+	stmt.RewriteRegexConditions()
+	return s.checkBuckets()
+}
+
+// supported refuses what is valid and comes in a later version.
+func (s *Select) supported(c *checker) error {
+	if s.stmt.Target != nil {
+		return notSupported("SELECT INTO")
+	}
+	for _, source := range s.stmt.Sources {
+		m, ok := source.(*influxql.Measurement)
+		if !ok {
+			return notSupported("a subquery")
+		}
+		out := Measurement{Database: m.Database, Policy: m.RetentionPolicy, Name: m.Name}
+		if m.Regex != nil {
+			out.Name, out.Regex = "", m.Regex.Val
+		}
+		s.Measurements = append(s.Measurements, out)
+	}
+	return c.supported()
+}
+
+// compileDimensions checks GROUP BY and finds the windows. grouped reports
+// whether there is a time(), even one that InfluxDB ignores, such as time(-1s).
+func (s *Select) compileDimensions() (grouped bool, err error) {
+	seen := false
+	for _, d := range s.stmt.Dimensions {
+		expr := influxql.Reduce(d.Expr, nil)
+		d.Expr = expr
+		switch expr := expr.(type) {
+		case *influxql.VarRef:
+			if strings.EqualFold(expr.Val, "time") {
+				return false, invalidf("time() is a function and expects at least one argument")
+			}
+		case *influxql.Call:
+			if seen {
+				// A first time(0s) does not count, like in InfluxDB.
+				if expr.Name == "time" && len(expr.Args) > 0 && len(expr.Args) < 3 {
+					if _, ok := expr.Args[0].(*influxql.DurationLiteral); ok {
+						return false, invalidf("multiple time dimensions not allowed")
+					}
+				}
+			}
+			every, offset, err := s.compileTime(expr)
+			if err != nil {
+				return false, err
+			}
+			seen = every != 0
+			if every > 0 {
+				s.window = Window{Every: int64(every), Offset: offset, Zone: zoneOf(s.stmt.Location)}
+			}
+		case *influxql.Wildcard, *influxql.RegexLiteral:
+		default:
+			return false, invalidf("only time and tag dimensions allowed")
+		}
+	}
+	return seen, nil
+}
+
+// zoneOf gives nil for UTC, which needs no look-ups.
+func zoneOf(l *time.Location) *time.Location {
+	if l == nil || l == time.UTC || l.String() == "UTC" {
+		return nil
+	}
+	return l
+}
+
+// compileTime reads time(every[, offset]).
+func (s *Select) compileTime(call *influxql.Call) (every time.Duration, offset int64, err error) {
+	if call.Name != "time" {
+		return 0, 0, invalidf("only time() calls allowed in dimensions")
+	}
+	if n := len(call.Args); n < 1 || n > 2 {
+		return 0, 0, invalidf("time dimension expected 1 or 2 arguments")
+	}
+	d, ok := call.Args[0].(*influxql.DurationLiteral)
+	if !ok {
+		return 0, 0, invalidf("time dimension must have duration argument")
+	}
+	if len(call.Args) == 1 {
+		return d.Val, 0, nil
+	}
+	var text string
+	switch arg := call.Args[1].(type) {
+	case *influxql.DurationLiteral:
+		if d.Val != 0 {
+			offset = int64(arg.Val % d.Val)
+		}
+	case *influxql.TimeLiteral:
+		offset = int64(arg.Val.Sub(arg.Val.Truncate(d.Val)))
+	case *influxql.Call:
+		if arg.Name != "now" {
+			return 0, 0, invalidf("time dimension offset function must be now()")
+		} else if len(arg.Args) != 0 {
+			return 0, 0, invalidf("time dimension offset now() function requires no arguments")
+		}
+		offset = int64(s.opt.Now.Sub(s.opt.Now.Truncate(d.Val)))
+	case *influxql.StringLiteral:
+		if !arg.IsTimeLiteral() {
+			return 0, 0, invalidf("time dimension offset must be duration or now()")
+		}
+		if _, err := arg.ToTimeLiteral(s.stmt.Location); err != nil {
+			return 0, 0, invalid(err)
+		}
+		// InfluxDB reads it and then finds that it cannot use it.
+		text = arg.String()
+	default:
+		return 0, 0, invalidf("time dimension offset must be duration or now()")
+	}
+	if text != "" && d.Val > 0 {
+		return 0, 0, invalidf("invalid time dimension offset: %s", text)
+	}
+	return d.Val, offset, nil
+}
+
+// dropTimeFields removes "time" from the selected fields; it comes anyway.
+func (s *Select) dropTimeFields() {
+	kept := s.stmt.Fields[:0]
+	for _, f := range s.stmt.Fields {
+		if ref, ok := f.Expr.(*influxql.VarRef); ok && ref.Val == "time" {
+			continue
+		}
+		kept = append(kept, f)
+	}
+	s.stmt.Fields = kept
+}
+
+// checkBuckets refuses more windows than allowed, where both ends are given.
+func (s *Select) checkBuckets() error {
+	if s.opt.MaxBuckets == 0 || s.window.IsZero() || s.Range.Min == model.MinTime || s.Range.Empty() {
+		return nil
+	}
+	first, _ := s.window.Bounds(s.Range.Min)
+	last, _ := s.window.Bounds(s.Range.Max - 1)
+	n := (uint64(last-first) + uint64(s.window.Every)) / uint64(s.window.Every)
+	if n > uint64(s.opt.MaxBuckets) {
+		return &model.Error{Kind: model.ErrTooLarge, Text: errText("max-select-buckets limit exceeded: (%d/%d)", n, s.opt.MaxBuckets)}
+	}
+	return nil
+}

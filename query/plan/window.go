@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Window is the windows of a GROUP BY time: they begin at multiples of Every
+// since 1970 on the clock of a zone, moved by Offset. The zero Window is one
+// window for all times.
+type Window struct {
+	Every  int64          // nanoseconds; 0 for no windows
+	Offset int64          // nanoseconds, between -Every and Every
+	Zone   *time.Location // nil for UTC
+}
+
+// IsZero reports whether there are no windows.
+func (w *Window) IsZero() bool { return w.Every == 0 }
+
+// Bounds gives the window of t: its first nanosecond and the first after it.
+// The ends of time cut windows short.
+//
+// With a zone a window follows the clock there, so one in which the clock
+// changes is longer or shorter by the change, as long as the change is less
+// than Every.
+func (w *Window) Bounds(t int64) (start, end int64) {
+	t -= w.Offset
+	zone := w.zone(t)
+	into := (t + zone) % w.Every
+	if into < 0 {
+		into += w.Every
+	}
+	start = model.MinTime
+	if model.MinTime+into < t {
+		start = t - into
+	}
+	start += w.Offset
+	if w.Zone != nil {
+		if o := zone - w.zone(start); o != 0 && abs(o) < w.Every {
+			start += o
+		}
+	}
+	left := w.Every - into
+	end = model.MaxTime
+	if model.MaxTime-left > t {
+		end = t + left
+	}
+	if w.Zone != nil {
+		at := w.zone(end)
+		if o := zone - at; o != 0 && abs(o) < w.Every {
+			// A clock set back prolongs this window. A clock set forward
+			// shortens it only if that happens before the window's end.
+			if o > 0 || w.zone(end+o) == at {
+				end += o
+			}
+		}
+	}
+	return start, end + w.Offset
+}
+
+// Next gives the start of the window after, or before, the one that starts at
+// start, when the zone's distance from UTC was offset there; it gives the new
+// distance, too.
+func (w *Window) Next(start, offset int64, descending bool) (next, newOffset int64) {
+	if descending {
+		next = start - w.Every
+	} else {
+		next = start + w.Every
+	}
+	if w.Zone == nil {
+		return next, 0
+	}
+	now := w.zone(next - 1)
+	if now == offset {
+		return next, offset
+	}
+	if diff := offset - now; abs(diff) < w.Every {
+		next += diff
+	}
+	return next, now
+}
+
+// ZoneOffset gives the zone's distance from UTC at t, in nanoseconds.
+func (w *Window) ZoneOffset(t int64) int64 { return w.zone(t) }
+
+func (w *Window) zone(t int64) int64 {
+	if w.Zone == nil {
+		return 0
+	}
+	_, seconds := time.Unix(0, t).In(w.Zone).Zone()
+	return int64(seconds) * int64(time.Second)
+}
+
+func abs(x int64) int64 {
+	if x < 0 {
+		return -x
+	}
+	return x
+}
