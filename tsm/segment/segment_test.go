@@ -84,10 +84,10 @@ func randomData(r *rand.Rand, versioned bool) *data {
 		fields = slices.Compact(fields)
 		id := r.Uint32N(100)
 		small := r.IntN(2) == 0
-		for range 1 + r.IntN(60) {
+		for range 1 + r.IntN(30) {
 			n := 1 + r.IntN(40)
 			if !small && r.IntN(4) == 0 {
-				n = 1 + r.IntN(9000)
+				n = 1 + r.IntN(5000)
 			}
 			tm.series = append(tm.series, testSeries{id, randomRows(r, n, fields, versioned)})
 			id += 1 + r.Uint32N(3)
@@ -325,7 +325,7 @@ func checkField(t *testing.T, c *Cursor, s *testSeries, g, f, from, to int, fiel
 
 func TestFilesGiveBackWhatWasWritten(t *testing.T) {
 	r := source(t)
-	for i := range 12 {
+	for i := range 6 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			d := randomData(r, i%2 == 1)
 			f, meta := d.write(t, r, []int{0, 2000, 50000}[i%3])
