@@ -187,8 +187,14 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	}
 	n := v.segment.granules
 	arrays := [...]sized{
-		{&f.blobs.ends, n}, {&f.exact, n}, {&f.nulls, n},
-		{&f.first, n}, {&f.last, n}, {&f.min, n}, {&f.max, n}, {&f.sum, n},
+		{&f.blobs.ends, n},
+		{&f.exact, n},
+		{&f.nulls, n},
+		{&f.first, n},
+		{&f.last, n},
+		{&f.min, n},
+		{&f.max, n},
+		{&f.sum, n},
 	}
 	if err := v.arrays(tables, f.field.Name, arrays[:statArrays(f.field.Type)], nil); err != nil {
 		return err
