@@ -56,6 +56,21 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkNewSeries parses the first line of each of 5,000 series.
+func BenchmarkNewSeries(b *testing.B) {
+	body := tsbs(5000, 1)
+	cfg := DefaultConfig()
+	cfg.Workers = 1
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := NewParser(cfg).Parse(body, Options{Now: time.Unix(0, 0)})
+		if err != nil || r.Err != nil {
+			b.Fatal(err, r.Err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/5000, "ns/series")
+}
+
 // BenchmarkLibrary walks the same lines with the library's decoder, which
 // stores nothing.
 func BenchmarkLibrary(b *testing.B) {

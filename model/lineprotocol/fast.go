@@ -105,7 +105,7 @@ func (w *worker) fast(b []byte) int {
 	if w.memo.series[of].batch != w.batch {
 		canonical := b[:key.length]
 		if !key.canonical {
-			canonical = w.memo.keys[of]
+			canonical = w.memo.series[of].key
 		}
 		w.enter(of, canonical)
 	}

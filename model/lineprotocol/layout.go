@@ -17,27 +17,27 @@ const (
 	freeSlots        = 1024
 )
 
-// layout adds the rows of t to tables. It gives the number of columns that it
-// added.
-func (t *table) layout(name string, tables []model.Table, p *pool) ([]model.Table, int) {
+// layout adds the rows of t to tables, as at most limit columns. It gives the
+// number of columns, and false when there would be more.
+func (t *table) layout(name string, tables []model.Table, limit int, p *pool) (out []model.Table, columns int, ok bool) {
 	rows := len(t.times)
 	values := 0
 	for _, c := range t.columns {
 		values += c.len()
 	}
 	if rows*len(t.columns) > maxSlotsPerValue*values+freeSlots {
-		return t.split(name, tables)
+		return t.split(name, tables, limit)
 	}
-	out := model.Table{
+	one := model.Table{
 		Measurement: name,
 		Series:      t.series,
 		Times:       t.times,
 		Columns:     make([]model.Column, 0, len(t.columns)),
 	}
 	for _, c := range t.columns {
-		out.Columns = append(out.Columns, c.spread(rows, p))
+		one.Columns = append(one.Columns, c.spread(rows, p))
 	}
-	return append(tables, out), len(out.Columns)
+	return append(tables, one), len(one.Columns), len(one.Columns) <= limit
 }
 
 // spread gives c a slot for every row.
@@ -81,87 +81,83 @@ type cell struct {
 
 // split lays out the rows of t as a table for each set of columns, without
 // holes. Rows with one series and time must stay in order; where two of them
-// in a row have different columns, the later goes to a table of a later rank.
-func (t *table) split(name string, tables []model.Table) ([]model.Table, int) {
-	rows := len(t.times)
-	starts, cells := t.byRow()
-
+// that follow each other have different columns, the later goes to a table of a
+// later rank.
+func (t *table) split(name string, tables []model.Table, limit int) (out []model.Table, columns int, ok bool) {
 	type place struct {
 		series uint32
 		time   int64
 	}
 	type group struct {
-		rank  int
-		cells []cell // of its first row: the columns
-		rows  []uint32
+		rank uint32
+		rows []uint32
 	}
-	type last struct {
-		rank, group int
-	}
+	starts, cells := t.byRow()
+	cellsOf := func(row uint32) []cell { return cells[starts[row]:starts[row+1]] }
 	var groups []group
 	byShape := make(map[string]int)
-	seen := make(map[place]last)
+	seen := make(map[place]int) // the group of the last row with that place
 	var shape []byte
-	for r := range rows {
-		row := cells[starts[r]:starts[r+1]]
-		shape = shape[:0]
+	for r := range uint32(len(t.times)) {
+		row := cellsOf(r)
+		at := place{t.series[r], t.times[r]}
+		rank := uint32(0)
+		if g, ok := seen[at]; ok {
+			rank = groups[g].rank
+			if !sameColumns(row, cellsOf(groups[g].rows[0])) {
+				rank++
+			}
+		}
+		shape = binary.LittleEndian.AppendUint32(shape[:0], rank)
 		for _, c := range row {
 			shape = binary.LittleEndian.AppendUint32(shape, c.column)
 		}
-		rank := 0
-		at := place{t.series[r], t.times[r]}
-		before, ok := seen[at]
-		if ok {
-			rank = before.rank
-		}
-		lookup := func() int {
-			key := binary.LittleEndian.AppendUint32(shape, uint32(rank))
-			g, ok := byShape[string(key)]
-			if !ok {
-				g = len(groups)
-				byShape[string(key)] = g
-				groups = append(groups, group{rank: rank, cells: row})
+		g, ok := byShape[string(shape)]
+		if !ok {
+			if columns += len(row); columns > limit {
+				return tables, columns, false
 			}
-			return g
+			g = len(groups)
+			byShape[string(shape)] = g
+			groups = append(groups, group{rank: rank})
 		}
-		if ok && !sameColumns(row, groups[before.group].cells) {
-			rank++
-		}
-		g := lookup()
-		groups[g].rows = append(groups[g].rows, uint32(r))
-		seen[at] = last{rank, g}
+		groups[g].rows = append(groups[g].rows, r)
+		seen[at] = g
 	}
 	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(a.rank, b.rank) })
-
-	columns := 0
 	for _, g := range groups {
-		out := model.Table{
-			Measurement: name,
-			Series:      make([]uint32, len(g.rows)),
-			Times:       make([]int64, len(g.rows)),
-			Columns:     make([]model.Column, len(g.cells)),
-		}
-		for i, c := range g.cells {
-			out.Columns[i].Field = t.columns[c.column].field
-			if out.Columns[i].Type != model.String {
-				out.Columns[i].Bits = make([]uint64, 0, len(g.rows))
-			}
-		}
-		for i, r := range g.rows {
-			out.Series[i], out.Times[i] = t.series[r], t.times[r]
-			for j, c := range cells[starts[r]:starts[r+1]] {
-				from, to := t.columns[c.column], &out.Columns[j]
-				if to.Type == model.String {
-					to.AppendText(from.value(int(c.value)))
-				} else {
-					to.AppendBits(from.bits[c.value])
-				}
-			}
-		}
-		tables = append(tables, out)
-		columns += len(out.Columns)
+		tables = append(tables, t.pick(name, g.rows, cellsOf))
 	}
-	return tables, columns
+	return tables, columns, true
+}
+
+// pick gives the table of rows that all have the same columns.
+func (t *table) pick(name string, rows []uint32, cellsOf func(row uint32) []cell) model.Table {
+	first := cellsOf(rows[0])
+	out := model.Table{
+		Measurement: name,
+		Series:      make([]uint32, len(rows)),
+		Times:       make([]int64, len(rows)),
+		Columns:     make([]model.Column, len(first)),
+	}
+	for i, c := range first {
+		out.Columns[i].Field = t.columns[c.column].field
+		if out.Columns[i].Type != model.String {
+			out.Columns[i].Bits = make([]uint64, 0, len(rows))
+		}
+	}
+	for i, r := range rows {
+		out.Series[i], out.Times[i] = t.series[r], t.times[r]
+		for j, c := range cellsOf(r) {
+			from, to := t.columns[c.column], &out.Columns[j]
+			if to.Type == model.String {
+				to.AppendText(from.value(int(c.value)))
+			} else {
+				to.AppendBits(from.bits[c.value])
+			}
+		}
+	}
+	return out
 }
 
 // byRow gives the values of each row, in order of columns: those of row r are

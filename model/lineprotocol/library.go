@@ -2,7 +2,6 @@ package lineprotocol
 
 import (
 	"bytes"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
@@ -88,7 +87,7 @@ func (f *fieldValue) set(kind lineprotocol.ValueKind, value []byte, unsigned boo
 		f.bits, n = readBoolean(value)
 	default:
 		// The library cuts off the letter that makes an integer.
-		token := slices.Clip(value)
+		token := append(make([]byte, 0, 24), value...)
 		switch kind {
 		case lineprotocol.Int:
 			token = append(token, 'i')

@@ -1,6 +1,7 @@
 package lineprotocol
 
 import (
+	"bytes"
 	"math/rand/v2"
 
 	"github.com/zeebo/xxh3"
@@ -10,7 +11,7 @@ import (
 
 // memo is what a worker remembers between bodies: the series of raw keys, and
 // the fields of measurements. It holds no text of keys but of those that are
-// not written in canonical form, about 80 bytes for a series.
+// not written in canonical form, about 120 bytes for a series.
 //
 // A raw key is the bytes of measurement and tags as a client writes them. Raw
 // keys are hashed under a seed of their own, drawn at start: what a client
@@ -21,7 +22,6 @@ type memo struct {
 	rawIndex     hashIndex
 	series       []series
 	seriesIndex  hashIndex
-	keys         map[uint32][]byte // canonical keys of series that some raw key does not spell
 	measurements map[string]*measurement
 	bytes        int // estimate of all of the above
 }
@@ -38,6 +38,7 @@ type rawKey struct {
 // series is a series, however it is spelled.
 type series struct {
 	hash        model.SeriesHash
+	key         []byte // canonical; nil where every raw key spells it
 	measurement *measurement
 	batch       uint32 // the batch that index is of
 	index       uint32 // in model.Batch.Series
@@ -64,7 +65,7 @@ type field struct {
 
 const (
 	rawKeyBytes      = 48 // with its share of the index
-	seriesBytes      = 48
+	seriesBytes      = 72
 	fieldBytes       = 400
 	measurementBytes = 500
 )
@@ -72,7 +73,6 @@ const (
 func newMemo() memo {
 	return memo{
 		seed:         rand.Uint64(),
-		keys:         make(map[uint32][]byte),
 		measurements: make(map[string]*measurement),
 	}
 }
@@ -127,9 +127,9 @@ func (m *memo) seriesOf(key []byte, seed uint64, of *measurement, keep bool) uin
 		m.seriesIndex.add(h.Lo, i, func(i uint32) uint64 { return m.series[i].hash.Lo })
 		m.bytes += seriesBytes
 	}
-	if keep && m.keys[i] == nil {
-		m.keys[i] = append([]byte(nil), key...)
-		m.bytes += len(key) + 64
+	if s := &m.series[i]; keep && s.key == nil {
+		s.key = bytes.Clone(key)
+		m.bytes += len(key)
 	}
 	return i
 }

@@ -12,7 +12,7 @@ import (
 // TestNumbersAreExact compares with strconv, bit for bit.
 func TestNumbersAreExact(t *testing.T) {
 	rng := newRand(t)
-	for range 200000 {
+	for range 100000 {
 		var s string
 		switch rng.IntN(4) {
 		case 0:

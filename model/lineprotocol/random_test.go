@@ -53,7 +53,7 @@ func mutate(rng *rand.Rand) []byte {
 func TestWaysAgreeOnMutatedLines(t *testing.T) {
 	rng := newRand(t)
 	precisions := []Precision{Nanosecond, Microsecond, Millisecond, Second, Minute, Hour}
-	for range 5000 {
+	for range 2000 {
 		body := mutate(rng)
 		checkWays(t, body, Options{Precision: precisions[rng.IntN(len(precisions))], Now: testNow})
 		for _, line := range strings.Split(string(body), "\n") {

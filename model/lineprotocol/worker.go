@@ -290,16 +290,17 @@ func (w *worker) keep(key []byte) []byte {
 // finish lays out the rows of the body.
 func (w *worker) finish() (*Result, error) {
 	b := &model.Batch{Series: w.series, Tables: make([]model.Table, 0, len(w.active))}
-	columns := 0
+	// Rows with few of many fields make more columns than there are fields.
+	room := 2 * w.cfg.MaxColumns
 	for _, m := range w.active {
 		m.table.hint = min(len(m.table.times), maxHint)
-		var n int
-		b.Tables, n = m.table.layout(m.name, b.Tables, w.pool)
-		columns += n
-		m.table.release()
-		if columns > 2*w.cfg.MaxColumns {
+		tables, columns, ok := m.table.layout(m.name, b.Tables, room, w.pool)
+		if !ok {
 			return nil, tooManyColumns(w.cfg.MaxColumns)
 		}
+		b.Tables = tables
+		room -= columns
+		m.table.release()
 	}
 	w.active = w.active[:0]
 	r := w.result
