@@ -1,0 +1,43 @@
+package query
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Config is how an Executor behaves.
+type Config struct {
+	// Concurrent is how many requests run at a time, and Queue how many more
+	// may wait; the next is refused with model.ErrOverloaded.
+	Concurrent int
+	Queue      int
+	// MaxSeries, MaxPoints and MaxBuckets bound one SELECT; 0 is no bound.
+	MaxSeries  int
+	MaxPoints  int
+	MaxBuckets int
+}
+
+// DefaultConfig gives the settings of a server.
+func DefaultConfig() Config {
+	return Config{
+		Concurrent: 2 * runtime.GOMAXPROCS(0),
+		Queue:      64,
+		MaxSeries:  2_000_000,
+		MaxBuckets: 20_000_000,
+	}
+}
+
+// Validate reports the first setting that cannot work.
+func (c Config) Validate() error {
+	switch {
+	case c.Concurrent < 1:
+		return fmt.Errorf("query: %d queries at a time: %w", c.Concurrent, model.ErrInvalid)
+	case c.Queue < 0:
+		return fmt.Errorf("query: a queue of %d: %w", c.Queue, model.ErrInvalid)
+	case c.MaxSeries < 0 || c.MaxPoints < 0 || c.MaxBuckets < 0:
+		return fmt.Errorf("query: a negative limit: %w", model.ErrInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/influxdata/influxql"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/varvedb/varve/model"
+)
+
+// errNotExecuted is the result of the statements after one that failed.
+var errNotExecuted = &model.Error{Kind: model.ErrInvalid, Text: "not executed"}
+
+// Executor runs requests. It is safe for concurrent use.
+type Executor struct {
+	cfg     Config
+	catalog Catalog
+	storage Storage
+	log     *slog.Logger
+	metrics *metrics
+	running running
+	admit   *admission
+}
+
+// New gives an Executor. reg may be nil.
+func New(cfg Config, catalog Catalog, storage Storage, log *slog.Logger, reg prometheus.Registerer) (*Executor, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m := newMetrics(reg)
+	return &Executor{
+		cfg:     cfg,
+		catalog: catalog,
+		storage: storage,
+		log:     log,
+		metrics: m,
+		admit:   newAdmission(cfg.Concurrent, cfg.Queue, m),
+	}, nil
+}
+
+// Query is a request that was parsed. It is run once.
+type Query struct {
+	req        Request
+	statements influxql.Statements
+}
+
+// Parse checks and parses a request. An error is of kind model.ErrInvalid and
+// means that nothing of the request can be run.
+func (e *Executor) Parse(req Request) (*Query, error) {
+	q, err := req.parse()
+	if err != nil {
+		return nil, err
+	}
+	return &Query{req: req, statements: q.Statements}, nil
+}
+
+// Execute runs q and gives its results to sink. Statements that fail are
+// results, too: an error means that the results are not complete, because
+// nothing could be started (model.ErrOverloaded), ctx ended or sink failed.
+func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
+	if !q.quick() {
+		if err := e.admit.enter(ctx); err != nil {
+			return err
+		}
+		defer e.admit.leave()
+	}
+	start := time.Now()
+	e.metrics.active.Inc()
+	defer func() {
+		e.metrics.active.Dec()
+		e.metrics.seconds.Observe(time.Since(start).Seconds())
+	}()
+	ctx, task := e.running.add(ctx, q, start)
+	defer e.running.remove(task)
+	if q.req.Now.IsZero() {
+		q.req.Now = start
+	}
+
+	failed := false
+	for i, stmt := range q.statements {
+		if failed {
+			if err := skip(i, sink); err != nil {
+				return err
+			}
+			continue
+		}
+		run := &statementRun{executor: e, req: &q.req, id: i, sink: sink}
+		err := run.do(ctx, stmt)
+		if run.sinkErr != nil {
+			return run.sinkErr
+		}
+		if killed := task.killed(); killed != nil {
+			err = killed
+		} else if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !run.begun {
+			if err := sink.Begin(Statement{ID: i}); err != nil {
+				return err
+			}
+		}
+		outcome := "ok"
+		if err != nil {
+			failed, outcome = true, "error"
+		}
+		e.metrics.statements.WithLabelValues(outcome).Inc()
+		if err := sink.End(Outcome{Messages: run.messages, Err: err}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func skip(id int, sink Sink) error {
+	if err := sink.Begin(Statement{ID: id}); err != nil {
+		return err
+	}
+	return sink.End(Outcome{Err: errNotExecuted})
+}
+
+// quick reports whether q does not wait for other requests: an operator must be
+// able to see and end what runs when everything is busy.
+func (q *Query) quick() bool {
+	for _, s := range q.statements {
+		switch s.(type) {
+		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// statementRun is one statement while it runs.
+type statementRun struct {
+	executor *Executor
+	req      *Request
+	id       int
+	sink     Sink
+	begun    bool
+	sinkErr  error // what the sink said; ends the request
+	messages []Message
+}
+
+// do runs a statement and turns a panic into an error: a fault in one query
+// must not end the process, and with it the queries and writes of others.
+func (r *statementRun) do(ctx context.Context, stmt influxql.Statement) (err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		r.executor.metrics.panics.Inc()
+		r.executor.log.Error("statement panicked", "panic", fmt.Sprint(p), "statement", fmt.Sprintf("%T", stmt), "stack", string(debug.Stack()))
+		err = errors.New("internal error: the statement failed, the server's log says more")
+	}()
+	return r.dispatch(ctx, stmt)
+}
+
+func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) error {
+	switch stmt := stmt.(type) {
+	case *influxql.SelectStatement:
+		return r.selectRows(ctx, stmt)
+	case *influxql.ShowDatabasesStatement:
+		return r.showDatabases(ctx)
+	case *influxql.ShowRetentionPoliciesStatement:
+		return r.showPolicies(ctx, stmt)
+	case *influxql.ShowMeasurementsStatement:
+		return r.showMeasurements(ctx, stmt)
+	case *influxql.ShowSeriesStatement:
+		return r.showSeries(ctx, stmt)
+	case *influxql.ShowTagKeysStatement:
+		return r.showTagKeys(ctx, stmt)
+	case *influxql.ShowTagValuesStatement:
+		return r.showTagValues(ctx, stmt)
+	case *influxql.ShowFieldKeysStatement:
+		return r.showFieldKeys(ctx, stmt)
+	case *influxql.ShowQueriesStatement:
+		return r.showQueries()
+	case *influxql.KillQueryStatement:
+		return r.executor.running.kill(stmt.QueryID)
+	case *influxql.DeleteSeriesStatement:
+		return r.deleteSeries(ctx, stmt)
+	}
+	if change := r.change(stmt); change != nil {
+		if err := change(ctx); err != nil {
+			return err
+		}
+		if r.req.ReadOnly {
+			r.messages = append(r.messages, Message{
+				Level: "warning",
+				Text:  fmt.Sprintf("deprecated use of '%s' in a read only context, please use a POST request instead", stmt),
+			})
+		}
+		return nil
+	}
+	return notSupported(nameOf(stmt))
+}
+
+// begin tells the sink that the result begins, once.
+func (r *statementRun) begin(s Statement) error {
+	if r.begun {
+		return nil
+	}
+	r.begun = true
+	s.ID = r.id
+	r.sinkErr = r.sink.Begin(s)
+	return r.sinkErr
+}
+
+func notSupported(what string) error {
+	return &model.Error{Kind: model.ErrNotSupported, Text: what + " is not supported yet"}
+}
+
+// nameOf gives the first words of a statement.
+func nameOf(stmt influxql.Statement) string {
+	words := strings.Fields(stmt.String())
+	n := 0
+	for n < len(words) && n < 3 && words[n] == strings.ToUpper(words[n]) && strings.Trim(words[n], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		n++
+	}
+	return strings.Join(words[:n], " ")
+}

@@ -1,0 +1,32 @@
+package query
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	active     prometheus.Gauge
+	queued     prometheus.Gauge
+	refused    prometheus.Counter
+	statements *prometheus.CounterVec // by outcome
+	seconds    prometheus.Histogram
+	panics     prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		active:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "query_active", Help: "Requests that are running."}),
+		queued:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "query_queued", Help: "Requests that wait for others to end."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "query_refused_total", Help: "Requests refused because the queue was full."}),
+		statements: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "query_statements_total", Help: "Statements that were run.",
+		}, []string{"outcome"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "query_duration_seconds", Help: "Time from start to end of a request, sending the answer included.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
+		}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "query_panics_total", Help: "Statements that ended in a panic."}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.active, m.queued, m.refused, m.statements, m.seconds, m.panics)
+	}
+	return m
+}

@@ -1,0 +1,45 @@
+package query
+
+import (
+	"strings"
+	"time"
+
+	"github.com/influxdata/influxql"
+)
+
+// Request is the text of one client request and how to run it.
+type Request struct {
+	Text     string
+	Params   map[string]any // values for $name, as encoding/json gives them with UseNumber resolved
+	Database string         // for statements that name none
+	Policy   string         // for measurements that name none; "" is the database's default
+	// ReadOnly is set where a statement that changes something should not come,
+	// as in a GET; such statements run, and bring a warning.
+	ReadOnly bool
+	// ChunkSize is how many rows each piece of a series has, except its last; 0
+	// is any number, as they come.
+	ChunkSize int
+	// Now is what now() means; the zero Time is the current time.
+	Now time.Time
+}
+
+// DefaultChunkSize is the ChunkSize for clients that want pieces of no certain
+// size.
+const DefaultChunkSize = 10000
+
+// parse checks and parses the text.
+func (r *Request) parse() (*influxql.Query, error) {
+	text, quotings, err := prepare(r.Text)
+	if err != nil {
+		return nil, err
+	}
+	p := influxql.NewParser(strings.NewReader(text))
+	if r.Params != nil {
+		p.SetParams(r.Params)
+	}
+	q, err := p.ParseQuery()
+	if err != nil {
+		return nil, parseError(err, quotings)
+	}
+	return q, nil
+}

@@ -1,0 +1,99 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// running is the requests that run, for SHOW QUERIES and KILL QUERY.
+type running struct {
+	mu    sync.Mutex // protects all below
+	last  uint64     // the last id given
+	tasks map[uint64]*task
+}
+
+type task struct {
+	id     uint64
+	query  *Query
+	start  time.Time
+	cancel context.CancelCauseFunc
+
+	mu   sync.Mutex // protects kill
+	kill error      // set once, by KILL QUERY
+}
+
+// add enters a request and gives the context that it runs in.
+func (l *running) add(ctx context.Context, q *Query, start time.Time) (context.Context, *task) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := &task{query: q, start: start, cancel: cancel}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tasks == nil {
+		l.tasks = make(map[uint64]*task)
+	}
+	l.last++
+	t.id = l.last
+	l.tasks[t.id] = t
+	return ctx, t
+}
+
+func (l *running) remove(t *task) {
+	t.cancel(nil)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.tasks, t.id)
+}
+
+// list gives what runs, oldest first.
+func (l *running) list() []*task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*task
+	for _, t := range l.tasks {
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b *task) int { return cmp.Compare(a.id, b.id) })
+	return all
+}
+
+// kill ends a request; its client sees "query interrupted".
+func (l *running) kill(id uint64) error {
+	l.mu.Lock()
+	t := l.tasks[id]
+	l.mu.Unlock()
+	if t == nil {
+		return &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("no such query id: %d", id)}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kill != nil {
+		return &model.Error{Kind: model.ErrConflict, Text: "already killed"}
+	}
+	t.kill = model.ErrInterrupted
+	t.cancel(model.ErrInterrupted)
+	return nil
+}
+
+// killed gives the error of a request that was killed, or nil.
+func (t *task) killed() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.kill
+}
+
+// text gives the statements as the parser prints them, which hides passwords.
+// It is called while the request runs, which may change its syntax trees, so
+// it parses once more.
+func (t *task) text() string {
+	q, err := t.query.req.parse()
+	if err != nil {
+		return "" // cannot be: it was parsed before
+	}
+	return q.String()
+}

@@ -1,0 +1,114 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// selectRows runs SELECT.
+func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStatement) error {
+	if err := checkSystemSources(stmt); err != nil {
+		return err
+	}
+	if err := r.normalize(ctx, stmt); err != nil {
+		return err
+	}
+	if stmt.Target != nil {
+		return notSupported("SELECT INTO")
+	}
+	cfg := &r.executor.cfg
+	sel, err := plan.Compile(stmt, plan.Options{
+		Now:        r.req.Now,
+		MaxBuckets: cfg.MaxBuckets,
+		MaxSeries:  cfg.MaxSeries,
+		MaxPoints:  cfg.MaxPoints,
+	})
+	if err != nil {
+		return err
+	}
+	schemas, err := r.schemas(ctx, sel)
+	if err != nil {
+		return err
+	}
+	bound, err := sel.Bind(schemas)
+	if err != nil {
+		return err
+	}
+	if err := r.begin(Statement{Partial: true, Location: sel.Location}); err != nil {
+		return err
+	}
+	streams := make([][]exec.Stream, len(bound.Fragments))
+	for i, f := range bound.Fragments {
+		if streams[i], err = r.executor.storage.Scan(ctx, f); err != nil {
+			for _, s := range slices.Concat(streams[:i]...) {
+				err = errors.Join(err, s.Close())
+			}
+			return err
+		}
+	}
+	chunks := chunker{size: r.req.ChunkSize, emit: r.rows}
+	return exec.Finish(ctx, bound, streams, chunks.add)
+}
+
+// schemas asks for what is stored of a SELECT's measurements. Measurements in
+// one policy are asked for together.
+func (r *statementRun) schemas(ctx context.Context, sel *plan.Select) ([]plan.Schema, error) {
+	type place struct{ database, policy string }
+	var (
+		order []place
+		where = make(map[place]*model.Predicate)
+	)
+	for i := range sel.Measurements {
+		m := &sel.Measurements[i]
+		p := place{m.Database, m.Policy}
+		is := model.IsMeasurement(m.Name)
+		if m.Regex != nil {
+			is = model.MatchRegexp(model.MeasurementKey, m.Regex, false)
+		}
+		if before := where[p]; before != nil {
+			is = &model.Predicate{Op: model.Or, Left: before, Right: is}
+		} else {
+			order = append(order, p)
+		}
+		where[p] = is
+	}
+	var all []plan.Schema
+	for _, p := range order {
+		if err := r.checkPolicy(ctx, p.database, p.policy); err != nil {
+			return nil, err
+		}
+		schemas, err := r.executor.storage.Schema(ctx, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, where[p])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, schemas...)
+	}
+	return all, nil
+}
+
+// checkSystemSources refuses the names under which InfluxDB keeps its indexes.
+func checkSystemSources(stmt *influxql.SelectStatement) error {
+	instead := map[string]string{
+		"_fieldKeys":    "SHOW FIELD KEYS",
+		"_measurements": "SHOW MEASUREMENTS",
+		"_series":       "SHOW SERIES",
+		"_tagKeys":      "SHOW TAG KEYS",
+		"_tags":         "SHOW TAG VALUES",
+	}
+	for _, s := range stmt.Sources {
+		m, ok := s.(*influxql.Measurement)
+		if !ok || instead[m.Name] == "" {
+			continue
+		}
+		return invalid(fmt.Errorf("unable to use system source '%s': use %s instead", m.Name, instead[m.Name]))
+	}
+	return nil
+}

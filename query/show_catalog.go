@@ -1,0 +1,116 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+)
+
+func (r *statementRun) showDatabases(ctx context.Context) error {
+	dbs, err := r.executor.catalog.Databases(ctx)
+	if err != nil {
+		return err
+	}
+	t := newTable("databases", "name", model.String)
+	for _, db := range dbs {
+		t.text(0, db.Name)
+	}
+	return r.table(t)
+}
+
+func (r *statementRun) showPolicies(ctx context.Context, stmt *influxql.ShowRetentionPoliciesStatement) error {
+	db, err := r.database(ctx, stmt.Database)
+	if err != nil {
+		return err
+	}
+	t := newTable("",
+		"name", model.String, "duration", model.String, "shardGroupDuration", model.String,
+		"replicaN", model.Integer, "default", model.Boolean)
+	for _, p := range db.Policies {
+		t.text(0, p.Name)
+		t.text(1, p.Duration.String())
+		t.text(2, p.ShardDuration.String())
+		t.bits(3, uint64(p.Replication))
+		t.flag(4, p.Name == db.DefaultPolicy)
+	}
+	return r.table(t)
+}
+
+func (r *statementRun) showQueries() error {
+	t := newTable("",
+		"qid", model.Integer, "query", model.String, "database", model.String,
+		"duration", model.String, "status", model.String)
+	for _, task := range r.executor.running.list() {
+		t.bits(0, task.id)
+		t.text(1, task.text())
+		t.text(2, task.query.req.Database)
+		t.text(3, shorten(time.Since(task.start)).String())
+		status := "running"
+		if task.killed() != nil {
+			status = "killed"
+		}
+		t.text(4, status)
+	}
+	return r.table(t)
+}
+
+// shorten leaves out the digits that nobody reads.
+func shorten(d time.Duration) time.Duration {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit {
+			return d.Truncate(unit)
+		}
+	}
+	return d
+}
+
+// table is a result made row by row.
+type table struct{ exec.Rows }
+
+// newTable takes names and types of the columns in turn.
+func newTable(name string, columns ...any) *table {
+	t := &table{exec.Rows{Name: name}}
+	for i := 0; i < len(columns); i += 2 {
+		f := model.Field{Name: columns[i].(string), Type: columns[i+1].(model.FieldType)}
+		t.Columns = append(t.Columns, f.Name)
+		t.Values = append(t.Values, model.Column{Field: f})
+	}
+	return t
+}
+
+func (t *table) text(column int, s string) { t.Values[column].AppendText([]byte(s)) }
+func (t *table) bits(column int, v uint64) { t.Values[column].AppendBits(v) }
+func (t *table) flag(column int, v bool) {
+	bit := uint64(0)
+	if v {
+		bit = 1
+	}
+	t.bits(column, bit)
+}
+
+// table gives a result as one piece. It is given without rows, too: clients
+// get the names of the columns.
+func (r *statementRun) table(t *table) error {
+	if err := r.begin(Statement{}); err != nil {
+		return err
+	}
+	return r.rows(&t.Rows)
+}
+
+func isNotFound(err error) bool { return errors.Is(err, model.ErrNotFound) }
+
+// compare orders pairs of strings, the first pair first.
+func compare(pairs ...string) int {
+	for i := 0; i < len(pairs); i += 2 {
+		if c := cmp.Compare(pairs[i], pairs[i+1]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}

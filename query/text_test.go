@@ -1,0 +1,101 @@
+package query
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/influxdata/influxql"
+)
+
+func TestPrepareQuotesKeywordsThatAreNewerThanInfluxDB18(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`SELECT v FROM m`, `SELECT v FROM m`},
+		{`SELECT * FROM future`, `SELECT * FROM "future"`},
+		{`SELECT * FROM future LIMIT 5`, `SELECT * FROM "future" LIMIT 5`},
+		{`SELECT past, FUTURE::field FROM db.rp.Past WHERE past = 'future'`, `SELECT "past", "FUTURE"::field FROM db.rp."Past" WHERE "past" = 'future'`},
+		{`SELECT "future" FROM /future/ -- past`, `SELECT "future" FROM /future/ -- past`},
+		{`SELECT v FROM m WHERE h =~ /past/ AND past = 1`, `SELECT v FROM m WHERE h =~ /past/ AND "past" = 1`},
+		{`SELECT a / past / b FROM m`, `SELECT a / "past" / b FROM m`},
+		{`SELECT $past FROM m`, `SELECT $past FROM m`},
+		{`SELECT v FROM m /* past */`, `SELECT v FROM m /* past */`},
+		{`CREATE DATABASE past WITH DURATION 1d FUTURE LIMIT 1h PAST LIMIT 2h NAME future`, `CREATE DATABASE "past" WITH DURATION 1d FUTURE LIMIT 1h PAST LIMIT 2h NAME "future"`},
+		{`ALTER RETENTION POLICY future ON x FUTURE LIMIT 1h`, `ALTER RETENTION POLICY "future" ON x FUTURE LIMIT 1h`},
+		{`SHOW DATABASES; SELECT v FROM past`, `SHOW DATABASES; SELECT v FROM "past"`},
+		{`CREATE CONTINUOUS QUERY q ON d BEGIN SELECT v INTO x FROM future LIMIT 1 END`, `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT v INTO x FROM "future" LIMIT 1 END`},
+	} {
+		got, _, err := prepare(c.in)
+		if err != nil || got != c.want {
+			t.Errorf("prepare(%q) = %q, %v, want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
+func TestParseErrorsSpeakOfTheTextThatTheClientWrote(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`SELECT future FROM`, `error parsing query: found EOF, expected identifier at line 1, char 20`},
+		{"SELECT past, future\nFROM past past", `error parsing query: found past, expected ; at line 2, char 11`},
+		{`ALTER RETENTION POLICY p ON d`, `error parsing query: found EOF, expected DURATION, REPLICATION, SHARD, DEFAULT at line 1, char 31`},
+		{`SELEC`, `error parsing query: found SELEC, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL at line 1, char 1`},
+	} {
+		r := Request{Text: c.in}
+		if _, err := r.parse(); err == nil || err.Error() != c.want {
+			t.Errorf("parse(%q) = %v, want %s", c.in, err, c.want)
+		}
+	}
+}
+
+func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
+	for name, text := range map[string]string{
+		"parentheses":          "SELECT " + strings.Repeat("(", 129) + "v",
+		"many parentheses":     "SELECT " + strings.Repeat("(", 1_000_000),
+		"signs":                "SELECT " + strings.Repeat("-", 129) + "v",
+		"signs apart":          "SELECT " + strings.Repeat("- ", 129) + "v",
+		"many signs":           "SELECT " + strings.Repeat("- ", 500_000),
+		"terms":                "SELECT v FROM m WHERE a = 1" + strings.Repeat(" OR a = 1", 20_000),
+		"bytes":                strings.Repeat(" ", 1<<20+1),
+		"statements":           strings.Repeat("SHOW DATABASES;", 102),
+		"a regular expression": "SELECT v FROM /" + strings.Repeat("x", 64<<10) + "/",
+		"hidden by a division": "SELECT by / " + strings.Repeat("(", 20_000),
+		"hidden by quotes":     "SELECT '" + strings.Repeat("(", 20_000),
+	} {
+		if name == "signs" { // two in a row begin a comment
+			continue
+		}
+		if _, _, err := prepare(text); err == nil || !strings.HasPrefix(err.Error(), "query too complex: ") {
+			t.Errorf("%s: prepare = %v, want an error", name, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"parentheses in a string": "SELECT v FROM m WHERE s = '" + strings.Repeat("(", 1000) + "'",
+		"parentheses in a regex":  "SELECT v FROM m WHERE s =~ /" + strings.Repeat("(", 1000) + "/",
+		"128 parentheses":         "SELECT " + strings.Repeat("(", 128) + "v" + strings.Repeat(")", 128) + " FROM m",
+		"100 statements":          strings.Repeat("SHOW DATABASES;", 100),
+	} {
+		if _, _, err := prepare(text); err != nil {
+			t.Errorf("%s: prepare = %v, want none", name, err)
+		}
+	}
+}
+
+func FuzzPrepare(f *testing.F) {
+	for _, s := range []string{
+		"SELECT future FROM past LIMIT 1", "ALTER RETENTION POLICY p ON d PAST LIMIT 1h", "SELECT '\\'future' FROM /a\\/b/ WHERE a / 2 / 3 = 1",
+		"SELECT \"a\\\"past\", $past, $\"past\" FROM m -- past\n WHERE /* future */ x =~ /past/", "'\nfuture", "\"\\", "/", "-", "\xff future",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, quotings, err := prepare(text)
+		if err != nil {
+			return
+		}
+		if len(got) != len(text)+2*len(quotings) {
+			t.Fatalf("prepare(%q) = %q with %d pairs of quotes", text, got, len(quotings))
+		}
+		if len(quotings) == 0 && got != text {
+			t.Fatalf("prepare(%q) = %q", text, got)
+		}
+		// What 1.8's parser takes must still be taken, and the parser must live.
+		_, _ = influxql.ParseQuery(got)
+	})
+}
