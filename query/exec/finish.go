@@ -112,8 +112,8 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		} else {
 			err = g.aggregateGroup(key, members)
 		}
-		if err != nil {
-			return err
+		if err != nil || len(f.b.GroupBy) == 0 {
+			return err // there is but one group
 		}
 	}
 }

@@ -14,9 +14,10 @@ import (
 // Bound is a Select whose names have types: what runs at the shards, and what
 // is made of their answers.
 type Bound struct {
-	// Fragments has one for each measurement that can have rows, sorted by the
-	// measurement's name; measurements of one name in different databases or
-	// policies are one series of the result.
+	// Fragments has one for each measurement that can have rows and each time
+	// that the statement names it, sorted by the measurement's name.
+	// Measurements of one name in different databases or policies are one series
+	// of the result.
 	Fragments []*Fragment
 
 	Columns []string // names of the result's columns, the time's first
@@ -64,7 +65,7 @@ const (
 )
 
 // Bind resolves wildcards and types by what is stored. A schema that comes
-// twice counts once.
+// twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 	stmt, err := s.stmt.RewriteFields(typeMapper{schemas})
 	if err != nil {
@@ -311,7 +312,9 @@ func (b *binder) fragments(schemas []Schema) {
 		}
 		seen[n] = true
 		if f := b.fragment(schema); f != nil {
-			b.out.Fragments = append(b.out.Fragments, f)
+			for range b.sel.mentions(schema) {
+				b.out.Fragments = append(b.out.Fragments, f)
+			}
 		}
 	}
 	slices.SortStableFunc(b.out.Fragments, func(x, y *Fragment) int {
@@ -323,6 +326,21 @@ func (b *binder) fragments(schemas []Schema) {
 		}
 		return 0
 	})
+}
+
+// mentions gives how often the statement names a measurement: like in InfluxDB,
+// FROM m, m counts every point twice. Databases and policies that are left
+// open in the statement are those of the schema.
+func (s *Select) mentions(schema Schema) int {
+	n := 0
+	for _, m := range s.Measurements {
+		switch {
+		case m.Database != "" && m.Database != schema.Database, m.Policy != "" && m.Policy != schema.Policy:
+		case m.Regex != nil && m.Regex.MatchString(schema.Name), m.Regex == nil && m.Name == schema.Name:
+			n++
+		}
+	}
+	return n
 }
 
 func (b *binder) fragment(schema Schema) *Fragment {
