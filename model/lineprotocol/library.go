@@ -49,7 +49,8 @@ func readByLibrary(line []byte, precision Precision, unsigned bool, p *point) bo
 		}
 		p.tags = append(p.tags, pair{key, value})
 	}
-	if sortTags(p.tags) != nil {
+	// Nothing is escaped here, so tags in order make a canonical key.
+	if p.canonical, err = sortTags(p.tags); err != nil {
 		return false
 	}
 	for {

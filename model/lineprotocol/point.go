@@ -8,6 +8,7 @@ import (
 // memory of the decoder and are good until the next line.
 type point struct {
 	rawKey      []byte // measurement and tags as written
+	canonical   bool   // rawKey is known to be the canonical key
 	measurement []byte
 	tags        []pair // sorted by key, keys distinct
 	fields      []fieldValue

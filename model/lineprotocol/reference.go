@@ -131,21 +131,23 @@ func (r *reference) key(line []byte, p *point) (int, error) {
 			value: r.unescape(line[value:i], ", ="),
 		})
 	}
-	return i, sortTags(p.tags)
+	_, err := sortTags(p.tags)
+	return i, err
 }
 
-// sortTags orders tags by key. Two of one key are an error.
-func sortTags(tags []pair) error {
+// sortTags orders tags by key and reports whether they were in order. Two of
+// one key are an error.
+func sortTags(tags []pair) (sorted bool, err error) {
 	byKey := func(a, b pair) int { return bytes.Compare(a.key, b.key) }
-	if !slices.IsSortedFunc(tags, byKey) {
+	if sorted = slices.IsSortedFunc(tags, byKey); !sorted {
 		slices.SortFunc(tags, byKey)
 	}
 	for i := 1; i < len(tags); i++ {
 		if bytes.Equal(tags[i-1].key, tags[i].key) {
-			return duplicateTags
+			return false, duplicateTags
 		}
 	}
-	return nil
+	return sorted, nil
 }
 
 // checkFields finds the end of the fields from start. A backslash takes the
@@ -421,6 +423,13 @@ func skipBlanks(b []byte, i int) int {
 // lineEnd finds where the line that starts at i ends. Newlines in quotes belong
 // to the line, as does one after a backslash.
 func lineEnd(b []byte, i int) int {
+	plain := bytes.IndexByte(b[i:], '\n')
+	if plain < 0 {
+		plain = len(b) - i
+	}
+	if line := b[i : i+plain]; bytes.IndexByte(line, '"') < 0 && bytes.IndexByte(line, '\\') < 0 {
+		return i + plain
+	}
 	quoted, fields := false, false
 	equals, commas := 0, 0
 	for ; i < len(b); i++ {

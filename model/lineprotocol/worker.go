@@ -145,11 +145,15 @@ func (w *worker) slow(line []byte) {
 
 // add stores a decoded point and remembers its series.
 func (w *worker) add(p *point) {
-	w.tags = w.tags[:0]
-	for _, t := range p.tags {
-		w.tags = append(w.tags, model.Tag{Key: text(t.key), Value: text(t.value)})
+	if p.canonical {
+		w.key = append(w.key[:0], p.rawKey...)
+	} else {
+		w.tags = w.tags[:0]
+		for _, t := range p.tags {
+			w.tags = append(w.tags, model.Tag{Key: text(t.key), Value: text(t.value)})
+		}
+		w.key = model.AppendSeriesKey(w.key[:0], text(p.measurement), w.tags)
 	}
-	w.key = model.AppendSeriesKey(w.key[:0], text(p.measurement), w.tags)
 	m := w.memo.measurement(p.measurement)
 	canonical := string(w.key) == string(p.rawKey)
 	of := w.memo.seriesOf(w.key, w.cfg.HashSeed, m, !canonical)
