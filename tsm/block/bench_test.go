@@ -1,3 +1,5 @@
+//go:build unix
+
 package block
 
 import (
@@ -33,11 +35,7 @@ func BenchmarkEncode(b *testing.B) {
 			c := benchColumn(typ, 360)
 			var e Encoder
 			var p []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				p = e.AppendColumn(p[:0], c)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/360, "ns/value")
+			perValue(b, 360, func() { p = e.AppendColumn(p[:0], c) })
 			b.ReportMetric(float64(len(p))/360, "B/value")
 		})
 	}
@@ -51,13 +49,11 @@ func BenchmarkDecode(b *testing.B) {
 			var d Decoder
 			var present model.Bitmap
 			c := model.Column{Field: model.Field{Type: typ}}
-			b.ReportAllocs()
-			for b.Loop() {
+			perValue(b, 360, func() {
 				if err := d.Column(&c, &present, 360, p); err != nil {
 					b.Fatal(err)
 				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/360, "ns/value")
+			})
 		})
 	}
 }
@@ -66,10 +62,7 @@ func BenchmarkStats(b *testing.B) {
 	for _, typ := range benchTypes {
 		b.Run(typ.String(), func(b *testing.B) {
 			c := benchColumn(typ, 360)
-			for b.Loop() {
-				Stats(c)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/360, "ns/value")
+			perValue(b, 360, func() { Stats(c) })
 		})
 	}
 }

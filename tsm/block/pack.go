@@ -39,9 +39,13 @@ func unpack(dst []uint64, p []byte, width int) {
 		return
 	}
 	mask := ^uint64(0) >> (64 - width)
+	i, bit := 0, 0
+	if width <= 8 {
+		i = unpackNarrow(dst, p, uint(width), mask)
+		bit = i * width
+	}
 	// A value lies within the eight bytes from its first one as long as its
 	// width and the up to seven bits before it fit: up to 57 bits.
-	i, bit := 0, 0
 	if width <= 57 && len(p) >= 8 {
 		last := (len(p) - 8) * 8 // of the values that start in or before this byte
 		safe := min(len(dst), last/width+1)
@@ -54,6 +58,34 @@ func unpack(dst []uint64, p []byte, width int) {
 		dst[i] = load(p, bit) & mask
 		bit += width
 	}
+}
+
+// unpackNarrow unpacks values of up to eight bits: eight of them lie in one
+// load. It stops short of the end of p, and gives how many it unpacked.
+func unpackNarrow(dst []uint64, p []byte, width uint, mask uint64) int {
+	width &= 15 // tells the compiler that shifts below stay under 64
+	i := 0
+	for ; i+8 <= len(dst) && len(p) >= 8; i += 8 {
+		v := binary.LittleEndian.Uint64(p)
+		d := dst[i : i+8 : i+8]
+		d[0] = v & mask
+		v >>= width
+		d[1] = v & mask
+		v >>= width
+		d[2] = v & mask
+		v >>= width
+		d[3] = v & mask
+		v >>= width
+		d[4] = v & mask
+		v >>= width
+		d[5] = v & mask
+		v >>= width
+		d[6] = v & mask
+		v >>= width
+		d[7] = v & mask
+		p = p[width:]
+	}
+	return i
 }
 
 // load gives the 64 bits of p from a bit on, zeros beyond its end.

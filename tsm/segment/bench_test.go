@@ -1,3 +1,5 @@
+//go:build unix
+
 package segment
 
 import (
@@ -51,12 +53,9 @@ func BenchmarkWrite(b *testing.B) {
 	for _, s := range benchShapes {
 		b.Run(fmt.Sprintf("%dx%d", s.series, s.rows), func(b *testing.B) {
 			content, rows := benchFile(b, s.series, s.rows)
-			for b.Loop() {
-				benchWrite(b, rows)
-			}
-			values := float64(s.series * s.rows * 10)
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/values, "ns/value")
-			b.ReportMetric(float64(len(content))/values, "B/value")
+			values := s.series * s.rows * 10
+			perValue(b, values, func() { benchWrite(b, rows) })
+			b.ReportMetric(float64(len(content))/float64(values), "B/value")
 		})
 	}
 }
@@ -99,21 +98,9 @@ func BenchmarkScan(b *testing.B) {
 					}
 				}
 			}
-			values := float64(s.series * s.rows * 10)
-			b.Run("values", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					scan(true)
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/values, "ns/value")
-			})
-			b.Run("stats", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					scan(false)
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/values, "ns/value")
-			})
+			values := s.series * s.rows * 10
+			b.Run("values", func(b *testing.B) { perValue(b, values, func() { scan(true) }) })
+			b.Run("stats", func(b *testing.B) { perValue(b, values, func() { scan(false) }) })
 		})
 	}
 }
