@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"path"
 	"sync"
@@ -48,17 +47,12 @@ func OpenClock(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
 	}
 	c := &Clock{fs: fsys, dir: dir, wall: wall}
 	name := path.Join(dir, promiseFile)
-	f, err := fsys.Open(name)
+	b, err := vfs.ReadFile(fsys, name, 1<<10)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open clock: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 16))
-	if err != nil {
-		return nil, fmt.Errorf("open clock: read %s: %w", name, err)
 	}
 	if len(b) != 12 || crc32.Checksum(b[:8], castagnoli) != binary.LittleEndian.Uint32(b[8:]) {
 		return nil, fmt.Errorf("open clock: %s: %w", name, model.ErrCorrupt)
@@ -86,27 +80,9 @@ func (c *Clock) Now() (model.HLC, error) {
 	return next, nil
 }
 
-// store makes a promise durable. The old file stays whole until the new one is.
-func (c *Clock) store(promise model.HLC) (err error) {
-	tmp := path.Join(c.dir, promiseFile+".new")
-	f, err := c.fs.Create(tmp)
-	if err != nil {
-		return err
-	}
+// store makes a promise durable.
+func (c *Clock) store(promise model.HLC) error {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(promise))
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = c.fs.Rename(tmp, path.Join(c.dir, promiseFile))
-	}
-	if err == nil {
-		err = c.fs.SyncDir(c.dir)
-	}
-	return err
+	return vfs.WriteFile(c.fs, path.Join(c.dir, promiseFile), b)
 }

@@ -144,7 +144,21 @@ func (r *Reader) List(ctx context.Context, shards []query.Shards, q *exec.ListRe
 	if err != nil {
 		return nil, err
 	}
-	return exec.MergeLists(lists, q.Limit), nil
+	return mergeLists(lists, q.Limit), nil
+}
+
+// mergeLists merges by halves, so that no entry is looked at once per shard.
+func mergeLists(lists []*exec.List, limit int) *exec.List {
+	switch len(lists) {
+	case 0:
+		return &exec.List{}
+	case 1:
+		return lists[0]
+	}
+	half := len(lists) / 2
+	l := mergeLists(lists[:half], limit)
+	l.Merge(mergeLists(lists[half:], limit), limit)
+	return l
 }
 
 // Delete implements query.Storage.

@@ -1,15 +1,19 @@
 package data
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
@@ -65,7 +69,7 @@ type handle struct {
 // loadShards lists the shards below dir, which is made when missing, and
 // removes what is left of dropped ones. Nothing is opened.
 func loadShards(fsys vfs.FS, dir string, keep int, open func(uint64, vfs.FS, string) (*tsm.Shard, error)) (*shards, error) {
-	if err := fsys.MkdirAll(dir); err != nil {
+	if err := vfs.MkdirAll(fsys, dir); err != nil {
 		return nil, err
 	}
 	names, err := fsys.List(dir)
@@ -173,11 +177,8 @@ func (s *shards) opened(h *handle) (*tsm.Shard, error) {
 
 func (s *shards) create(id uint64) (*tsm.Shard, error) {
 	dir := s.path(id)
-	if err := s.vfs.MkdirAll(dir); err != nil {
-		return nil, err
-	}
-	// The directory's own entry: without it a power cut takes the shard whole.
-	if err := s.vfs.SyncDir(s.dir); err != nil {
+	// Its own entry made durable: else a power cut takes the shard whole.
+	if err := vfs.MkdirAll(s.vfs, dir); err != nil {
 		return nil, err
 	}
 	return s.open(id, s.vfs, dir)
@@ -263,9 +264,19 @@ func (s *shards) surplus() *handle {
 	return oldest
 }
 
-// shut closes the shard of a locked handle and unlocks it.
+// shut flushes and closes the shard of a locked handle and unlocks it. What
+// cannot be flushed stays in the shard's log.
 func (s *shards) shut(h *handle) error {
 	defer h.lock.Unlock()
+	if h.shard == nil {
+		return nil
+	}
+	err := h.shard.Flush(context.Background())
+	return errors.Join(err, s.discard(h))
+}
+
+// discard closes the shard of a locked handle.
+func (s *shards) discard(h *handle) error {
 	if h.shard == nil {
 		return nil
 	}
@@ -293,7 +304,8 @@ func (s *shards) drop(id uint64) (bool, error) {
 	if !free {
 		return false, nil
 	}
-	closing := s.shut(h)
+	defer h.lock.Unlock()
+	closing := s.discard(h)
 	// Renamed first: a directory half removed must not look like a shard.
 	dead := s.path(id) + droppedSuffix
 	err := s.vfs.Rename(s.path(id), dead)
@@ -312,7 +324,7 @@ func (s *shards) drop(id uint64) (bool, error) {
 	return true, nil
 }
 
-// close waits for all users, then closes all shards.
+// close waits for all users, then flushes and closes all shards.
 func (s *shards) close() error {
 	s.mu.Lock()
 	s.mu.closed = true
@@ -322,12 +334,18 @@ func (s *shards) close() error {
 	}
 	s.mu.Unlock()
 	s.uses.Wait()
-	var errs []error
-	for _, h := range all {
-		h.lock.Lock()
-		if err := s.shut(h); err != nil {
-			errs = append(errs, fmt.Errorf("close shard %d: %w", h.id, err))
-		}
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, h := range all {
+		g.Go(func() error {
+			h.lock.Lock()
+			if err := s.shut(h); err != nil {
+				errs[i] = fmt.Errorf("close shard %d: %w", h.id, err)
+			}
+			return nil
+		})
 	}
+	_ = g.Wait() // all errors are in errs
 	return errors.Join(errs...)
 }

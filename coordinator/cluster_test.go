@@ -1,0 +1,131 @@
+package coordinator
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/metatest"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// peer is a data node that keeps what it is sent and answers what it is told.
+type peer struct {
+	write func(ctx context.Context, shard data.ShardRef, b *model.Batch) error // nil: success
+	scan  func(emit func(*exec.Partial) error) error
+	err   error // of List and Schema
+
+	mu      sync.Mutex
+	batches map[uint64][]*model.Batch // by shard
+}
+
+func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch) error {
+	if p.write != nil {
+		if err := p.write(ctx, shard, b); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.batches == nil {
+		p.batches = make(map[uint64][]*model.Batch)
+	}
+	p.batches[shard.Shard] = append(p.batches[shard.Shard], b)
+	return nil
+}
+
+func (p *peer) Scan(_ context.Context, _ data.ShardRef, _ *plan.Fragment, emit func(*exec.Partial) error) error {
+	return p.scan(emit)
+}
+
+func (p *peer) List(context.Context, data.ShardRef, *exec.ListRequest) (*exec.List, error) {
+	return &exec.List{}, p.err
+}
+
+func (p *peer) Schema(context.Context, data.ShardRef, *model.Predicate) ([]data.Measurement, error) {
+	return []data.Measurement{{Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, Tags: []string{"t"}}}, p.err
+}
+
+// all gives what the peer keeps, in order of the batches' versions.
+func (p *peer) all() []*model.Batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*model.Batch
+	for _, b := range p.batches {
+		all = append(all, b...)
+	}
+	slices.SortFunc(all, func(a, b *model.Batch) int { return a.Version.Compare(b.Version) })
+	return all
+}
+
+// cluster is a Writer and a Reader over peers of the test, with metadata in memory.
+type cluster struct {
+	store  *meta.Store
+	peers  []*peer
+	writer *Writer
+	reader *Reader
+}
+
+// newCluster has one node for each peer; the first is the local one. Its
+// database db has as many replicas as there are nodes.
+func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
+	t.Helper()
+	kv := metatest.NewMemory()
+	ids := &Peers{ByNode: make(map[uint64]data.Peer)}
+	c := &cluster{peers: peers}
+	for i, p := range peers {
+		store := metatest.OpenStore(t, kv, string(rune('a'+i)))
+		if err := store.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		nodes := store.Snapshot().Nodes()
+		id := nodes[slices.IndexFunc(nodes, func(n *meta.Node) bool { return n.Name == string(rune('a'+i)) })].ID
+		ids.ByNode[id] = p
+		if i == 0 {
+			c.store, ids.Local = store, id
+		}
+	}
+	replicas := len(peers)
+	if err := c.store.CreateDatabase(t.Context(), "db", &meta.PolicySpec{Replicas: &replicas}); err != nil {
+		t.Fatal(err)
+	}
+	clock, err := OpenClock(vfs.NewMem(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c.writer, err = NewWriter(cfg, c.store, clock, ids, log, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.writer.Close)
+	if c.reader, err = NewReader(cfg, c.store, ids, c.writer); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// batch makes a batch of one series with the rows at the times.
+func batch(rows []map[string]any, times ...time.Time) *model.Batch {
+	t := cells(rows...)
+	for i := range times {
+		t.Times[i] = times[i].UnixNano()
+	}
+	key := []byte("m,t=x")
+	return &model.Batch{
+		Series: []model.Series{{Hash: model.HashSeriesKey(key, 1), Key: key}},
+		Tables: []model.Table{t},
+	}
+}
+
+func (c *cluster) write(t *testing.T, b *model.Batch, level Level) error {
+	t.Helper()
+	return c.writer.Write(t.Context(), WriteRequest{Database: "db", Batch: b, Level: level})
+}

@@ -1,0 +1,278 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
+)
+
+type row = map[string]any
+
+func TestRowsGoToTheShardsOfTheirTimes(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	b := batch([]row{{"v": 1.0}, {"v": 2.0}, {"w": "x"}, {"v": 4.0}},
+		now, now.Add(-60*24*time.Hour), now, now.Add(-400*24*time.Hour))
+	released := 0
+	err := c.writer.Write(t.Context(), WriteRequest{Database: "db", Batch: b, Release: func() { released++ }})
+	if err != nil {
+		t.Fatalf("Write gave %v", err)
+	}
+	c.writer.Close()
+	if released != 1 {
+		t.Errorf("batch released %d times, want once", released)
+	}
+	rows := 0
+	seen := make(map[model.BatchID]bool)
+	for shard, batches := range c.peers[0].batches {
+		g, _ := c.store.Snapshot().Shard(shard)
+		for _, b := range batches {
+			if r := b.Range(); !g.Range().Covers(r) {
+				t.Errorf("shard of %v got rows of %v", g.Range(), r)
+			}
+			if b.ID.Seq != 1 || b.Version.ID != b.ID || b.Version.HLC == 0 || seen[b.ID] && len(c.peers[0].batches) == 1 {
+				t.Errorf("shard %d got batch %v with version %v", shard, b.ID, b.Version)
+			}
+			rows += b.Rows()
+		}
+	}
+	if rows != 4 || len(c.peers[0].batches) != 3 {
+		t.Errorf("%d rows in %d shards, want 4 in 3", rows, len(c.peers[0].batches))
+	}
+}
+
+func TestBatchesOfAShardAreCountedFromOne(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	for range 3 {
+		if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), Default); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var last model.Version
+	for i, b := range c.peers[0].all() {
+		if b.ID.Seq != uint64(i)+1 || !last.Less(b.Version) {
+			t.Errorf("batch %d has id %v and version %v after %v", i, b.ID, b.Version, last)
+		}
+		last = b.Version
+	}
+}
+
+func TestWhatCannotBeWrittenSaysSo(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	tests := []struct {
+		database, policy, text string
+		kind                   error
+	}{
+		{"", "", "database is required", model.ErrInvalid},
+		{"zz", "", `database not found: "zz"`, model.ErrNotFound},
+		{"db", "zz", "retention policy not found: zz", ErrPolicyNotFound},
+	}
+	for _, test := range tests {
+		err := c.writer.Write(t.Context(), WriteRequest{Database: test.database, Policy: test.policy, Batch: batch([]row{{"v": 1.0}}, time.Now())})
+		if !errors.Is(err, test.kind) || err.Error() != test.text {
+			t.Errorf("write to %q.%q gave %v, want %q", test.database, test.policy, err, test.text)
+		}
+	}
+	if got := c.peers[0].all(); len(got) > 0 {
+		t.Errorf("%d batches were sent", len(got))
+	}
+}
+
+func TestRowsOlderThanThePolicyAreDropped(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	hour := time.Hour
+	if err := c.store.CreatePolicy(t.Context(), "db", meta.PolicySpec{Name: "short", Duration: &hour}, true); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	err := c.write(t, batch([]row{{"v": 1.0}, {"v": 2.0}, {"v": 3.0}}, now.Add(-2*hour), now, now.Add(-100*hour)), Default)
+	if err == nil || err.Error() != "partial write: points beyond retention policy dropped=2" || !errors.Is(err, model.ErrInvalid) {
+		t.Errorf("Write gave %v", err)
+	}
+	if got := c.peers[0].all(); len(got) != 1 || got[0].Rows() != 1 {
+		t.Errorf("sent %v, want the one row that is young enough", got)
+	}
+	err = c.write(t, batch([]row{{"v": 1.0}}, now.Add(-2*hour)), Default)
+	if err == nil || err.Error() != "partial write: points beyond retention policy dropped=1" {
+		t.Errorf("Write of old rows alone gave %v", err)
+	}
+}
+
+func TestRowsOfAnotherTypeAreDropped(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	if err := c.write(t, batch([]row{{"v": 1.0}}, now), Default); err != nil {
+		t.Fatal(err)
+	}
+	err := c.write(t, batch([]row{{"v": int64(1)}, {"v": 2.0}, {"w": true}}, now, now, now), Default)
+	want := `partial write: field type conflict: input field "v" on measurement "m" is type integer, already exists as type float dropped=1`
+	if err == nil || err.Error() != want {
+		t.Errorf("Write gave %v, want %s", err, want)
+	}
+	if got := c.peers[0].all(); len(got) != 2 || got[1].Rows() != 2 {
+		t.Errorf("sent %v, want the two rows that fit", got)
+	}
+	// A type is agreed for a shard group: another may have another.
+	if err := c.write(t, batch([]row{{"v": int64(1)}}, now.Add(-90*24*time.Hour)), Default); err != nil {
+		t.Errorf("Write of another type to another group gave %v", err)
+	}
+	// Two tables of one measurement count as one.
+	b := batch([]row{{"x": 1.0}}, now)
+	more := cells(row{"x": int64(1)}, row{"x": 2.0})
+	more.Times = []int64{now.UnixNano(), now.UnixNano()}
+	b.Tables = append(b.Tables, more)
+	err = c.write(t, b, Default)
+	want = `partial write: field type conflict: input field "x" on measurement "m" is type integer, already exists as type float dropped=1`
+	if err == nil || err.Error() != want {
+		t.Errorf("Write gave %v, want %s", err, want)
+	}
+}
+
+func TestATypeCopiedFromTheGroupBeforeYieldsToTheFirstUse(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	if err := c.write(t, batch([]row{{"v": 1.0}}, now), Default); err != nil {
+		t.Fatal(err)
+	}
+	_, p, err := c.store.Policy(t.Context(), "db", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := c.store.Succeed(t.Context(), meta.Fence{}, c.store.Snapshot().Group(p.UID, now.UnixNano()).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Unix(0, next.Start)
+	if err := c.write(t, batch([]row{{"v": int64(1)}}, later), Default); err != nil {
+		t.Errorf("first write of another type to the next group gave %v", err)
+	}
+	if err := c.write(t, batch([]row{{"v": 1.0}}, later), Default); err == nil {
+		t.Error("second type in the next group was taken")
+	}
+}
+
+func TestLevelsAreMetOrTheWriteFails(t *testing.T) {
+	down := func(context.Context, data.ShardRef, *model.Batch) error { return model.ErrReadOnly }
+	tests := []struct {
+		down  []bool
+		level Level
+		fails string
+	}{
+		{[]bool{false, false, false}, All, ""},
+		{[]bool{true, false, false}, All, "of 3 (not stored by a)"},
+		{[]bool{true, false, false}, Quorum, ""},
+		{[]bool{false, true, true}, Quorum, "of 2 (not stored by b, c)"},
+		{[]bool{true, true, false}, One, ""},
+		{[]bool{true, true, true}, One, "write consistency not met: acked 0 of 1 (not stored by a, b, c)"},
+		{[]bool{true, true, true}, Any, "write consistency not met"},
+	}
+	for _, test := range tests {
+		var peers []*peer
+		for _, d := range test.down {
+			p := &peer{}
+			if d {
+				p.write = down
+			}
+			peers = append(peers, p)
+		}
+		c := newCluster(t, DefaultConfig(), peers...)
+		err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), test.level)
+		switch {
+		case test.fails == "" && err != nil:
+			t.Errorf("%v down, level %d: %v", test.down, test.level, err)
+		case test.fails != "" && (!errors.Is(err, model.ErrUnavailable) || !contains(err, test.fails)):
+			t.Errorf("%v down, level %d: %v, want %q", test.down, test.level, err, test.fails)
+		}
+		for _, word := range []string{"partial write", "unable to parse", "not found", "hinted handoff"} {
+			if contains(err, word) {
+				t.Errorf("%v: Telegraf drops a batch on %q", err, word)
+			}
+		}
+	}
+}
+
+func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+
+func TestASlowOwnerDelaysNobody(t *testing.T) {
+	hang := make(chan struct{})
+	slow := &peer{write: func(context.Context, data.ShardRef, *model.Batch) error { <-hang; return nil }}
+	c := newCluster(t, DefaultConfig(), &peer{}, slow)
+	released := make(chan struct{})
+	err := c.writer.Write(t.Context(), WriteRequest{
+		Database: "db", Batch: batch([]row{{"v": 1.0}}, time.Now()), Level: One,
+		Release: func() { close(released) },
+	})
+	if err != nil {
+		t.Fatalf("Write gave %v", err)
+	}
+	select {
+	case <-released:
+		t.Error("the batch was released while an owner reads it")
+	default:
+	}
+	close(hang)
+	<-released
+}
+
+func TestAWriteEndsInTimeThoughNoOwnerAnswers(t *testing.T) {
+	hang := make(chan struct{})
+	stuck := &peer{write: func(context.Context, data.ShardRef, *model.Batch) error { <-hang; return nil }}
+	cfg := DefaultConfig()
+	cfg.WriteTimeout = 50 * time.Millisecond
+	c := newCluster(t, cfg, stuck)
+	err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), Default)
+	if !errors.Is(err, model.ErrUnavailable) || err.Error() != "timeout" {
+		t.Errorf("Write gave %v, want a timeout", err)
+	}
+	close(hang)
+}
+
+func TestAnOverloadedOwnerIsToldAsSuch(t *testing.T) {
+	full := &peer{write: func(context.Context, data.ShardRef, *model.Batch) error { return model.ErrOverloaded }}
+	c := newCluster(t, DefaultConfig(), full)
+	if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), Default); !errors.Is(err, model.ErrOverloaded) {
+		t.Errorf("Write gave %v, want ErrOverloaded", err)
+	}
+}
+
+func TestDeletesGoToEveryShardInTheirRange(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	old := now.Add(-365 * 24 * time.Hour)
+	for _, at := range []time.Time{now, old} {
+		if err := c.write(t, batch([]row{{"v": 1.0}}, at), Default); err != nil {
+			t.Fatal(err)
+		}
+	}
+	where := model.IsMeasurement("m")
+	for i, test := range []struct {
+		r    model.TimeRange
+		want int
+	}{
+		{model.AllTime, 2},
+		{model.TimeRange{Min: old.UnixNano(), Max: old.UnixNano()}, 1},
+		{model.TimeRange{Min: 0, Max: 1}, 0},
+	} {
+		before := len(c.peers[0].all())
+		shards := []query.Shards{{Database: "db", Policy: "autogen", Range: test.r}}
+		if err := c.reader.Delete(t.Context(), shards, &model.Delete{Where: where, Range: test.r}); err != nil {
+			t.Fatalf("Delete gave %v", err)
+		}
+		got := c.peers[0].all()[before:]
+		if len(got) != test.want {
+			t.Errorf("delete %d went to %d shards, want %d", i, len(got), test.want)
+		}
+		for _, b := range got {
+			if b.Delete == nil || b.Delete.Where != where || b.Version.HLC == 0 {
+				t.Errorf("delete %d was sent as %v", i, b)
+			}
+		}
+	}
+}

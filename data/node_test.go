@@ -1,0 +1,322 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/metatest"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+)
+
+// world is a node with its metadata and disk, and one database.
+type world struct {
+	store *meta.Store
+	disk  *vfs.Mem
+	node  *Node
+	reg   *prometheus.Registry
+	seq   uint64
+}
+
+func newWorld(t *testing.T, cfg Config) *world {
+	t.Helper()
+	w := &world{store: metatest.OpenStore(t, metatest.NewMemory(), "a"), disk: vfs.NewMem()}
+	if err := w.store.CreateDatabase(t.Context(), "db", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.open(t, w.disk, cfg)
+	return w
+}
+
+func (w *world) open(t *testing.T, fs vfs.FS, cfg Config) {
+	t.Helper()
+	w.reg = prometheus.NewRegistry()
+	node, err := Open(fs, "shards", cfg, w.store, slog.New(slog.DiscardHandler), w.reg)
+	if err != nil {
+		t.Fatalf("Open gave %v", err)
+	}
+	t.Cleanup(func() { node.Close() })
+	w.node = node
+}
+
+// count gives the value of a counter.
+func (w *world) count(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := w.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// shard gives the shard of a time, made when missing.
+func (w *world) shard(t *testing.T, at time.Time) ShardRef {
+	t.Helper()
+	_, p, err := w.store.Policy(t.Context(), "db", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := w.store.EnsureGroup(t.Context(), p.UID, at.UnixNano())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ShardRef{Database: g.Database, Policy: g.Policy, Group: g.ID, Shard: g.Shards[0].ID}
+}
+
+// write writes a value of series m,t=NAME.
+func (w *world) write(ref ShardRef, name string, at time.Time) error {
+	w.seq++
+	key := []byte("m,t=" + name)
+	b := &model.Batch{
+		ID:     model.BatchID{Origin: 1, Epoch: 1, Seq: w.seq},
+		Series: []model.Series{{Hash: model.HashSeriesKey(key, w.store.Snapshot().HashSeed()), Key: key}},
+		Tables: []model.Table{{
+			Measurement: "m", Series: []uint32{0}, Times: []int64{at.UnixNano()},
+			Columns: []model.Column{{Field: model.Field{Name: "v", Type: model.Float}, Bits: []uint64{math.Float64bits(1)}}},
+		}},
+	}
+	b.Version = model.Version{HLC: model.NewHLC(time.Now()) + model.HLC(w.seq), ID: b.ID}
+	return w.node.Write(context.Background(), ref, b)
+}
+
+func (w *world) mustWrite(t *testing.T, ref ShardRef, name string, at time.Time) {
+	t.Helper()
+	if err := w.write(ref, name, at); err != nil {
+		t.Fatalf("write to %s: %v", ref, err)
+	}
+}
+
+// series gives the keys of the series of a shard.
+func (w *world) series(t *testing.T, ref ShardRef) string {
+	t.Helper()
+	list, err := w.node.List(t.Context(), ref, &exec.ListRequest{Kind: exec.ListSeries})
+	if err != nil {
+		t.Fatalf("list %s: %v", ref, err)
+	}
+	var keys []string
+	for _, e := range list.Entries {
+		keys = append(keys, e.Key)
+	}
+	return strings.Join(keys, " ")
+}
+
+func TestNodeKeepsItsShardsOverARestart(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	old := now.Add(-100 * 24 * time.Hour)
+	first, second := w.shard(t, now), w.shard(t, old)
+	w.mustWrite(t, first, "a", now)
+	w.mustWrite(t, second, "b", old)
+	if got := w.series(t, first); got != "m,t=a" {
+		t.Errorf("first shard has %q", got)
+	}
+	if err := w.node.Close(); err != nil {
+		t.Fatalf("Close gave %v", err)
+	}
+	if err := w.write(first, "c", now); !errors.Is(err, model.ErrClosed) {
+		t.Errorf("write after Close gave %v, want ErrClosed", err)
+	}
+	w.open(t, w.disk.CrashClone(func() bool { return false }), DefaultConfig())
+	if got := w.series(t, first) + ", " + w.series(t, second); got != "m,t=a, m,t=b" {
+		t.Errorf("after a restart the shards have %q", got)
+	}
+	schema, err := w.node.Schema(t.Context(), first, nil)
+	if err != nil || len(schema) != 1 || schema[0].Name != "m" || fmt.Sprint(schema[0].Tags) != "[t]" || schema[0].Fields[0].Name != "v" {
+		t.Errorf("Schema gave %v, %v", schema, err)
+	}
+}
+
+func TestShardNeverWrittenToIsEmpty(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	ref := w.shard(t, time.Now())
+	if got := w.series(t, ref); got != "" {
+		t.Errorf("the shard has %q", got)
+	}
+	if names, _ := w.disk.List("shards"); len(names) != 1 {
+		t.Errorf("reading made %q", names)
+	}
+}
+
+func TestFewShardsStayOpen(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.OpenShards = 2
+	w := newWorld(t, cfg)
+	var refs []ShardRef
+	at := time.Now()
+	for i := range 5 {
+		ref := w.shard(t, at)
+		w.mustWrite(t, ref, fmt.Sprint(i), at)
+		refs = append(refs, ref)
+		at = at.Add(-30 * 24 * time.Hour)
+	}
+	for i, ref := range refs {
+		if got := w.series(t, ref); got != fmt.Sprint("m,t=", i) {
+			t.Errorf("shard %d has %q", i, got)
+		}
+	}
+	if n := w.node.shards.opens(); n > 2 {
+		t.Errorf("%d shards are open, want at most 2", n)
+	}
+}
+
+func TestDroppedShardIsRemovedAndLateBatchesAreIgnored(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	w.mustWrite(t, ref, "a", now)
+	if err := w.store.DropDatabase(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	w.node.sweep(t.Context())
+	if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err == nil {
+		t.Error("the shard's directory is still there")
+	}
+	if err := w.write(ref, "late", now); err != nil {
+		t.Errorf("late batch gave %v, want it ignored", err)
+	}
+	if n := w.count(t, "data_late_batches_total"); n != 1 {
+		t.Errorf("%v late batches counted, want 1", n)
+	}
+	if w.node.shards.has(ref.Shard) {
+		t.Error("the late batch brought the shard back")
+	}
+	if got := w.series(t, ref); got != "" {
+		t.Errorf("the dropped shard has %q", got)
+	}
+}
+
+func TestDroppedShardStaysWhileItIsRead(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	w.mustWrite(t, ref, "a", now)
+	h, _, err := w.node.shards.use(ref.Shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.DropDatabase(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	w.node.sweep(t.Context())
+	if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err != nil {
+		t.Errorf("the directory went while the shard was in use: %v", err)
+	}
+	if err := w.node.shards.release(h); err != nil {
+		t.Fatal(err)
+	}
+	w.node.sweep(t.Context())
+	if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err == nil {
+		t.Error("the directory is still there after the last user went")
+	}
+}
+
+func TestShardsThatMetadataMayNotHaveSeenAreKept(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	w.mustWrite(t, ref, "a", now)
+	if err := w.store.Close(); err != nil { // the metadata store is away from here on
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.node.sweep(ctx)
+	if !w.node.shards.has(ref.Shard) {
+		t.Error("a shard was removed without a look at the metadata")
+	}
+}
+
+func TestDamagedShardDoesNotStopTheNode(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	old := now.Add(-100 * 24 * time.Hour)
+	bad, good := w.shard(t, now), w.shard(t, old)
+	w.mustWrite(t, bad, "a", now)
+	w.mustWrite(t, good, "b", old)
+	if err := w.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	broken := vfs.NewFailing(w.disk, func(op vfs.Op) error {
+		if op.Kind == vfs.OpOpen && strings.Contains(op.Name, shardName(bad.Shard)) {
+			return model.ErrCorrupt
+		}
+		return nil
+	})
+	w.open(t, broken, DefaultConfig())
+	if got := w.series(t, good); got != "m,t=b" {
+		t.Errorf("the good shard has %q", got)
+	}
+	want := fmt.Sprintf("shard %d", bad.Shard)
+	if err := w.write(bad, "c", now); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("write to the damaged shard gave %v, want an error that names it", err)
+	}
+	if _, err := w.node.List(t.Context(), bad, &exec.ListRequest{Kind: exec.ListSeries}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("list of the damaged shard gave %v, want an error that names it", err)
+	}
+}
+
+func TestShardsOfAnotherClusterAreRefused(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	w.mustWrite(t, w.shard(t, now), "a", now)
+	if err := w.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := metatest.OpenStore(t, metatest.NewMemory(), "a")
+	if _, err := Open(w.disk, "shards", DefaultConfig(), other, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
+		t.Errorf("Open with the metadata of another cluster gave %v, want ErrConflict", err)
+	}
+	if err := w.disk.Remove(path.Join("shards", clusterFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(w.disk, "shards", DefaultConfig(), w.store, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
+		t.Errorf("Open of unmarked shards gave %v, want ErrConflict", err)
+	}
+}
+
+func TestFullMemtablesRefuseRowsUntilTheyAreFlushed(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	w.mustWrite(t, ref, "a", now)
+	w.node.memory.Store(w.node.cfg.MemtableBytes)
+	err := w.write(ref, "b", now)
+	if !errors.Is(err, model.ErrOverloaded) {
+		t.Fatalf("write over the bound gave %v, want ErrOverloaded", err)
+	}
+	for w.node.relieve(t.Context()) { // what the reliever was asked to do
+	}
+	w.mustWrite(t, ref, "b", now)
+}
+
+func TestHalfRemovedShardIsNotOpened(t *testing.T) {
+	disk := vfs.NewMem()
+	dead := path.Join("shards", shardName(7)+droppedSuffix)
+	if err := vfs.MkdirAll(disk, dead); err != nil {
+		t.Fatal(err)
+	}
+	s, err := loadShards(disk, "shards", 1, nil)
+	if err != nil || s.has(7) {
+		t.Errorf("loadShards gave shard 7: %v, %v", s.has(7), err)
+	}
+	if _, err := disk.List(dead); err == nil {
+		t.Error("what was left of it is still there")
+	}
+}
