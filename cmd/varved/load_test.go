@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/varvedb/varve/meta"
+)
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "varved.toml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestFlagsWinOverTheEnvironmentWhichWinsOverTheFile(t *testing.T) {
+	file := writeFile(t, `
+node-name = "file"
+roles = ["meta", "data", "coordinator"]
+[data]
+dir = "file-dir"
+unsigned = true
+[http]
+bind-address = "127.0.0.1:1"
+[log]
+level = "warn"
+`)
+	c, warnings, err := load(
+		[]string{"--config", file, "--data-dir", "flag-dir"},
+		[]string{"VARVE_DATA_DIR=env-dir", "VARVE_HTTP_BIND_ADDRESS=127.0.0.1:2", "VARVE_PORT=tcp://10.0.0.1:8086", "HOME=/root"})
+	if err != nil {
+		t.Fatalf("load gave %v", err)
+	}
+	if c.dataDir != "flag-dir" || c.httpAddress != "127.0.0.1:2" || c.nodeName != "file" || c.logLevel != slog.LevelWarn || !c.unsigned {
+		t.Errorf("load gave %+v", c)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "VARVE_PORT") {
+		t.Errorf("warnings %q, want one about VARVE_PORT", warnings)
+	}
+}
+
+func TestDefaultsAreComplete(t *testing.T) {
+	c, _, err := load(nil, nil)
+	if err != nil {
+		t.Fatalf("load gave %v", err)
+	}
+	if c.dataDir != "./varve-data" || c.httpAddress != "127.0.0.1:8086" || c.nodeName == "" || c.allowUnauthenticated {
+		t.Errorf("load gave %+v", c)
+	}
+	if !slices.Equal(c.roles, []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator}) {
+		t.Errorf("roles %v", c.roles)
+	}
+}
+
+func TestConfigurationNamesItsFile(t *testing.T) {
+	file := writeFile(t, `node-name = "file"`)
+	c, _, err := load(nil, []string{"VARVE_CONFIG=" + file})
+	if err != nil || c.nodeName != "file" {
+		t.Errorf("load gave %+v, %v", c, err)
+	}
+}
+
+func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		env  []string
+		file string
+		want string // with FILE for the file's name
+	}{
+		{name: "unknown flag", args: []string{"--speed", "9"}, want: "flag provided but not defined: -speed (varved --help lists the flags)"},
+		{name: "argument", args: []string{"start"}, want: `unexpected argument "start" (varved --help lists the flags)`},
+		{name: "bad flag", args: []string{"--log-level", "loud"}, want: `not one of debug, info, warn, error`},
+		{name: "bad variable", env: []string{"VARVE_LOG_LEVEL=loud"}, want: `VARVE_LOG_LEVEL="loud": not one of debug, info, warn, error`},
+		{name: "no port", args: []string{"--http-bind-address", "localhost"}, want: "not of the form HOST:PORT"},
+		{name: "big port", args: []string{"--http-bind-address", "localhost:70000"}, want: "not a number from 0 to 65535"},
+		{name: "unknown key", file: "node-name = \"a\"\n\n[http]\nbind-adress = \"127.0.0.1:1\"\n", want: `FILE:4: unknown key "http.bind-adress"`},
+		{name: "unknown table", file: "[graphite]\nenabled = true\n", want: `FILE:1: unknown key "graphite"`},
+		{name: "first of two", file: "zzz = 1\n[http]\naaa = 1\n", want: `FILE:1: unknown key "zzz"`},
+		{name: "bad value", file: "# c\nlog-level = \"loud\"\n", want: `FILE:2: log-level = "loud": not one of debug, info, warn, error`},
+		{name: "wrong type", file: "node-name = 1.5\n", want: `FILE:1: node-name = 1.5: not a string, a number, a switch or a list of strings`},
+		{name: "list of numbers", file: "roles = [1]\n", want: `FILE:1: roles = [1]: not a list of strings`},
+		{name: "twice", file: "http-bind-address = \"127.0.0.1:1\"\n[http]\nbind-address = \"127.0.0.1:2\"\n", want: "was set before"},
+		{name: "no TOML", file: "node-name = \"a\"\nthis is no toml\n", want: "FILE:2: "},
+		{name: "no file", args: []string{"--config", "/nowhere/varved.toml"}, want: "read configuration: open /nowhere/varved.toml: no such file or directory"},
+		{name: "unknown role", args: []string{"--roles", "data,king"}, want: `"king" is not one of meta, data, coordinator`},
+		{name: "role alone", args: []string{"--roles", "data"}, want: "roles data: a server without the roles data and coordinator is not supported yet"},
+		{name: "no meta", args: []string{"--roles", "data,coordinator"}, want: "without the role meta etcd-endpoints must be set"},
+		{name: "open to all", args: []string{"--http-bind-address", ":8086"}, want: "not a loopback address, and authentication is off"},
+		{name: "little memory", args: []string{"--memory-limit", "1m"}, want: "at least 128m"},
+		{name: "no size", env: []string{"VARVE_MEMORY_LIMIT=lots"}, want: "not a size such as 512m or 4g"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			args, file := test.args, ""
+			if test.file != "" {
+				file = writeFile(t, test.file)
+				args = append(args, "--config", file)
+			}
+			_, _, err := load(args, test.env)
+			if err == nil {
+				t.Fatalf("load(%q, %q) gave no error", args, test.env)
+			}
+			text := err.Error()
+			if want := strings.ReplaceAll(test.want, "FILE", file); !strings.Contains(text, want) {
+				t.Errorf("load gave %q, want %q in it", text, want)
+			}
+			if strings.Contains(text, "\n") {
+				t.Errorf("load gave more than a line: %q", text)
+			}
+		})
+	}
+}
+
+func TestAddressBeyondLoopbackMustBeAskedFor(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:0": true, "127.1.2.3:8086": true, "[::1]:8086": true, "localhost:8086": true,
+		":8086": false, "0.0.0.0:8086": false, "[::]:8086": false, "192.0.2.7:8086": false,
+	} {
+		_, _, err := load([]string{"--http-bind-address", address}, nil)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+		if _, _, err := load([]string{"--http-bind-address", address, "--allow-unauthenticated"}, nil); err != nil {
+			t.Errorf("%s, allowed: %v", address, err)
+		}
+	}
+}
+
+func TestHelpAndVersionAreNoServers(t *testing.T) {
+	if _, _, err := load([]string{"--help"}, nil); !errors.Is(err, errHelp) {
+		t.Errorf("--help gave %v", err)
+	}
+	if _, _, err := load([]string{"-version"}, nil); !errors.Is(err, errVersion) {
+		t.Errorf("-version gave %v", err)
+	}
+	var b strings.Builder
+	help(&b)
+	for _, s := range settings {
+		if !strings.Contains(b.String(), "--"+s.name) {
+			t.Errorf("help does not tell of --%s", s.name)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "512": 512, "2k": 2 << 10, "512m": 512 << 20, "4G": 4 << 30} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("parseSize(%q) = %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "m", "-1", "1.5g", "9223372036854775807g", "x"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("parseSize(%q) = %d, want an error", text, got)
+		}
+	}
+}
