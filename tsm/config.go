@@ -1,0 +1,69 @@
+package tsm
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Config says how a Shard behaves.
+type Config struct {
+	// FlushBytes is the size of the memtable at which it is flushed.
+	FlushBytes int64
+	// MaxMemoryBytes is the most that all memtables of the shard, the ones
+	// being flushed among them, may hold; beyond it writes are refused with
+	// model.ErrOverloaded.
+	MaxMemoryBytes int64
+	// FlushAge is how long a batch stays in the memtable of a shard that is
+	// not written to before it is flushed.
+	FlushAge time.Duration
+	// CompactFiles is the number of small files that are merged into one.
+	CompactFiles int
+	// End is the end of the shard's time range, exclusive, in nanoseconds since
+	// 1970: a shard that is past its end and idle is rewritten once, whole.
+	End int64
+	// ReservedBytes of the disk are kept free for deletes and metadata: below
+	// them rows are refused with model.ErrUnavailable.
+	ReservedBytes uint64
+
+	// Worker flushes and compacts in the background; one serves all shards of a
+	// node. With nil nothing happens unless Flush and Compact are called.
+	Worker *Worker
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Log is where the shard reports; nil is nowhere.
+	Log *slog.Logger
+	// Metrics is what the shard counts in, shared by all shards of a node; nil
+	// is counted for nobody.
+	Metrics *Metrics
+}
+
+// DefaultConfig gives the settings of a shard that is filled by a few clients.
+func DefaultConfig() Config {
+	return Config{
+		FlushBytes:     64 << 20,
+		MaxMemoryBytes: 256 << 20,
+		FlushAge:       10 * time.Minute,
+		CompactFiles:   4,
+		End:            math.MaxInt64,
+		ReservedBytes:  64 << 20,
+	}
+}
+
+// Validate reports the first setting that cannot work.
+func (c *Config) Validate() error {
+	switch {
+	case c.FlushBytes < 1:
+		return fmt.Errorf("tsm: flush bytes %d: must be positive: %w", c.FlushBytes, model.ErrInvalid)
+	case c.MaxMemoryBytes < c.FlushBytes:
+		return fmt.Errorf("tsm: max memory bytes %d: less than flush bytes %d: %w", c.MaxMemoryBytes, c.FlushBytes, model.ErrInvalid)
+	case c.FlushAge <= 0:
+		return fmt.Errorf("tsm: flush age %v: must be positive: %w", c.FlushAge, model.ErrInvalid)
+	case c.CompactFiles < 2:
+		return fmt.Errorf("tsm: compact files %d: must be at least 2: %w", c.CompactFiles, model.ErrInvalid)
+	}
+	return nil
+}

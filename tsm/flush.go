@@ -1,0 +1,312 @@
+package tsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/model"
+)
+
+// Flush writes what is only in the log and in memory to files and lets the log
+// go. A failed flush loses nothing and may be tried again.
+func (s *Shard) Flush(ctx context.Context) error {
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	if err := s.seal(); err != nil {
+		return fmt.Errorf("flush shard: %w", err)
+	}
+	for {
+		s.mu.Lock()
+		var m *memtable
+		if len(s.mu.sealed) > 0 {
+			m = s.mu.sealed[0]
+		}
+		s.mu.Unlock()
+		if m == nil {
+			return nil
+		}
+		if err := s.flushMemtable(ctx, m); err != nil {
+			return fmt.Errorf("flush shard: %w", err)
+		}
+	}
+}
+
+// seal makes the active memtable one that is being flushed, and all that is in
+// it durable. It does nothing when there is nothing to flush.
+func (s *Shard) seal() error {
+	s.mu.Lock()
+	if s.mu.closed {
+		s.mu.Unlock()
+		return errClosed
+	}
+	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
+	if s.mu.active.rows == 0 && len(s.mu.pending) == 0 && !unkept {
+		s.mu.Unlock()
+		return nil
+	}
+	// Under the lock, although it syncs: a batch must not get into the next log
+	// file and this memtable, for it would be trimmed with neither flushed.
+	through, err := s.wal.Rotate()
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	s.mu.active.logFile = through
+	s.mu.sealed = append(s.mu.sealed, s.mu.active)
+	s.mu.active = newMemtable()
+	last := s.mu.last
+	s.mu.Unlock()
+	if err := s.wal.Sync(last); err != nil {
+		return err
+	}
+	s.publish(last)
+	return nil
+}
+
+// flushMemtable writes the oldest sealed memtable, together with the deletes
+// that are in the log, and lets go of the log files.
+func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
+	start := time.Now()
+	e := &edit{applied: m.ids.Clone()}
+	if err := s.writeIndex(e); err != nil {
+		return err
+	}
+	var f *file
+	if m.rows > 0 {
+		s.mu.Lock()
+		w := s.planLocked(nil, []*memtable{m})
+		s.mu.Unlock()
+		var err error
+		if f, err = w.run(ctx, s); err != nil {
+			return errors.Join(err, w.view.Close())
+		}
+		if err := w.view.Close(); err != nil {
+			return err
+		}
+	}
+	if err := s.install(e, f, nil, m); err != nil {
+		return err
+	}
+	if f != nil {
+		s.metrics.Flushes.Inc()
+		s.metrics.FlushBytes.Add(float64(f.meta.size))
+		s.metrics.RewriteSeconds.WithLabelValues("flush").Observe(time.Since(start).Seconds())
+		s.log.Info("flushed memtable", "dir", s.dir, "rows", m.rows, "bytes", f.meta.size, "took", time.Since(start))
+	}
+	if err := s.wal.Trim(m.logFile); err != nil {
+		// The batches are known to be in files: replay skips them.
+		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
+	}
+	return nil
+}
+
+// writeIndex keeps the series that are in no index file yet: a segment file
+// names series by ids that must mean the same after a restart.
+func (s *Shard) writeIndex(e *edit) error {
+	s.mu.Lock()
+	end := s.index.Len()
+	first := uint32(0)
+	if n := len(s.mu.indexes); n > 0 {
+		first = s.mu.indexes[n-1].end
+	}
+	if first == end {
+		s.mu.Unlock()
+		return nil
+	}
+	if len(s.mu.indexes) >= maxIndexFiles {
+		first = 0
+		for _, x := range s.mu.indexes {
+			e.dropIndexes = append(e.dropIndexes, x.id)
+		}
+	}
+	id := s.mu.nextID
+	s.mu.nextID++
+	s.mu.Unlock()
+	size, err := s.index.WriteFile(s.fs, s.path(indexName(id)), first, end)
+	if err != nil {
+		return err
+	}
+	e.addIndexes = append(e.addIndexes, indexFile{id: id, first: first, end: end, size: size})
+	return nil
+}
+
+// maxIndexFiles is the number of index files that are merged into one.
+const maxIndexFiles = 16
+
+// install makes an edit with a new file (or none) in the place of old files or
+// a memtable, first in the manifest, then for readers.
+func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
+	if f != nil {
+		e.addFiles = append(e.addFiles, f.meta)
+	}
+	for _, o := range old {
+		e.dropFiles = append(e.dropFiles, o.meta.id)
+	}
+	if err := s.commit(e); err != nil {
+		// The record may be in force after a crash, so the new file stays.
+		if f != nil {
+			err = errors.Join(err, f.release())
+		}
+		return err
+	}
+	s.mu.Lock()
+	s.mu.files = slices.DeleteFunc(slices.Clone(s.mu.files), func(f *file) bool { return slices.Contains(old, f) })
+	if f != nil {
+		s.mu.files = append(s.mu.files, f)
+	}
+	dropped := applyIndexes(&s.mu.indexes, e)
+	if m != nil {
+		s.mu.sealed = slices.DeleteFunc(slices.Clone(s.mu.sealed), func(o *memtable) bool { return o == m })
+		close(s.mu.room)
+		s.mu.room = make(chan struct{})
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, o := range old {
+		errs = append(errs, o.drop())
+	}
+	for _, id := range dropped {
+		errs = append(errs, s.fs.Remove(s.path(indexName(id))))
+	}
+	if err := errors.Join(errs...); err != nil {
+		// Nothing names these files any more: the next start removes them.
+		s.log.Warn("cannot remove files", "dir", s.dir, "err", err)
+	}
+	return nil
+}
+
+// applyIndexes changes the list of index files as e says and gives the ids
+// that are no more.
+func applyIndexes(list *[]indexFile, e *edit) (dropped []uint64) {
+	*list = slices.DeleteFunc(slices.Clone(*list), func(x indexFile) bool { return slices.Contains(e.dropIndexes, x.id) })
+	*list = append(*list, e.addIndexes...)
+	return e.dropIndexes
+}
+
+func removeIfAny(fsys vfs.FS, name string) error {
+	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// commit puts e into force, along with the deletes that are in no record yet,
+// and forgets deletes that hide nothing any more.
+func (s *Shard) commit(e *edit) error {
+	if e.applied == nil {
+		e.applied = &model.BatchSet{}
+	}
+	s.mu.Lock()
+	var kept []*tombstone
+	for _, t := range s.mu.deletes {
+		if !t.kept {
+			e.addDeletes = append(e.addDeletes, t)
+			e.applied.Add(t.batch)
+			kept = append(kept, t)
+		}
+	}
+	e.dropDeletes = s.idleDeletesLocked(e)
+	e.nextID, e.nextDelete, e.frontier = s.mu.nextID, s.mu.nextDelete, s.mu.frontier
+	if dead := s.index.Buried(); !dead.Equals(s.buried) {
+		e.buried = dead
+	}
+	var all *edit
+	if s.manifest.failed != nil || s.manifest.size > maxManifestBytes {
+		all = s.snapshotLocked(e)
+	}
+	s.mu.Unlock()
+
+	if err := s.record(e, all); err != nil {
+		return err
+	}
+	s.applied.AddAll(e.applied)
+	if e.buried != nil {
+		s.buried = e.buried
+	}
+	s.mu.Lock()
+	for _, t := range kept {
+		t.kept = true
+	}
+	s.mu.deletes = slices.DeleteFunc(slices.Clone(s.mu.deletes), func(t *tombstone) bool {
+		return slices.Contains(e.dropDeletes, t.number)
+	})
+	s.mu.Unlock()
+	return nil
+}
+
+// record makes e durable: appended to the manifest, or as part of all in a new one.
+func (s *Shard) record(e, all *edit) error {
+	if all == nil {
+		return s.manifest.append(e)
+	}
+	// A number is used once, so that a manifest that may be in force after a
+	// crash is never written over.
+	s.manifest.number++
+	m, err := createManifest(s.fs, s.dir, s.manifest.number, all)
+	if err != nil {
+		s.manifest.failed = err
+		return err
+	}
+	s.metrics.ManifestsReplaced.Inc()
+	old := s.manifest
+	s.manifest = m
+	if err := errors.Join(old.close(), s.removeManifests()); err != nil {
+		s.log.Warn("cannot remove old manifests", "dir", s.dir, "err", err)
+	}
+	return nil
+}
+
+// snapshotLocked gives one record that says everything, e applied.
+func (s *Shard) snapshotLocked(e *edit) *edit {
+	all := &edit{
+		nextID: e.nextID, nextDelete: e.nextDelete, frontier: e.frontier,
+		applied: s.applied.Clone(), buried: s.buried,
+	}
+	all.applied.AddAll(e.applied)
+	if e.buried != nil {
+		all.buried = e.buried
+	}
+	for _, f := range s.mu.files {
+		if !slices.Contains(e.dropFiles, f.meta.id) {
+			all.addFiles = append(all.addFiles, f.meta)
+		}
+	}
+	all.addFiles = append(all.addFiles, e.addFiles...)
+	all.addIndexes = s.mu.indexes
+	applyIndexes(&all.addIndexes, e)
+	for _, t := range s.mu.deletes {
+		if !slices.Contains(e.dropDeletes, t.number) {
+			all.addDeletes = append(all.addDeletes, t)
+		}
+	}
+	return all
+}
+
+// idleDeletesLocked gives those deletes that hide nothing any more once e is in
+// force, and that nothing can come for: it is older than the frontier. It
+// makes the frontier binding.
+func (s *Shard) idleDeletesLocked(e *edit) (numbers []uint64) {
+	frontier := s.frontierLocked()
+	for _, t := range s.mu.deletes {
+		if t.version.HLC >= frontier {
+			continue
+		}
+		busy := slices.ContainsFunc(s.memtablesLocked(), func(m *memtable) bool {
+			return t.covers(m.times, m.low, m.high) != coversNone
+		}) || slices.ContainsFunc(s.mu.files, func(f *file) bool {
+			return !slices.Contains(e.dropFiles, f.meta.id) && t.coversFile(&f.meta) != coversNone
+		}) || slices.ContainsFunc(e.addFiles, func(f fileMeta) bool {
+			return t.coversFile(&f) != coversNone
+		})
+		if !busy {
+			numbers = append(numbers, t.number)
+			s.mu.frontier = max(s.mu.frontier, frontier)
+		}
+	}
+	return numbers
+}

@@ -1,0 +1,54 @@
+package tsm
+
+import "github.com/varvedb/varve/model"
+
+// Granule is a run of rows of one series. It is valid until the Next of the
+// Cursor that gave it.
+type Granule struct {
+	c      *Cursor
+	series uint32
+	rows   int
+	times  model.TimeRange
+
+	// source is where the rows are as long as they are not decoded: then they
+	// are a whole granule of a file, which nothing overlaps and no delete touches.
+	source  *fileCursor
+	granule int
+
+	loadedTimes   []int64
+	loadedColumns []model.Column
+}
+
+// Series gives the local id of the series.
+func (g *Granule) Series() uint32 { return g.series }
+
+// Len gives the number of rows. A row may lack a value of every field that was asked for.
+func (g *Granule) Len() int { return g.rows }
+
+// Range gives the times of the first and the last row.
+func (g *Granule) Range() model.TimeRange { return g.times }
+
+// Stats summarises a field, by its place in ScanOptions.Fields, over all rows,
+// without decoding them. ok is false where that is not known exactly: then Load.
+func (g *Granule) Stats(field int) (s model.Stats, ok bool) {
+	if g.source == nil {
+		return model.Stats{}, false
+	}
+	s, ok, err := g.source.Stats(g.granule, field)
+	// An error is not lost: Load meets it again.
+	return s, ok && err == nil
+}
+
+// Load decodes the rows: their times, ascending and distinct, and a column per
+// field in the order of ScanOptions.Fields. They must not be changed.
+func (g *Granule) Load() (times []int64, columns []model.Column, err error) {
+	if g.source != nil && g.loadedTimes == nil {
+		run, err := g.c.decode(g.source, g.granule)
+		if err != nil {
+			return nil, nil, err
+		}
+		g.loadedTimes, g.loadedColumns = run.times, run.columns
+		g.c.spare = append(g.c.spare, run) // taken back by a later Next
+	}
+	return g.loadedTimes, g.loadedColumns, nil
+}

@@ -1,0 +1,242 @@
+package tsm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
+	"github.com/varvedb/varve/tsm/wal"
+)
+
+// logDir is where in the shard's directory the log is.
+const logDir = "log"
+
+// Open opens the shard in dir, which is made when missing. All that was
+// acknowledged is there when it returns. A segment file that is damaged is
+// quarantined: scans that would need it fail; a damaged manifest, index or log
+// is an error of kind model.ErrCorrupt.
+func Open(fsys vfs.FS, dir string, cfg Config) (*Shard, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(nil)
+	}
+	s := &Shard{
+		fs: fsys, dir: dir, cfg: cfg, log: cfg.Log, metrics: cfg.Metrics,
+		index: index.New(), applied: &model.BatchSet{}, buried: roaring.New(),
+	}
+	s.mu.active = newMemtable()
+	s.mu.room = make(chan struct{})
+	if err := s.open(); err != nil {
+		for _, f := range s.mu.files {
+			err = errors.Join(err, f.release())
+		}
+		if s.manifest != nil {
+			err = errors.Join(err, s.manifest.close())
+		}
+		return nil, fmt.Errorf("open shard %s: %w", dir, err)
+	}
+	if cfg.Worker != nil {
+		cfg.Worker.add(s)
+	}
+	return s, nil
+}
+
+func (s *Shard) open() error {
+	if err := vfs.MkdirAll(s.fs, s.dir); err != nil {
+		return err
+	}
+	edits, m, err := readManifest(s.fs, s.dir)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		if err := s.mustBeNew(); err != nil {
+			return err
+		}
+		if m, err = createManifest(s.fs, s.dir, 1, &edit{}); err != nil {
+			return err
+		}
+	}
+	s.manifest = m
+	if err := s.load(edits); err != nil {
+		return err
+	}
+	if err := s.removeOrphans(); err != nil {
+		return err
+	}
+	return s.replay()
+}
+
+// mustBeNew fails in a directory that has data but no manifest.
+func (s *Shard) mustBeNew() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if ext := path.Ext(name); ext == segmentSuffix || ext == indexSuffix || name == logDir {
+			return fmt.Errorf("there is %s but no %s: %w", name, currentName, model.ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// load brings about what the manifest says.
+func (s *Shard) load(edits []*edit) error {
+	var files []fileMeta
+	for _, e := range edits {
+		s.mu.nextID, s.mu.nextDelete, s.mu.frontier = e.nextID, e.nextDelete, e.frontier
+		files = slices.DeleteFunc(files, func(f fileMeta) bool { return slices.Contains(e.dropFiles, f.id) })
+		files = append(files, e.addFiles...)
+		applyIndexes(&s.mu.indexes, e)
+		s.mu.deletes = append(s.mu.deletes, e.addDeletes...)
+		s.mu.deletes = slices.DeleteFunc(s.mu.deletes, func(t *tombstone) bool {
+			return slices.Contains(e.dropDeletes, t.number)
+		})
+		if e.applied != nil {
+			s.applied.AddAll(e.applied)
+		}
+		if e.buried != nil {
+			s.buried = e.buried
+		}
+	}
+	s.mu.held.AddAll(s.applied)
+	for _, x := range s.mu.indexes {
+		if x.first != s.index.Len() {
+			return fmt.Errorf("index file %d begins with series %d, not %d: %w", x.id, x.first, s.index.Len(), model.ErrCorrupt)
+		}
+		if err := s.index.ReadFile(s.fs, s.path(indexName(x.id)), x.size); err != nil {
+			return err
+		}
+		if x.end != s.index.Len() {
+			return fmt.Errorf("index file %d ends with series %d, not %d: %w", x.id, s.index.Len(), x.end, model.ErrCorrupt)
+		}
+	}
+	s.index.Bury(s.buried)
+	s.mu.publishedSeries = s.index.Len()
+	for _, t := range s.mu.deletes {
+		t.series = s.index.Match(t.where)
+	}
+	for _, meta := range files {
+		f := openFile(s.fs, s.dir, meta)
+		if f.err() != nil {
+			s.reportDamage(f)
+		}
+		s.mu.files = append(s.mu.files, f)
+	}
+	return nil
+}
+
+// removeOrphans removes what a crash has left of steps that were not finished,
+// and what could not be removed when it was let go.
+func (s *Shard) removeOrphans() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	keep := map[string]bool{manifestName(s.manifest.number): true}
+	for _, f := range s.mu.files {
+		keep[segmentName(f.meta.id)] = true
+	}
+	for _, x := range s.mu.indexes {
+		keep[indexName(x.id)] = true
+	}
+	for _, name := range names {
+		ours := strings.HasPrefix(name, manifestPrefix) || slices.Contains([]string{segmentSuffix, indexSuffix, tmpSuffix}, path.Ext(name))
+		if ours && !keep[name] {
+			if err := removeIfAny(s.fs, s.path(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeManifests removes those that are not in force.
+func (s *Shard) removeManifests() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, manifestPrefix) && name != manifestName(s.manifest.number) {
+			if err := removeIfAny(s.fs, s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// replay brings back what is only in the log.
+func (s *Shard) replay() error {
+	cfg := wal.DefaultConfig()
+	cfg.Metrics, cfg.Logger = s.metrics.Log, s.log
+	// Rows of the log revive their series, although a delete, of the log or of
+	// the manifest, may hide them all.
+	deleted, written := roaring.New(), roaring.New()
+	log, err := wal.Open(s.fs, s.path(logDir), cfg, func(_ wal.FileID, b *model.Batch) error {
+		p, err := s.replayBatch(b)
+		if p != nil && p.delete != nil {
+			deleted.Or(p.delete.series)
+		}
+		if p != nil {
+			written.AddMany(p.ids)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.wal = log
+	kept := roaring.New()
+	for _, t := range s.mu.deletes {
+		kept.Or(t.series)
+	}
+	kept.And(written)
+	deleted.Or(kept)
+	if deleted.IsEmpty() {
+		return nil
+	}
+	return s.buryEmpty(deleted)
+}
+
+// replayBatch takes a batch of the log; nil says that it is in a file already.
+func (s *Shard) replayBatch(b *model.Batch) (*pending, error) {
+	s.mu.Lock()
+	held := s.mu.held.Contains(b.ID)
+	s.mu.Unlock()
+	if held {
+		return nil, nil
+	}
+	ids, unknown := s.index.Lookup(nil, b.Series)
+	s.mu.Lock()
+	if unknown {
+		if _, err := s.addSeriesLocked(b, ids); err != nil {
+			s.mu.Unlock()
+			return nil, fmt.Errorf("replay batch %v: %w: %w", b.ID, model.ErrCorrupt, err)
+		}
+	}
+	p := s.takeLocked(b, ids, 0)
+	s.mu.Unlock()
+	s.publish(0)
+	return p, nil
+}

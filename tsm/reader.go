@@ -1,0 +1,212 @@
+package tsm
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
+)
+
+// Reader is a consistent view of a shard: what was published when it was made.
+// It is safe for concurrent use, but not after Close. It keeps files and
+// memory alive, so it must not be kept longer than a query runs.
+type Reader struct {
+	s         *Shard
+	index     *index.Index
+	below     uint32 // series with lower ids are published
+	files     []*file
+	mems      []memRef
+	deletes   []tombstone // copies: number, version, times and series are set
+	close     sync.Once
+	closeErr  error
+	slabs     sync.Mutex
+	slabsByMx map[string][]*slabView
+}
+
+// memRef is the published rows of a memtable.
+type memRef struct {
+	mem  *memtable
+	rows []int // per table of mem, the ones beyond have none
+}
+
+// Reader gives a view of what is published now.
+func (s *Shard) Reader() (*Reader, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return nil, errClosed
+	}
+	return s.readerLocked(), nil
+}
+
+func (s *Shard) readerLocked() *Reader {
+	r := &Reader{s: s, index: s.index, below: s.mu.publishedSeries, slabsByMx: map[string][]*slabView{}}
+	r.files = slices.Clone(s.mu.files)
+	for _, f := range r.files {
+		f.hold()
+	}
+	for _, m := range s.memtablesLocked() {
+		ref := memRef{mem: m, rows: make([]int, len(m.tables))}
+		for i, t := range m.tables {
+			ref.rows[i] = t.published
+		}
+		r.mems = append(r.mems, ref)
+	}
+	r.deletes = make([]tombstone, 0, len(s.mu.deletes))
+	for _, t := range s.mu.deletes {
+		r.deletes = append(r.deletes, *t)
+	}
+	return r
+}
+
+// Close lets go of the files. It may be called twice.
+func (r *Reader) Close() error {
+	r.close.Do(func() {
+		for _, f := range r.files {
+			if err := f.release(); err != nil && r.closeErr == nil {
+				r.closeErr = err
+			}
+		}
+	})
+	return r.closeErr
+}
+
+// Measurements gives the measurements that have a series with data, sorted.
+func (r *Reader) Measurements() []string { return r.index.Measurements(r.below) }
+
+// TagKeys gives the tag keys of the series of a measurement that have data, sorted.
+func (r *Reader) TagKeys(measurement string) []string { return r.index.TagKeys(measurement, r.below) }
+
+// Tags gives the tags of a series.
+func (r *Reader) Tags(series uint32) model.Tags { return r.index.Tags(series) }
+
+// Key gives the canonical key of a series. It must not be changed.
+func (r *Reader) Key(series uint32) []byte { return r.index.Key(series) }
+
+// Series gives the series of a measurement for which where holds and that have
+// data as far as known, ascending. It fails when a file of the shard cannot be
+// opened: what fields and series that file has is not known.
+func (r *Reader) Series(measurement string, where *model.Predicate) ([]uint32, error) {
+	for _, f := range r.files {
+		if f.r == nil {
+			return nil, f.err()
+		}
+	}
+	return r.index.Select(measurement, where, r.below).ToArray(), nil
+}
+
+// Fields gives the fields of a measurement, sorted by name and type. A field
+// all of whose data was deleted may be among them until compaction.
+func (r *Reader) Fields(measurement string) []model.Field {
+	live := r.index.Select(measurement, nil, r.below)
+	if live.IsEmpty() {
+		return nil
+	}
+	set := map[model.Field]bool{}
+	for _, f := range r.files {
+		if f.r == nil || r.fileDeleted(f, measurement) {
+			continue
+		}
+		for _, field := range f.r.Fields(measurement) {
+			set[field] = true
+		}
+	}
+	for _, v := range r.slabViews(measurement) {
+		if r.slabDeleted(v) {
+			continue
+		}
+		for i := range v.columns {
+			if v.columns[i].Count() > 0 {
+				set[v.columns[i].Field] = true
+			}
+		}
+	}
+	return sortedFields(set)
+}
+
+// sortedFields gives fields by name and type.
+func sortedFields(set map[model.Field]bool) []model.Field {
+	return slices.SortedFunc(maps.Keys(set), func(a, b model.Field) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+}
+
+// fileDeleted reports whether one delete hides all that f has of a measurement.
+func (r *Reader) fileDeleted(f *file, measurement string) bool {
+	for i := range r.deletes {
+		t := &r.deletes[i]
+		if t.coversFile(&f.meta) != coversAll || !t.times.Covers(f.r.Range(measurement)) {
+			continue
+		}
+		ids, err := f.r.AppendSeries(nil, measurement)
+		if err == nil && containsAll(t.series, ids) {
+			return true
+		}
+	}
+	return false
+}
+
+// slabDeleted reports whether one delete hides all rows of v.
+func (r *Reader) slabDeleted(v *slabView) bool {
+	var o *order
+	for i := range r.deletes {
+		t := &r.deletes[i]
+		older := !slices.ContainsFunc(v.table, func(version model.Version) bool { return !version.Less(t.version) })
+		if !older || slices.ContainsFunc(v.times, func(at int64) bool { return !t.times.Contains(at) }) {
+			continue
+		}
+		if o == nil {
+			o = v.order()
+		}
+		if containsAll(t.series, o.series) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsAll(set *roaring.Bitmap, ids []uint32) bool {
+	for _, id := range ids {
+		if !set.Contains(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// slabViews gives the rows in memory of a measurement.
+func (r *Reader) slabViews(measurement string) []*slabView {
+	r.slabs.Lock()
+	defer r.slabs.Unlock()
+	if v, ok := r.slabsByMx[measurement]; ok {
+		return v
+	}
+	var views []*slabView
+	// Slabs only grow, so what was published when r was made can be looked at
+	// later, under the lock that their writer holds.
+	r.s.mu.Lock()
+	for _, ref := range r.mems {
+		t := ref.mem.byName[measurement]
+		if t != nil && t.at < len(ref.rows) {
+			views = append(views, t.views(ref.rows[t.at])...)
+		}
+	}
+	r.s.mu.Unlock()
+	r.slabsByMx[measurement] = views
+	return views
+}
+
+// deletesOf gives the deletes that may hide something of a series.
+func (r *Reader) deletesOf(dst []*tombstone, series uint32, times model.TimeRange) []*tombstone {
+	for i := range r.deletes {
+		if t := &r.deletes[i]; t.times.Overlaps(times) && t.series.Contains(series) {
+			dst = append(dst, t)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,251 @@
+package tsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/segment"
+)
+
+// fence is the most that clocks of nodes may differ: a batch stamped longer
+// ago than that is refused.
+const fence = 500 * time.Millisecond
+
+// rewrite is the writing of one segment file from memtables or other files.
+type rewrite struct {
+	view      *Reader // its rows, and all deletes that are to be applied
+	id        uint64
+	level     uint8
+	applied   uint64    // deletes with lower numbers are among the view's
+	versioned bool      // a version per row is needed
+	frontier  model.HLC // what the file, when not versioned, was written on
+	rows      int64     // of the sources
+	low, high model.Version
+}
+
+// planLocked decides how to write a file with the rows of files and mems, and
+// pins them. Published deletes are applied; only those are known to be durable.
+//
+// A file needs no versions when nothing can come that competes with its rows:
+// they are all below the frontier, no other source has rows in its range, and
+// no delete is under way. From then on the frontier binds: older batches are
+// refused.
+func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
+	w := &rewrite{id: s.mu.nextID, applied: s.mu.nextDelete, frontier: s.frontierLocked()}
+	s.mu.nextID++
+	view := s.readerLocked()
+	for _, f := range view.files {
+		if !slices.Contains(files, f) {
+			f.refs.Add(-1) // the shard itself holds it
+		}
+	}
+	view.files = slices.Clone(files)
+	view.mems = slices.DeleteFunc(view.mems, func(m memRef) bool { return !slices.Contains(mems, m.mem) })
+	view.below = s.index.Len()
+	w.view = view
+
+	times := model.TimeRange{Min: model.MaxTime, Max: model.MinTime}
+	add := func(r model.TimeRange, low, high model.Version, rows int64) {
+		times = times.Union(r)
+		if w.rows == 0 || low.Less(w.low) {
+			w.low = low
+		}
+		if w.rows == 0 || w.high.Less(high) {
+			w.high = high
+		}
+		w.rows += rows
+	}
+	for _, f := range files {
+		add(f.meta.times, f.meta.low, f.meta.high, f.meta.rows)
+		w.level = max(w.level, f.meta.level+1)
+	}
+	for _, m := range mems {
+		if m.rows > 0 {
+			add(m.times, m.low, m.high, int64(m.rows))
+		}
+	}
+	w.versioned = w.high.HLC >= w.frontier
+	for _, f := range s.mu.files {
+		w.versioned = w.versioned || !slices.Contains(files, f) && f.meta.times.Overlaps(times)
+	}
+	for _, m := range s.memtablesLocked() {
+		w.versioned = w.versioned || !slices.Contains(mems, m) && m.times.Overlaps(times)
+	}
+	for _, p := range s.mu.pending {
+		if p.delete != nil {
+			w.versioned = true
+			w.applied = min(w.applied, p.delete.number)
+		}
+	}
+	if !w.versioned {
+		s.mu.frontier = max(s.mu.frontier, w.frontier)
+	}
+	return w
+}
+
+// frontierLocked gives the version below which this shard's only owner takes
+// nothing from now on, if it says so: its own floor.
+func (s *Shard) frontierLocked() model.HLC { return model.NewHLC(s.now().Add(-fence)) }
+
+// run writes the file and opens it. It gives nil when there are no rows left.
+// The file is durable; it is no part of the shard yet.
+func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
+	name := s.path(segmentName(w.id))
+	out, err := s.fs.Create(name + tmpSuffix)
+	if err != nil {
+		return nil, err
+	}
+	meta, count, err := w.write(ctx, segment.NewWriter(out, segment.Options{Versioned: w.versioned}))
+	if err == nil {
+		err = out.Sync()
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && count.out == 0 {
+		return nil, s.fs.Remove(name + tmpSuffix)
+	}
+	if err == nil {
+		err = s.fs.Rename(name+tmpSuffix, name)
+	}
+	if err == nil {
+		err = s.fs.SyncDir(s.dir)
+	}
+	if err != nil {
+		// What is left is removed at the next start at the latest.
+		return nil, errors.Join(err, removeIfAny(s.fs, name+tmpSuffix))
+	}
+	f := openFile(s.fs, s.dir, fileMeta{
+		id: w.id, level: w.level, size: meta.Size, rows: meta.Rows, times: meta.Range,
+		low: meta.MinVersion, high: meta.MaxVersion, applied: w.applied, versioned: w.versioned,
+	})
+	if err := f.err(); err != nil {
+		return nil, errors.Join(err, f.drop())
+	}
+	return f, nil
+}
+
+// write gives all rows to sw and checks that none got lost.
+func (w *rewrite) write(ctx context.Context, sw *segment.Writer) (segment.Meta, counts, error) {
+	var total counts
+	for _, name := range w.view.storedMeasurements() {
+		if err := w.writeMeasurement(ctx, sw, name, &total); err != nil {
+			return segment.Meta{}, total, err
+		}
+	}
+	if !w.versioned {
+		sw.Cover(w.low, w.high)
+	}
+	meta, err := sw.Finish()
+	if err != nil {
+		return segment.Meta{}, total, err
+	}
+	if total.in != w.rows || total.in != total.out+total.hidden+total.merged || meta.Rows != total.out {
+		return segment.Meta{}, total, fmt.Errorf(
+			"%d rows expected, %d read, %d hidden by deletes, %d merged, %d given, %d written: %w",
+			w.rows, total.in, total.hidden, total.merged, total.out, meta.Rows, model.ErrCorrupt)
+	}
+	return meta, total, nil
+}
+
+func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name string, total *counts) error {
+	fields, series, err := w.view.stored(name)
+	if err != nil {
+		return err
+	}
+	c := w.view.Scan(ScanOptions{Series: series, Fields: fields, Range: everything})
+	c.all = w.versioned
+	var versions []uint32
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		g, err := c.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		rows := segment.Rows{}
+		if rows.Times, rows.Columns, err = g.Load(); err != nil {
+			return err
+		}
+		if w.versioned {
+			versions = versions[:0]
+			for i, v := range c.out.merged {
+				if i > 0 && v == c.out.merged[i-1] {
+					versions = append(versions, versions[i-1])
+				} else {
+					versions = append(versions, sw.Version(v))
+				}
+			}
+			rows.Versions = versions
+		}
+		if err := sw.Append(name, g.Series(), &rows); err != nil {
+			return err
+		}
+	}
+	total.in += c.count.in
+	total.hidden += c.count.hidden
+	total.merged += c.count.merged
+	total.out += c.count.out
+	return nil
+}
+
+// storedMeasurements gives those that any source of r has, deleted ones among
+// them, sorted.
+func (r *Reader) storedMeasurements() []string {
+	set := map[string]bool{}
+	for _, f := range r.files {
+		if f.r != nil {
+			for _, name := range f.r.Measurements() {
+				set[name] = true
+			}
+		}
+	}
+	for _, ref := range r.mems {
+		for i, t := range ref.mem.tables {
+			if i < len(ref.rows) && ref.rows[i] > 0 {
+				set[t.name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// stored gives the fields and series of a measurement in any source of r,
+// deleted ones among them, sorted.
+func (r *Reader) stored(measurement string) ([]model.Field, []uint32, error) {
+	fields := map[model.Field]bool{}
+	var series []uint32
+	for _, f := range r.files {
+		if err := f.err(); err != nil {
+			return nil, nil, err
+		}
+		for _, field := range f.r.Fields(measurement) {
+			fields[field] = true
+		}
+		var err error
+		if series, err = f.r.AppendSeries(series, measurement); err != nil {
+			if f.quarantine(err) {
+				r.s.reportDamage(f)
+			}
+			return nil, nil, f.err()
+		}
+	}
+	for _, v := range r.slabViews(measurement) {
+		for i := range v.columns {
+			fields[v.columns[i].Field] = true
+		}
+		series = append(series, v.order().series...)
+	}
+	slices.Sort(series)
+	return sortedFields(fields), slices.Compact(series), nil
+}

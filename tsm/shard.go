@@ -1,0 +1,182 @@
+package tsm
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
+	"github.com/varvedb/varve/tsm/wal"
+)
+
+// Shard is one shard: a log, memtables, segment files and an index in a
+// directory of its own, which nothing else may open meanwhile. It is safe for
+// concurrent use.
+type Shard struct {
+	fs      vfs.FS
+	dir     string
+	cfg     Config
+	log     *slog.Logger
+	metrics *Metrics
+	index   *index.Index
+	wal     *wal.Log
+
+	// maintenance is held by a flush, a compaction or Close: one at a time. It
+	// is taken before mu and held across syncs.
+	maintenance sync.Mutex
+	manifest    *manifest       // maintenance protects it
+	applied     *model.BatchSet // what the manifest says; maintenance protects it
+	buried      *roaring.Bitmap // what the manifest says; maintenance protects it
+
+	queued atomic.Bool // by the Worker
+	disk   diskSpace
+
+	mu struct {
+		sync.Mutex
+		closed     bool
+		files      []*file     // oldest first
+		indexes    []indexFile // by first series
+		nextID     uint64      // for a file
+		nextDelete uint64      // for a tombstone
+		// frontier is the version below which nothing is taken any more, because
+		// files were written, or deletes forgotten, on that understanding.
+		frontier model.HLC
+
+		deletes []*tombstone // published
+		active  *memtable
+		sealed  []*memtable // being flushed, oldest first
+		held    model.BatchSet
+
+		pending         []*pending // appended to the log and not durable yet, in that order
+		last            wal.LSN
+		publishedSeries uint32 // series with lower ids were named by published batches
+		checks          []*burialCheck
+		room            chan struct{} // closed when memory is given back
+		lastWrite       time.Time
+		retryAt         time.Time // the Worker failed and waits until then
+	}
+}
+
+// pending is a batch that waits for the sync that covers it.
+type pending struct {
+	lsn    wal.LSN
+	marks  []mark
+	ids    []uint32 // series of the rows
+	delete *tombstone
+	series uint32 // the number of series known with the batch
+}
+
+var errClosed = fmt.Errorf("shard: %w", model.ErrClosed)
+
+func (s *Shard) now() time.Time { return s.cfg.Now() }
+
+func (s *Shard) path(name string) string { return path.Join(s.dir, name) }
+
+// memtablesLocked gives those with rows, oldest first.
+func (s *Shard) memtablesLocked() []*memtable {
+	var all []*memtable
+	for _, m := range s.mu.sealed {
+		if m.rows > 0 {
+			all = append(all, m)
+		}
+	}
+	if s.mu.active.rows > 0 {
+		all = append(all, s.mu.active)
+	}
+	return all
+}
+
+func (s *Shard) memoryLocked() int64 {
+	n := s.mu.active.bytes
+	for _, m := range s.mu.sealed {
+		n += m.bytes
+	}
+	return n
+}
+
+// reportDamage tells that a file was found damaged just now.
+func (s *Shard) reportDamage(f *file) {
+	s.metrics.QuarantinedFiles.Inc()
+	s.log.Error("quarantined file", "dir", s.dir, "err", f.err())
+}
+
+// Close stops the shard: writes and new readers fail, readers that there are go
+// on. What is in no file yet stays in the log. It may be called twice.
+func (s *Shard) Close() error {
+	if s.cfg.Worker != nil {
+		s.cfg.Worker.remove(s)
+	}
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	s.mu.Lock()
+	if s.mu.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.closed = true
+	files := s.mu.files
+	s.mu.files = nil
+	s.mu.Unlock()
+	errs := []error{s.wal.Close(), s.manifest.close()}
+	for _, f := range files {
+		errs = append(errs, f.release())
+	}
+	return errors.Join(errs...)
+}
+
+// Info is what is known of a shard at a moment.
+type Info struct {
+	DiskBytes   int64           // segment files, index files and log
+	LogBytes    int64           // of them the log
+	MemoryBytes int64           // memtables
+	Files       int             // segment files
+	Quarantined int             // of them those found damaged
+	Series      int             // with data as far as known
+	Rows        int64           // in files and memory, overwritten and deleted ones among them
+	Range       model.TimeRange // of all rows, empty when there are none
+	Hot         bool            // has rows or deletes that are only in the log and in memory
+	LastWrite   time.Time       // since the shard was opened
+}
+
+// Info gives what is known of the shard.
+func (s *Shard) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := Info{
+		LogBytes:    s.wal.Size(),
+		MemoryBytes: s.memoryLocked(),
+		Files:       len(s.mu.files),
+		Series:      s.index.Live(s.mu.publishedSeries),
+		Range:       model.TimeRange{Min: model.MaxTime, Max: model.MinTime},
+		LastWrite:   s.mu.lastWrite,
+	}
+	i.DiskBytes = i.LogBytes
+	for _, x := range s.mu.indexes {
+		i.DiskBytes += x.size
+	}
+	for _, f := range s.mu.files {
+		i.DiskBytes += f.meta.size
+		i.Rows += f.meta.rows
+		i.Range = i.Range.Union(f.meta.times)
+		if f.err() != nil {
+			i.Quarantined++
+		}
+	}
+	for _, m := range s.memtablesLocked() {
+		i.Rows += int64(m.rows)
+		i.Range = i.Range.Union(m.times)
+		i.Hot = true
+	}
+	for _, t := range s.mu.deletes {
+		i.Hot = i.Hot || !t.kept
+	}
+	return i
+}

@@ -1,0 +1,277 @@
+package tsm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/wal"
+)
+
+// maxRoomWait is how long a write waits for a flush to give memory back before
+// it is refused: long enough for a small flush, too short for a client to give
+// up in between.
+const maxRoomWait = 2 * time.Second
+
+// errStale refuses a batch that was stamped so long ago that what it competes
+// with may have been written without versions. A coordinator stamps it anew.
+var errStale = fmt.Errorf("batch is older than the shard's frontier: %w", model.ErrUnavailable)
+
+// Write makes b, rows or a delete, durable and visible to readers made
+// afterwards; b may be reused then. A batch that the shard holds already is a
+// success.
+//
+// The errors: model.ErrNeedKeys when a series is new here and b lacks its key;
+// model.ErrOverloaded when the memtables are full; model.ErrUnavailable when
+// the disk is, or when b is stale; model.ErrReadOnly after a failed sync.
+func (s *Shard) Write(ctx context.Context, b *model.Batch) error {
+	if b.ID.Seq == 0 || b.Version.ID != b.ID {
+		return fmt.Errorf("write batch: not stamped: %w", model.ErrInvalid)
+	}
+	if b.Delete == nil {
+		if err := s.admit(ctx); err != nil {
+			return err
+		}
+	}
+	lsn, p, err := s.begin(b)
+	if err != nil {
+		return err
+	}
+	// Log and memtable before the sync, readers after it: a reader must never
+	// see what a crash could take back.
+	if err := s.wal.Sync(lsn); err != nil {
+		return fmt.Errorf("write batch: %w", err)
+	}
+	s.publish(lsn)
+	switch {
+	case p == nil:
+		s.metrics.Duplicates.Inc()
+	case p.delete != nil:
+		s.metrics.Deletes.Inc()
+		s.mu.Lock()
+		deleted := p.delete.series
+		s.mu.Unlock()
+		return s.buryEmpty(deleted)
+	default:
+		s.metrics.Rows.Add(float64(b.Rows()))
+	}
+	return nil
+}
+
+// admit waits until there is room in memory and on disk for rows.
+func (s *Shard) admit(ctx context.Context) error {
+	if err := s.disk.check(s); err != nil {
+		s.metrics.Refused.WithLabelValues("full").Inc()
+		return err
+	}
+	var timeout <-chan time.Time
+	for {
+		s.mu.Lock()
+		used, room := s.memoryLocked(), s.mu.room
+		flush := s.mu.active.bytes >= s.cfg.FlushBytes
+		s.mu.Unlock()
+		if w := s.cfg.Worker; w != nil && (flush || used >= s.cfg.MaxMemoryBytes) {
+			w.enqueue(s, true)
+		}
+		if used < s.cfg.MaxMemoryBytes {
+			return nil
+		}
+		if timeout == nil && s.cfg.Worker != nil {
+			t := time.NewTimer(maxRoomWait)
+			defer t.Stop()
+			timeout = t.C
+		}
+		if timeout == nil {
+			return s.overloaded(used)
+		}
+		select {
+		case <-room:
+		case <-timeout:
+			return s.overloaded(used)
+		case <-ctx.Done():
+			return fmt.Errorf("write batch: %w: %w", model.ErrOverloaded, ctx.Err())
+		}
+	}
+}
+
+func (s *Shard) overloaded(used int64) error {
+	s.metrics.Refused.WithLabelValues("overloaded").Inc()
+	return fmt.Errorf("write batch: memtables hold %d of %d bytes: %w", used, s.cfg.MaxMemoryBytes, model.ErrOverloaded)
+}
+
+// begin puts b into log and memtable. p is nil for a batch that is held
+// already: lsn then covers it.
+func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
+	ids, unknown := s.index.Lookup(make([]uint32, 0, len(b.Series)), b.Series)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.mu.closed:
+		return 0, nil, errClosed
+	case s.mu.held.Contains(b.ID):
+		return s.mu.last, nil, nil
+	case b.Version.HLC < s.mu.frontier:
+		s.metrics.Refused.WithLabelValues("stale").Inc()
+		return 0, nil, errStale
+	}
+	var added []uint32
+	if unknown {
+		if added, err = s.addSeriesLocked(b, ids); err != nil {
+			return 0, nil, err
+		}
+	}
+	lsn, err = s.wal.Append(b, s.keyOf)
+	if err != nil {
+		// Nothing will be known of these series until they are written again.
+		s.index.Bury(roaring.BitmapOf(added...))
+		return 0, nil, fmt.Errorf("write batch: %w", err)
+	}
+	s.mu.last = lsn
+	return lsn, s.takeLocked(b, ids, lsn), nil
+}
+
+func (s *Shard) keyOf(h model.SeriesHash) []byte {
+	if id, ok := s.index.Find(h); ok {
+		return s.index.Key(id)
+	}
+	return nil
+}
+
+// addSeriesLocked gives ids to those series that have none yet; those without
+// rows are not listed, but later batches in the log may count on their key. It
+// adds nothing when a key is missing.
+func (s *Shard) addSeriesLocked(b *model.Batch, ids []uint32) (added []uint32, err error) {
+	for i := range b.Series {
+		if b.Series[i].Key != nil {
+			continue
+		}
+		id, ok := s.index.Find(b.Series[i].Hash)
+		if !ok {
+			return nil, fmt.Errorf("write batch: %w", model.ErrNeedKeys)
+		}
+		ids[i] = id
+	}
+	used := usedSeries(b)
+	unused := roaring.New()
+	for i := range b.Series {
+		if b.Series[i].Key == nil {
+			continue
+		}
+		id, isNew, err := s.index.Add(b.Series[i].Hash, b.Series[i].Key)
+		if err != nil {
+			return nil, fmt.Errorf("write batch: %w", err)
+		}
+		ids[i] = id
+		if isNew {
+			added = append(added, id)
+			if !used[i] {
+				unused.Add(id)
+			}
+		}
+	}
+	s.index.Bury(unused)
+	s.coverNewLocked(added)
+	return added, nil
+}
+
+// usedSeries tells which series of b have rows: where rows were left out of a
+// batch, some have none.
+func usedSeries(b *model.Batch) []bool {
+	used := make([]bool, len(b.Series))
+	for i := range b.Tables {
+		for _, at := range b.Tables[i].Series {
+			used[at] = true
+		}
+	}
+	return used
+}
+
+// takeLocked puts a batch that is in the log into the memtable, or among the
+// deletes to be.
+func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
+	p := &pending{lsn: lsn, series: s.index.Len()}
+	now := s.now()
+	if b.Delete != nil {
+		p.delete = &tombstone{
+			number: s.mu.nextDelete, batch: b.ID, version: b.Version,
+			where: b.Delete.Where, times: b.Delete.Range, series: s.index.Match(b.Delete.Where),
+		}
+		s.mu.nextDelete++
+	} else {
+		for i, used := range usedSeries(b) {
+			if used {
+				p.ids = append(p.ids, ids[i])
+			}
+		}
+		p.marks = s.mu.active.insert(b, ids, now, nil)
+	}
+	s.mu.held.Add(b.ID)
+	s.mu.pending = append(s.mu.pending, p)
+	s.mu.lastWrite = now
+	return p
+}
+
+// publish shows readers all batches up to lsn, which are durable. The order of
+// the memtable is that of the log, so the rows of a table that are durable are
+// always its first.
+func (s *Shard) publish(lsn wal.LSN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for ; n < len(s.mu.pending) && s.mu.pending[n].lsn <= lsn; n++ {
+		p := s.mu.pending[n]
+		for _, m := range p.marks {
+			m.table.published = m.rows
+		}
+		s.mu.publishedSeries = p.series
+		if s.index.AnyBuried(p.ids) {
+			s.index.Revive(p.ids)
+		}
+		for _, c := range s.mu.checks {
+			c.written.AddMany(p.ids)
+		}
+		if p.delete != nil {
+			s.mu.deletes = append(s.mu.deletes, p.delete)
+		}
+	}
+	s.mu.pending = slices.Delete(s.mu.pending, 0, n)
+}
+
+// diskSpace remembers how much room the disk had, so that not every write asks.
+type diskSpace struct {
+	mu struct {
+		sync.Mutex
+		asked time.Time
+		err   error
+	}
+}
+
+// diskCheckInterval is short enough for the reserve to last: at 100 MB/s of log.
+const diskCheckInterval = 500 * time.Millisecond
+
+// check refuses rows when the disk has less than the reserve; deletes and
+// metadata still find room then.
+func (d *diskSpace) check(s *Shard) error {
+	if s.cfg.ReservedBytes == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := s.now()
+	if !d.mu.asked.IsZero() && now.Sub(d.mu.asked) < diskCheckInterval && !now.Before(d.mu.asked) {
+		return d.mu.err
+	}
+	d.mu.asked, d.mu.err = now, nil
+	free, err := s.fs.Free(s.dir)
+	if err != nil {
+		d.mu.err = fmt.Errorf("write batch: %w: %w", model.ErrUnavailable, err)
+	} else if free < s.cfg.ReservedBytes {
+		d.mu.err = fmt.Errorf("write batch: disk is full: %d bytes free, %d reserved: %w", free, s.cfg.ReservedBytes, model.ErrUnavailable)
+	}
+	return d.mu.err
+}
