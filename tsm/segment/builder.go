@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/block"
@@ -135,11 +136,17 @@ func (b *builder) granule(rows *buffer, from, to int, alone bool) uint32 {
 		f := &b.fields[i]
 		f.pad(g)
 		b.part.part(&rows.columns[i].Column, from, to)
-		stats, exact := block.Stats(&b.part.Column)
-		if stats.Count > 0 {
-			f.data = b.enc.AppendColumn(f.data, &b.part.Column)
+		if b.part.Count() == 0 {
+			f.add(model.Stats{}, false, to-from)
+			continue
 		}
-		f.add(stats, exact && alone && stats.Count > 0, to-from)
+		f.data = b.enc.AppendColumn(f.data, &b.part.Column)
+		var stats model.Stats
+		exact := false
+		if alone {
+			stats, exact = block.Stats(&b.part.Column)
+		}
+		f.add(stats, exact, to-from)
 	}
 	return uint32(g)
 }
@@ -193,10 +200,7 @@ func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned
 		dst = appendBlobs(dst, &b.versions)
 		end()
 	}
-	for i := range fields {
-		if i >= len(b.fields) {
-			break
-		}
+	for _, i := range b.sorted(fields) {
 		f := &b.fields[i]
 		if f.pad(s.granules); len(f.data) == 0 {
 			continue
@@ -208,6 +212,17 @@ func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned
 		end()
 	}
 	return dst, s
+}
+
+// sorted gives the places of the fields that the segment has seen, by name and
+// type.
+func (b *builder) sorted(fields []model.Field) []int {
+	order := make([]int, len(b.fields))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(x, y int) int { return compareFields(fields[x], fields[y]) })
+	return order
 }
 
 // append adds the field's part of offsets and statistics.

@@ -10,7 +10,7 @@
 //	w := segment.NewWriter(f, segment.Options{Versioned: true})
 //	for each measurement, ascending by name:
 //		for each series, ascending by id:
-//			w.Append(measurement, id, &segment.Rows{Times, Versions, Columns}) // again for more rows of it
+//			w.Append(measurement, id, &segment.Rows{…}) // again for more of its rows
 //	meta, err := w.Finish() // then f.Sync, rename, sync of the directory: the caller's
 //
 // # Scan
@@ -19,7 +19,7 @@
 //	c.Reset(r, measurement, fields)
 //	if ok, err := c.Seek(id); ok {
 //		for g := range c.Within(timeRange) {
-//			stats, exact := c.Stats(g, field) // no decoding
+//			stats, exact, err := c.Stats(g, field) // no decoding
 //			times, err := c.Times(g)
 //			column, err := c.Column(g, field)
 //		}

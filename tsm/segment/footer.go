@@ -44,7 +44,7 @@ type segment struct {
 	rows, series, pieces, granules, vectors int
 	first, last                             uint32 // series
 	times                                   model.TimeRange
-	fields                                  []model.Field
+	fields                                  []model.Field // by name and type
 	parts                                   []part
 }
 
@@ -352,15 +352,14 @@ func (r *parser) segment(fields []model.Field, versioned bool, at *int64, end in
 		r.fail("size of a segment")
 	}
 	n := r.count("fields of a segment", uint64(len(fields)))
-	seen := make([]bool, len(fields))
-	for ; n > 0 && r.err == nil; n-- {
+	for prev := -1; n > 0 && r.err == nil; n-- {
 		i := r.count("field of a segment", uint64(len(fields)))
-		if i >= len(fields) || seen[i] {
-			r.fail("field of a segment")
+		if i <= prev || i >= len(fields) {
+			r.fail("order of the fields of a segment")
 			break
 		}
-		seen[i] = true
 		s.fields = append(s.fields, fields[i])
+		prev = i
 	}
 	parts := partVersions + 2*len(s.fields)
 	if versioned {

@@ -470,8 +470,8 @@ func TestRowsOutOfOrderAreRefused(t *testing.T) {
 	for name, write := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := NewWriter(&file{}, Options{})
-			if err := write(w); !errors.Is(err, model.ErrInvalid) {
-				t.Errorf("error %v, want %v", err, model.ErrInvalid)
+			if err := write(w); !errors.Is(err, errMisuse) {
+				t.Errorf("error %v, want %v", err, errMisuse)
 			}
 			if _, err := w.Finish(); err == nil {
 				t.Error("a writer that failed finishes")

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/varvedb/varve/model"
@@ -151,7 +152,6 @@ func (v *view) corrupt(what string) error {
 
 // fieldView is the tables of one field in one segment.
 type fieldView struct {
-	loaded bool
 	field  model.Field
 	absent bool // the segment has no value of the field
 	blobs  blobView
@@ -162,21 +162,18 @@ type fieldView struct {
 // loadField points f to a field in v's segment.
 func (v *view) loadField(f *fieldView, field model.Field) error {
 	*f = fieldView{field: field, absent: true}
-	at := partVersions
+	i, ok := slices.BinarySearchFunc(v.segment.fields, field, compareFields)
+	if !ok {
+		return nil
+	}
+	first := partVersions
 	if v.r.foot.meta.Versioned {
-		at++
+		first++
 	}
-	for i := range v.segment.fields {
-		if v.segment.fields[i] != field {
-			continue
-		}
-		if err := v.loadFieldParts(f, at+2*i); err != nil {
-			return err
-		}
-		f.absent = false
-		break
+	if err := v.loadFieldParts(f, first+2*i); err != nil {
+		return err
 	}
-	f.loaded = true
+	f.absent = false
 	return nil
 }
 

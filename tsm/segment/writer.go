@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,6 +48,10 @@ const (
 	// maxVersions bounds the table of versions of a file.
 	maxVersions = 1 << 24
 )
+
+// errMisuse is a broken promise of the caller. It has none of model's kinds: no
+// request is at fault.
+var errMisuse = errors.New("rows not as a segment file takes them")
 
 // Writer makes a file. It is for one goroutine. After an error nothing may be
 // done but to throw the file away.
@@ -204,7 +209,7 @@ func (w *Writer) write(p []byte) {
 
 func (w *Writer) begin(measurement string) {
 	if w.started && measurement <= w.measurement {
-		w.fail(fmt.Errorf("measurement %q after %q: %w", measurement, w.measurement, model.ErrInvalid))
+		w.fail(fmt.Errorf("measurement %q after %q: %w", measurement, w.measurement, errMisuse))
 		return
 	}
 	w.endMeasurement()
@@ -223,7 +228,7 @@ func (w *Writer) endMeasurement() {
 
 func (w *Writer) beginSeries(series uint32) {
 	if w.inSeries && series <= w.series {
-		w.fail(fmt.Errorf("series %d after %d in %q: %w", series, w.series, w.measurement, model.ErrInvalid))
+		w.fail(fmt.Errorf("series %d after %d in %q: %w", series, w.series, w.measurement, errMisuse))
 		return
 	}
 	w.endSeries()
@@ -273,13 +278,13 @@ func (w *Writer) check(rows *Rows) {
 		return
 	}
 	if w.opt.Versioned != (rows.Versions != nil) || rows.Versions != nil && len(rows.Versions) != len(rows.Times) {
-		w.fail(fmt.Errorf("%d rows with %d versions: %w", len(rows.Times), len(rows.Versions), model.ErrInvalid))
+		w.fail(fmt.Errorf("%d rows with %d versions: %w", len(rows.Times), len(rows.Versions), errMisuse))
 		return
 	}
 	for i := range rows.Columns {
 		c := &rows.Columns[i]
 		if c.Len() != len(rows.Times) || !c.Type.Valid() {
-			w.fail(fmt.Errorf("column %q has %d of %d rows: %w", c.Name, c.Len(), len(rows.Times), model.ErrInvalid))
+			w.fail(fmt.Errorf("column %q has %d of %d rows: %w", c.Name, c.Len(), len(rows.Times), errMisuse))
 			return
 		}
 	}
@@ -289,12 +294,12 @@ func (w *Writer) check(rows *Rows) {
 		version := uint32(0)
 		if rows.Versions != nil {
 			if version = rows.Versions[i]; int(version) >= len(w.foot.versions) {
-				w.fail(fmt.Errorf("row of version %d of %d: %w", version, len(w.foot.versions), model.ErrInvalid))
+				w.fail(fmt.Errorf("row of version %d of %d: %w", version, len(w.foot.versions), errMisuse))
 				return
 			}
 		}
 		if !fresh && t <= prev && !w.follows(t, prev, version, prevVersion) {
-			w.fail(fmt.Errorf("series %d of %q: row at %d after one at %d: %w", w.series, w.measurement, t, prev, model.ErrInvalid))
+			w.fail(fmt.Errorf("series %d of %q: row at %d after one at %d: %w", w.series, w.measurement, t, prev, errMisuse))
 			return
 		}
 		fresh, prev, prevVersion = false, t, version
@@ -320,7 +325,7 @@ func (w *Writer) take(rows *Rows, from, to int) {
 		c := &rows.Columns[i]
 		f := w.field(i, c.Field, before)
 		if w.run.columns[f].Len() != before {
-			w.fail(fmt.Errorf("field %q twice in the rows of a series: %w", c.Name, model.ErrInvalid))
+			w.fail(fmt.Errorf("field %q twice in the rows of a series: %w", c.Name, errMisuse))
 			return
 		}
 		w.run.columns[f].add(c, from, to)
