@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"slices"
 
+	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/block"
 )
@@ -140,7 +141,11 @@ func (b *builder) granule(rows *buffer, from, to int, alone bool) uint32 {
 			f.add(model.Stats{}, false, to-from)
 			continue
 		}
+		start := len(f.data)
 		f.data = b.enc.AppendColumn(f.data, &b.part.Column)
+		if invariant.Enabled {
+			recheck(f.data[start:], &b.part.Column)
+		}
 		var stats model.Stats
 		exact := false
 		if alone {
