@@ -11,7 +11,7 @@ type Batch struct {
 	Version Version // Version.ID equals ID
 
 	Series []Series // the distinct series of all tables
-	Tables []Table  // one per measurement
+	Tables []Table  // one or several per measurement; of several, a later one wins
 	Delete *Delete  // when set, Series and Tables are empty
 }
 
@@ -22,7 +22,7 @@ type Series struct {
 	Key  []byte
 }
 
-// Table is the rows of one measurement, in order of arrival: of two rows of a
+// Table is rows of one measurement, in order of arrival: of two rows of a
 // batch with one series and time the later wins, field by field.
 //
 // Two columns may share a name and differ in type; a coordinator resolves that
