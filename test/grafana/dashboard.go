@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,10 +68,14 @@ func ReadDashboard(file string) (*Dashboard, error) {
 
 // Fill gives a query with its variables and macros filled in for the time from
 // min to max, in milliseconds, as Grafana does: a variable with several values
-// inside a regular expression becomes an alternation.
+// inside a regular expression becomes an alternation, its values escaped.
 func Fill(query string, values map[string][]string, min, max int64) string {
 	for name, v := range values {
-		text := strings.Join(v, "|")
+		var escaped []string
+		for _, text := range v {
+			escaped = append(escaped, strings.ReplaceAll(regexp.QuoteMeta(text), "/", `\/`))
+		}
+		text := strings.Join(escaped, "|")
 		if len(v) > 1 {
 			text = "(" + text + ")"
 		}
