@@ -100,16 +100,6 @@ func (s *Snapshot) database(name string) *database {
 	return s.databases[i]
 }
 
-// databaseByUID is for rare work: it looks at every database.
-func (s *Snapshot) databaseByUID(uid uint64) *database {
-	for _, d := range s.databases {
-		if d.UID == uid {
-			return d
-		}
-	}
-	return nil
-}
-
 // Databases gives all databases, sorted by name.
 func (s *Snapshot) Databases() []*Database {
 	out := make([]*Database, len(s.databases))

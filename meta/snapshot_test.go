@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -275,7 +276,7 @@ func TestFormatExamples(t *testing.T) {
 }
 
 // exampleSnapshot is what the example of FORMAT.md shows.
-func exampleSnapshot(t *testing.T) *Snapshot {
+func exampleSnapshot(t testing.TB) *Snapshot {
 	t.Helper()
 	b := newBuilder(keys)
 	b.next.revision = 9
@@ -312,10 +313,13 @@ func FuzzEscape(f *testing.F) {
 }
 
 func FuzzDecodeCopy(f *testing.F) {
-	f.Add([]byte("varve metadata 1 00000000\n"))
-	f.Add([]byte("varve metadata 1 00000000\n{\"revision\":3}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := decodeCopy(keys, data)
+	f.Add([]byte(""))
+	f.Add([]byte("{\"revision\":3}\n"))
+	_, example, _ := bytes.Cut(encodeCopy(keys, exampleSnapshot(f)), []byte("\n"))
+	f.Add(example)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		header := fmt.Appendf(nil, copyHeader, crc32.Checksum(body, castagnoli))
+		b, err := decodeCopy(keys, append(header, body...))
 		if err != nil {
 			return
 		}
