@@ -210,6 +210,20 @@ func TestCrashLosesDirectoriesThatWereNotSynced(t *testing.T) {
 	}
 }
 
+func TestMkdirAllIsDurableAfterAFailureAndAnotherTry(t *testing.T) {
+	for n := int64(1); ; n++ {
+		m := vfs.NewMem()
+		failed := vfs.MkdirAll(vfs.NewFailing(m, vfs.FailNth(n, syscall.EIO)), "a/b/c") != nil
+		must(t, vfs.MkdirAll(m, "a/b/c"))
+		if _, err := m.CrashClone(nil).List("a/b/c"); err != nil {
+			t.Errorf("operation %d failed, tried again, crashed: %v", n, err)
+		}
+		if !failed {
+			break
+		}
+	}
+}
+
 func TestCrashIsRepeatable(t *testing.T) {
 	m := vfs.NewMem()
 	for i := range 20 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // ErrLocked is the error of Lock when another holds the lock.
@@ -66,23 +67,34 @@ func removeIfThere(fsys FS, name string) error {
 }
 
 // MkdirAll makes dir and the directories above it and, unlike FS.MkdirAll,
-// makes those that were missing durable.
+// makes them durable, from the top: one that is there is proof that those above
+// it are durable. Of itself it is none, since whoever made it may have been
+// killed before the sync; so that is done again.
 func MkdirAll(fsys FS, dir string) error {
 	dir = path.Clean(dir)
-	var parents []string // of directories that are missing, deepest first
-	for d := dir; d != "." && d != "/"; d = path.Dir(d) {
-		if _, err := fsys.List(d); err == nil {
+	var missing []string // deepest first
+	for isRoot := false; !isRoot; dir = path.Dir(dir) {
+		_, err := fsys.List(dir)
+		if err == nil {
 			break
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		parents = append(parents, path.Dir(d))
+		missing = append(missing, dir)
+		isRoot = path.Dir(dir) == dir
 	}
-	if err := fsys.MkdirAll(dir); err != nil {
-		return err
+	if path.Dir(dir) != dir {
+		// Whoever may not read the parent did not make dir.
+		if err := fsys.SyncDir(path.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
 	}
-	for _, p := range parents {
-		if err := fsys.SyncDir(p); err != nil {
+	for _, d := range slices.Backward(missing) {
+		if err := fsys.MkdirAll(d); err != nil {
+			return err
+		}
+		if err := fsys.SyncDir(path.Dir(d)); err != nil {
 			return err
 		}
 	}
