@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -39,22 +40,29 @@ func plainBytes(b *model.Batch) []byte {
 	return model.AppendBatch(nil, &plain)
 }
 
-// check opens a log that crashed and compares it with the history.
-func (h *history) check(t *testing.T, fs vfs.FS, cfg wal.Config) {
+// check opens a log that crashed and compares it with the history. Then it
+// writes, crashes it once more and expects no less: what was replayed counts as
+// durable.
+func (h *history) check(t *testing.T, m *vfs.Mem, cfg wal.Config) {
 	t.Helper()
-	r := &replayed{}
-	l, err := wal.Open(fs, "shard/log", cfg, r.replay)
+	first, second := &replayed{}, &replayed{}
+	l, err := wal.Open(m, "shard/log", cfg, first.replay)
 	if err != nil {
 		t.Fatalf("open after the crash: %v", err)
 	}
-	h.checkReplay(t, r)
-	// The log must take batches again, and keep them beside the old ones.
+	h.checkReplay(t, first)
 	lsn, err := l.Append(newBatch(1<<40, 1), keyOf)
 	if err == nil {
 		err = l.Sync(lsn)
 	}
 	if err != nil {
 		t.Fatalf("write after the crash: %v", err)
+	}
+	if _, err := wal.Open(m.CrashClone(nil), "shard/log", cfg, second.replay); err != nil {
+		t.Fatalf("open after the crash that followed: %v", err)
+	}
+	if want, got := append(first.seqs(), 1<<40), second.seqs(); !slices.Equal(got, want) {
+		t.Fatalf("replayed %v, and after one batch more and a crash %v", want, got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
@@ -46,7 +47,7 @@ type Log struct {
 // tail is the file that batches are appended to.
 type tail struct {
 	id     FileID
-	made   bool     // it is on disk with a durable header
+	made   bool     // its name is in the directory
 	file   vfs.File // nil until there is something to append
 	epoch  uint64
 	size   int64
@@ -67,10 +68,10 @@ const maxIdleBuffer = 1 << 20
 //
 // A series of b that is new to the file gets its key into the record: the one
 // in b, or where that is nil what key gives, which may be nil when b has all.
-// A key found nowhere is ErrNeedKeys. A batch over 64 MB in binary form, or
-// over model.MaxBatchBytes, is ErrTooLarge. A disk without room is
-// ErrUnavailable: the batch is not in the log and others may follow. After any
-// other failure to write or sync, all that follow are ErrReadOnly.
+// key is called with the log locked. A key found nowhere is ErrNeedKeys. A batch
+// over 64 MB in binary form, or over model.MaxBatchBytes, is ErrTooLarge. A disk
+// without room is ErrUnavailable: the batch is not in the log and others may
+// follow. After any other failure to write or sync, all are ErrReadOnly.
 func (l *Log) Append(b *model.Batch, key func(model.SeriesHash) []byte) (LSN, error) {
 	if n := b.MemoryBytes(); n > model.MaxBatchBytes {
 		return 0, l.refuse("too_large", fmt.Errorf("append to log: batch of %d bytes in memory: %w", n, model.ErrTooLarge))
@@ -182,7 +183,7 @@ func (l *Log) writeLocked(rec []byte) error {
 	if cut := cutBack(t.file, t.size); cut != nil {
 		return l.failLocked(errors.Join(err, cut))
 	}
-	if isFull(err) {
+	if passes(err) {
 		return l.refuse("full", fmt.Errorf("%w: %w", model.ErrUnavailable, err))
 	}
 	return l.failLocked(err)
@@ -200,8 +201,11 @@ func cutBack(f vfs.File, size int64) error {
 	return err
 }
 
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+// passes reports whether an error is of a lack that may end by itself: of room
+// or of descriptors.
+func passes(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // failLocked makes the log take nothing more.
@@ -231,48 +235,37 @@ func (l *Log) openTailLocked() error {
 			}
 		}
 	}
-	switch {
-	case t.file != nil:
+	if t.file != nil {
 		return nil
-	case !t.made:
-		return l.createTailLocked()
 	}
-	f, err := l.fs.OpenAppend(l.path(t.id))
-	if err != nil {
-		return fmt.Errorf("open log: %w: %w", model.ErrUnavailable, err)
-	}
-	t.file = f
-	return nil
+	return l.createTailLocked()
 }
 
 func (l *Log) tailFullLocked() bool {
 	return l.mu.tail.size >= l.cfg.FileBytes && !l.mu.tail.empty()
 }
 
-// createTailLocked makes the file of the tail. Its header and name are durable
-// before a batch is written to it; so a file with a bad header holds nothing
-// that was acknowledged, unless it is longer than the header. mu is held
-// across these syncs, since nothing could be appended meanwhile.
+// createTailLocked makes the file of the tail, or makes it again: an empty one
+// that was found at start may be there in the page cache only. Header and name
+// are durable before a batch is written. mu is held meanwhile, since nothing
+// could be appended.
 func (l *Log) createTailLocked() error {
+	t := &l.mu.tail
+	invariant.Check(t.empty(), "file %d with batches made again", t.id)
 	var random [8]byte
 	rand.Read(random[:]) // never fails
-	t := &l.mu.tail
 	h := fileHeader{id: t.id, first: l.mu.last + 1, epoch: binary.LittleEndian.Uint64(random[:])}
-	f, err := l.fs.Create(l.path(t.id))
-	if err != nil {
-		return fmt.Errorf("create log file: %w: %w", model.ErrUnavailable, err)
-	}
-	if _, err := f.Write(h.append(nil)); err != nil {
-		// The next attempt empties the file again.
-		err = errors.Join(fmt.Errorf("create log file: %w", err), f.Close())
-		return l.refuse("full", fmt.Errorf("%w: %w", model.ErrUnavailable, err))
-	}
-	err = l.timedSync(f)
+	var f vfs.File
+	err := vfs.WriteFile(l.fs, l.path(t.id), h.append(nil))
 	if err == nil {
-		err = l.fs.SyncDir(l.dir)
+		f, err = l.fs.OpenAppend(l.path(t.id))
 	}
-	if err != nil {
-		return l.failLocked(errors.Join(fmt.Errorf("create log file: %w", err), f.Close()))
+	switch {
+	case err == nil:
+	case passes(err):
+		return l.refuse("full", fmt.Errorf("create log file: %w: %w", model.ErrUnavailable, err))
+	default:
+		return l.failLocked(fmt.Errorf("create log file: %w", err))
 	}
 	*t = tail{id: t.id, made: true, file: f, epoch: h.epoch, size: fileHeaderBytes, synced: fileHeaderBytes}
 	l.cfg.Metrics.FilesCreated.Inc()

@@ -93,11 +93,6 @@ func (l *Log) replayFile(id FileID, first, last bool, replay func(FileID, *model
 	}
 	r := &reader{file: f, size: size}
 	if err := r.readHeader(); err != nil {
-		if last && size <= fileHeaderBytes && errors.Is(err, model.ErrCorrupt) {
-			// A crash while it was made: nothing was ever appended.
-			l.mu.tail = tail{id: id}
-			return nil
-		}
 		return err
 	}
 	if r.header.id != id || r.header.first == 0 || !first && r.header.first != l.mu.last+1 {
@@ -167,7 +162,7 @@ func (l *Log) adoptTail(r *reader, id FileID) error {
 		return err
 	}
 	if r.at == fileHeaderBytes {
-		l.mu.tail = tail{id: id, made: true, epoch: r.header.epoch, size: r.at, synced: r.at}
+		l.mu.tail = tail{id: id, made: true, size: r.at, synced: r.at}
 		return nil
 	}
 	l.mu.closed[id] = r.at
