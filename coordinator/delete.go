@@ -33,5 +33,28 @@ func (w *Writer) Delete(ctx context.Context, shards []query.Shards, d *model.Del
 		}
 	}
 	w.metrics.deletes.Add(float64(len(parts)))
-	return w.sendAll(ctx, parts, Default, newHold(nil))
+	if err := w.sendAll(ctx, parts, Default, newHold(nil)); err != nil {
+		return err
+	}
+	return w.forget(ctx, parts, d)
+}
+
+// forget frees the types of the fields of a measurement that was deleted as a
+// whole, so that it may begin anew with others.
+func (w *Writer) forget(ctx context.Context, parts []part, d *model.Delete) error {
+	if d.Range != model.AllTime || d.Where == nil || d.Where.Op != model.Equal || d.Where.Key != model.MeasurementKey {
+		return nil
+	}
+	done := make(map[uint64]bool)
+	for i := range parts {
+		g := parts[i].group.ID
+		if done[g] || len(w.meta.Snapshot().Fields(g, d.Where.Value)) == 0 {
+			continue
+		}
+		done[g] = true
+		if err := w.meta.ForgetMeasurement(ctx, g, d.Where.Value); err != nil {
+			return passing(ctx, err)
+		}
+	}
+	return nil
 }

@@ -276,3 +276,25 @@ func TestDeletesGoToEveryShardInTheirRange(t *testing.T) {
 		}
 	}
 }
+
+func TestADroppedMeasurementMayBeginWithOtherTypes(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	if err := c.write(t, batch([]row{{"v": 1.0}}, now), Default); err != nil {
+		t.Fatal(err)
+	}
+	shards := []query.Shards{{Database: "db", Policy: "autogen", Range: model.AllTime}}
+	tagged := &model.Predicate{Op: model.Equal, Key: "t", Value: "m"}
+	if err := c.reader.Delete(t.Context(), shards, &model.Delete{Where: tagged, Range: model.AllTime}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.write(t, batch([]row{{"v": "text"}}, now), Default); err == nil {
+		t.Error("another type was taken though only some series were deleted")
+	}
+	if err := c.reader.Delete(t.Context(), shards, &model.Delete{Where: model.IsMeasurement("m"), Range: model.AllTime}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.write(t, batch([]row{{"v": "text"}}, now), Default); err != nil {
+		t.Errorf("another type after the measurement was dropped: %v", err)
+	}
+}
