@@ -117,14 +117,7 @@ func (r *Reader) Fields(measurement string) []model.Field {
 		}
 	}
 	for _, v := range r.slabViews(measurement) {
-		if r.slabDeleted(v) {
-			continue
-		}
-		for i := range v.columns {
-			if v.columns[i].Count() > 0 {
-				set[v.columns[i].Field] = true
-			}
-		}
+		r.addSlabFields(set, v)
 	}
 	return sortedFields(set)
 }
@@ -151,23 +144,31 @@ func (r *Reader) fileDeleted(f *file, measurement string) bool {
 	return false
 }
 
-// slabDeleted reports whether one delete hides all rows of v.
-func (r *Reader) slabDeleted(v *slabView) bool {
-	var o *order
+// addSlabFields adds the fields of which v has a value that no delete hides.
+func (r *Reader) addSlabFields(set map[model.Field]bool, v *slabView) {
+	var deletes []*tombstone
 	for i := range r.deletes {
 		t := &r.deletes[i]
-		older := !slices.ContainsFunc(v.table, func(version model.Version) bool { return !version.Less(t.version) })
-		if !older || slices.ContainsFunc(v.times, func(at int64) bool { return !t.times.Contains(at) }) {
-			continue
-		}
-		if o == nil {
-			o = v.order()
-		}
-		if containsAll(t.series, o.series) {
-			return true
+		if slices.ContainsFunc(v.table, func(version model.Version) bool { return version.Less(t.version) }) {
+			deletes = append(deletes, t)
 		}
 	}
-	return false
+	hidden := func(row int) bool {
+		return slices.ContainsFunc(deletes, func(t *tombstone) bool {
+			return t.times.Contains(v.times[row]) && v.table[v.versions[row]].Less(t.version) && t.series.Contains(v.series[row])
+		})
+	}
+	for i := range v.columns {
+		c := &v.columns[i]
+		// The last rows are the least likely to be hidden.
+		row := c.Len() - 1
+		for row >= 0 && (!c.Has(row) || hidden(row)) {
+			row--
+		}
+		if row >= 0 {
+			set[c.Field] = true
+		}
+	}
 }
 
 func containsAll(set *roaring.Bitmap, ids []uint32) bool {
