@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/labstack/echo/v4"
+
+	"github.com/varvedb/varve/model"
+)
+
+const (
+	stallBytes = 16 << 10 // what a client must send within StallTimeout
+	// A body may unpack to this many times its size, once above freeRatio
+	// bytes: text never does, bombs do.
+	maxRatio  = 200
+	freeRatio = 1 << 20
+)
+
+var errTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText(http.StatusRequestEntityTooLarge)}
+
+// body is a request's body in memory. Its bytes are taken from the budget
+// until release.
+type body struct {
+	data   []byte
+	taken  int64
+	budget *budget
+}
+
+func (b *body) release() {
+	b.budget.give(b.taken)
+	b.taken = 0
+	b.data = nil
+}
+
+// readBody reads a body, unpacked. Errors have kinds: a body that is too large
+// or no gzip is the client's fault, a full budget is not. The connection of a
+// client that is too slow is closed without an answer.
+func (s *Server) readBody(c echo.Context) (*body, error) {
+	r := c.Request()
+	if r.ContentLength > s.cfg.MaxBodyBytes {
+		return nil, s.tooLarge(c)
+	}
+	wire := &wireReader{
+		from:     r.Body,
+		left:     s.cfg.MaxBodyBytes,
+		deadline: http.NewResponseController(c.Response()).SetReadDeadline,
+		stall:    s.cfg.StallTimeout,
+	}
+	b := &body{budget: s.budget}
+	var err error
+	if r.Header.Get(echo.HeaderContentEncoding) == "gzip" {
+		z, _ := s.unzips.Get().(*gzip.Reader)
+		if z == nil {
+			z = new(gzip.Reader)
+		}
+		err = b.unpack(z, wire, s.cfg.MaxUnpackedBytes)
+		s.unzips.Put(z)
+	} else {
+		err = b.fill(wire, max(r.ContentLength, 0), s.cfg.MaxBodyBytes, nil)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		b.release()
+		s.metrics.refused.WithLabelValues("stall").Inc()
+		// Whatever were answered, the server would first read on, and a status
+		// of 4xx would make collectors throw the rows away.
+		panic(http.ErrAbortHandler)
+	}
+	wire.done()
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, errTooLarge):
+		err = s.tooLarge(c)
+	}
+	b.release()
+	return nil, err
+}
+
+// tooLarge also has the connection closed: the rest of the body is not read.
+func (s *Server) tooLarge(c echo.Context) error {
+	s.metrics.refused.WithLabelValues("size").Inc()
+	c.Response().Header().Set(echo.HeaderConnection, "close")
+	return errTooLarge
+}
+
+func (b *body) unpack(z *gzip.Reader, wire *wireReader, limit int64) error {
+	if err := z.Reset(wire); err != nil {
+		return unreadable(err)
+	}
+	return b.fill(z, 0, limit, func(n int64) bool { return n > freeRatio && n > maxRatio*wire.read })
+}
+
+// fill reads all of r, at most limit bytes, and stops when bomb says so.
+func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) error {
+	if err := b.grow(max(size+1, 4<<10)); err != nil { // one more, to see the end
+		return err
+	}
+	for {
+		if len(b.data) == cap(b.data) {
+			if err := b.grow(2 * int64(cap(b.data))); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		switch read := int64(len(b.data)); {
+		case read > limit || bomb != nil && bomb(read):
+			return errTooLarge
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return unreadable(err)
+		}
+	}
+}
+
+// grow takes the bytes from the budget before it makes room for them.
+func (b *body) grow(to int64) error {
+	if err := b.budget.take(to - b.taken); err != nil {
+		return err
+	}
+	b.taken = to
+	data := make([]byte, len(b.data), to)
+	copy(data, b.data)
+	b.data = data
+	return nil
+}
+
+// unreadable gives the error of a body that cannot be read its kind.
+func unreadable(err error) error {
+	if errors.Is(err, errTooLarge) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return invalid(err.Error())
+}
+
+// wireReader reads a body as it comes, at most left bytes of it, and gives up
+// on a client that sends too slowly.
+type wireReader struct {
+	from     io.Reader
+	left     int64
+	read     int64
+	deadline func(time.Time) error
+	stall    time.Duration
+	next     int64 // from how many bytes on the deadline moves
+}
+
+func (w *wireReader) Read(p []byte) (int, error) {
+	if w.read >= w.next {
+		_ = w.deadline(time.Now().Add(w.stall)) // a connection without deadlines is a test's
+		w.next = w.read + stallBytes
+	}
+	n, err := w.from.Read(p)
+	w.read += int64(n)
+	if w.left -= int64(n); w.left < 0 {
+		return n, errTooLarge
+	}
+	return n, err
+}
+
+// done lifts the deadline, which would otherwise end the request's context
+// while it is served.
+func (w *wireReader) done() { _ = w.deadline(time.Time{}) }

@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Config is how a Server behaves.
+type Config struct {
+	// MaxBodyBytes bounds a request's body on the wire, MaxUnpackedBytes a
+	// compressed one after decompression.
+	MaxBodyBytes     int64
+	MaxUnpackedBytes int64
+	// MaxInflightBytes bounds the bodies of all writes that are being read and
+	// stored at a time; what is above is refused with 503 and Retry-After.
+	MaxInflightBytes int64
+	// MaxRowLimit bounds the rows of an answer that is not chunked; 0 is no bound.
+	MaxRowLimit int
+	// WriteTimeout is how long a write may take once its body was read.
+	WriteTimeout time.Duration
+	// StallTimeout is how long a client may take to send or to take the next
+	// 16 KB of a body.
+	StallTimeout time.Duration
+	// HeaderTimeout is how long a client may take to send a request's header.
+	HeaderTimeout time.Duration
+}
+
+// DefaultConfig gives the settings of a server.
+func DefaultConfig() Config {
+	return Config{
+		MaxBodyBytes:     25e6,
+		MaxUnpackedBytes: 250e6,
+		MaxInflightBytes: 512 << 20,
+		WriteTimeout:     30 * time.Second,
+		StallTimeout:     60 * time.Second,
+		HeaderTimeout:    10 * time.Second,
+	}
+}
+
+// Validate reports the first setting that cannot work.
+func (c Config) Validate() error {
+	switch {
+	case c.MaxBodyBytes < 1 || c.MaxUnpackedBytes < 1:
+		return fmt.Errorf("http: bodies of %d and %d bytes: %w", c.MaxBodyBytes, c.MaxUnpackedBytes, model.ErrInvalid)
+	case c.MaxInflightBytes < max(c.MaxBodyBytes, c.MaxUnpackedBytes):
+		// Such a body would be refused for ever as if that could pass.
+		return fmt.Errorf("http: %d bytes in flight are less than one body: %w", c.MaxInflightBytes, model.ErrInvalid)
+	case c.MaxRowLimit < 0:
+		return fmt.Errorf("http: a row limit of %d: %w", c.MaxRowLimit, model.ErrInvalid)
+	case c.WriteTimeout <= 0 || c.StallTimeout <= 0 || c.HeaderTimeout <= 0:
+		return fmt.Errorf("http: a timeout that is not positive: %w", model.ErrInvalid)
+	}
+	return nil
+}

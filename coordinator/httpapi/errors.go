@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/varvedb/varve/model"
+)
+
+// maxErrorHeader bounds X-Influxdb-Error.
+const maxErrorHeader = 1024
+
+// fail answers with err's status and text, in the format the client accepts.
+func (s *Server) fail(c echo.Context, err error) error {
+	status := statusOf(err)
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "timeout"
+	}
+	if status >= http.StatusInternalServerError {
+		s.log.Warn("request failed", "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
+	}
+	return s.failWith(c, status, text)
+}
+
+// failWith answers with a status and a text.
+func (s *Server) failWith(c echo.Context, status int, text string) error {
+	h := c.Response().Header()
+	h.Set("X-Influxdb-Error", headerText(text))
+	if status == http.StatusServiceUnavailable {
+		h.Set(echo.HeaderRetryAfter, retryAfter)
+	}
+	f := accepted(c.Request())
+	return c.Blob(status, f.contentType, f.errorBody(text, pretty(c.Request())))
+}
+
+func invalid(text string) error { return &model.Error{Kind: model.ErrInvalid, Text: text} }
+
+// headerText makes a text fit for a header: one line, without control bytes,
+// which clients refuse together with the whole answer.
+func headerText(s string) string {
+	b := []byte(s)
+	if len(b) > maxErrorHeader {
+		b = b[:maxErrorHeader]
+		for len(b) > 0 && !utf8.RuneStart(s[len(b)]) {
+			b = b[:len(b)-1]
+		}
+	}
+	for i, c := range b {
+		if c < 0x20 || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// plain answers with a line of text, as Go's http.Error.
+func plain(c echo.Context, status int, text string) error {
+	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
+	return c.Blob(status, "text/plain; charset=utf-8", []byte(text+"\n"))
+}

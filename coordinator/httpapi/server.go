@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/model/lineprotocol"
+	"github.com/varvedb/varve/query"
+)
+
+// Version is the version that clients are told: what they ask about is which
+// InfluxDB they talk to.
+const Version = "1.8.10"
+
+// Build names the server in X-Influxdb-Build.
+const Build = "Varve"
+
+// Parser turns bodies into batches; a *lineprotocol.Parser.
+type Parser interface {
+	Parse(body []byte, opt lineprotocol.Options) (*lineprotocol.Result, error)
+}
+
+// Writer stores batches; a *coordinator.Writer.
+type Writer interface {
+	Write(ctx context.Context, r coordinator.WriteRequest) error
+}
+
+// Queries runs queries; a *query.Executor.
+type Queries interface {
+	Parse(r query.Request) (*query.Query, error)
+	Execute(ctx context.Context, q *query.Query, sink query.Sink) error
+}
+
+// Databases looks databases up; a query.Catalog.
+type Databases interface {
+	Database(ctx context.Context, name string) (*query.Database, error)
+}
+
+// Registry is where metrics are registered and read.
+type Registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
+// Parts is what a Server puts between the clients and itself.
+type Parts struct {
+	Parser    Parser
+	Writer    Writer
+	Queries   Queries
+	Databases Databases
+	Registry  Registry
+	Log       *slog.Logger
+	Version   string // of this software, for /metrics
+}
+
+// Server answers HTTP requests. Serve and Shutdown are called once each.
+type Server struct {
+	cfg     Config
+	parts   Parts
+	log     *slog.Logger
+	metrics *metrics
+	budget  *budget
+	ids     idSource
+	echo    *echo.Echo
+	http    *http.Server
+
+	unzips  sync.Pool // of *gzip.Reader
+	zips    sync.Pool // of *gzip.Writer
+	buffers sync.Pool // of *[]byte
+
+	background sync.WaitGroup     // queries with async=true
+	base       context.Context    // of those; ends when Shutdown runs out of time
+	cancel     context.CancelFunc // ends base
+}
+
+// New gives a Server that does not listen yet.
+func New(cfg Config, parts Parts) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m := newMetrics(parts.Registry, parts.Version)
+	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, m)}
+	s.base, s.cancel = context.WithCancel(context.Background())
+	s.echo = s.routes()
+	s.http = &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: cfg.HeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Handler gives what answers requests, for tests and for other listeners.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Serve answers requests on l until Shutdown; it returns nil then.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve http on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown takes no more requests and returns when those that run are
+// answered. When ctx ends before, they are cut off and ctx's error is given.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	done := make(chan struct{})
+	go func() {
+		s.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.cancel()
+	<-done // its queries end soon: their context has
+	if err != nil {
+		_ = s.http.Close() // the first error says more
+		return fmt.Errorf("shut down http: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/model/lineprotocol"
+)
+
+// writeV1 answers /write.
+func (s *Server) writeV1(c echo.Context) error {
+	precision, err := lineprotocol.ParsePrecision(c.QueryParam("precision"))
+	if err != nil {
+		return s.fail(c, err)
+	}
+	return s.write(c, c.QueryParam("db"), c.QueryParam("rp"), precision)
+}
+
+// writeV2 answers /api/v2/write, whose buckets are databases, or databases and
+// policies with a slash between.
+func (s *Server) writeV2(c echo.Context) error {
+	precision, err := lineprotocol.ParsePrecisionV2(c.QueryParam("precision"))
+	if err != nil {
+		return s.fail(c, err)
+	}
+	bucket := c.QueryParam("bucket")
+	db, rp, split := strings.Cut(bucket, "/")
+	switch {
+	case db == "" && split:
+		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("bucket name %q is in db/rp form but has an empty database", bucket))
+	case db == "":
+		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("bucket name %q is missing a slash; not in \"database/retention-policy\" format", bucket))
+	}
+	return s.write(c, db, rp, precision)
+}
+
+// write stores a body of line protocol. The order of the checks is InfluxDB's.
+func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol.Precision) error {
+	if db == "" {
+		return s.fail(c, invalid("database is required"))
+	}
+	ctx := c.Request().Context()
+	if _, err := s.parts.Databases.Database(ctx, db); errors.Is(err, model.ErrNotFound) {
+		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("database not found: %q", db))
+	} else if err != nil {
+		return s.fail(c, err)
+	}
+	b, err := s.readBody(c)
+	if err != nil {
+		return s.fail(c, err)
+	}
+	defer b.release()
+	s.metrics.received.Add(float64(len(b.data)))
+
+	parsed, err := s.parts.Parser.Parse(b.data, lineprotocol.Options{Precision: precision, Now: time.Now()})
+	if err != nil {
+		return s.fail(c, err)
+	}
+	s.metrics.lines.Add(float64(parsed.Lines))
+	err = s.store(ctx, db, policy, c.QueryParam("consistency"), parsed)
+	if err != nil {
+		return s.fail(c, err)
+	}
+	c.Response().Header().Set(echo.HeaderContentType, accepted(c.Request()).contentType)
+	return c.NoContent(http.StatusNoContent)
+}
+
+// store writes what was parsed and gives the error that InfluxDB answers with.
+func (s *Server) store(ctx context.Context, db, policy, consistency string, parsed *lineprotocol.Result) error {
+	// The writer may hold the batch longer than this call, and releases it.
+	bad, drops := parsed.Err, parsed.Dropped
+	s.metrics.dropped.Add(float64(parsed.Malformed))
+	if bad != nil && parsed.Empty() {
+		parsed.Release()
+		return bad
+	}
+	level, err := coordinator.ParseLevel(consistency)
+	if err != nil {
+		parsed.Release()
+		return err
+	}
+	if len(parsed.Batch.Tables) == 0 {
+		parsed.Release()
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.WriteTimeout)
+		defer cancel()
+		err = s.parts.Writer.Write(ctx, coordinator.WriteRequest{
+			Database: db,
+			Policy:   policy,
+			Batch:    parsed.Batch,
+			Level:    level,
+			Release:  parsed.Release,
+		})
+	}
+	var partial *coordinator.PartialWriteError
+	switch {
+	case errors.As(err, &partial):
+		if drops.Count == 0 {
+			drops.Reason = partial.Reason
+		}
+		drops.Count += partial.Dropped
+	case err != nil:
+		return err
+	}
+	s.metrics.dropped.Add(float64(drops.Count))
+	switch {
+	case drops.Count > 0:
+		return &coordinator.PartialWriteError{Reason: drops.Reason, Dropped: drops.Count}
+	case bad != nil:
+		return &coordinator.PartialWriteError{Reason: bad.Error()}
+	}
+	return nil
+}
