@@ -11,6 +11,7 @@ type metrics struct {
 	refused prometheus.Counter
 	failed  prometheus.Counter
 	deletes prometheus.Counter
+	stale   prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -25,6 +26,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		failed: f.NewCounter(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "failed_writes_total", Help: "Writes that failed as a whole.",
+		}),
+		stale: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "restamped_batches_total", Help: "Batches stamped again because all owners found them too old.",
 		}),
 		deletes: f.NewCounter(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "deletes_total", Help: "Deletes sent to shards.",

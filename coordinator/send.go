@@ -34,18 +34,33 @@ func passing(ctx context.Context, err error) error {
 	return unavailable(err)
 }
 
+// errAllStale says that every owner found a batch stale.
+var errAllStale = fmt.Errorf("%w: %w", model.ErrStale, model.ErrUnavailable)
+
 // answer is what an owner said to a batch.
 type answer struct {
 	node uint64
 	err  error
 }
 
-// send stamps a part, sends it to all owners of its shard at once and returns
-// when enough of them have it. The others go on: one slow owner delays nobody.
+// send stamps a part and sends it to all owners of its shard. It was under way
+// for too long when all of them say that it is stale: none has it, none will
+// take it any more, so it is stamped and sent again, once.
 func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) error {
 	if p.batch == nil {
 		return nil
 	}
+	err := w.sendStamped(ctx, p, level, hold)
+	if errors.Is(err, model.ErrStale) {
+		w.metrics.stale.Inc()
+		err = w.sendStamped(ctx, p, level, hold)
+	}
+	return err
+}
+
+// sendStamped stamps a part, sends it to all owners at once and returns when
+// enough of them have it. The others go on: one slow owner delays nobody.
+func (w *Writer) sendStamped(ctx context.Context, p *part, level Level, hold *hold) error {
 	if err := w.stamps.stamp(p.batch, p.shard.ID); err != nil {
 		return unavailable(err)
 	}
@@ -67,14 +82,20 @@ func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) err
 			answers <- answer{node, w.sendTo(sending, node, p)}
 		})
 	}
-	var acked int
+	var acked, stale int
 	var failed []answer
-	for acked < need && len(failed) <= len(owners)-need {
+	for acked < need && acked+len(failed) < len(owners) {
+		if len(failed) > len(owners)-need && (acked > 0 || stale < len(failed)) {
+			break // the level cannot be met any more, and an owner may hold the batch
+		}
 		select {
 		case a := <-answers:
 			if a.err == nil {
 				acked++
 				continue
+			}
+			if errors.Is(a.err, model.ErrStale) {
+				stale++
 			}
 			w.log.Warn("owner refused a batch", "shard", p.shard.ID, "node", a.node, "error", a.err)
 			failed = append(failed, a)
@@ -83,8 +104,11 @@ func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) err
 			return context.Cause(ctx)
 		}
 	}
-	if acked >= need {
+	switch {
+	case acked >= need:
 		return nil
+	case stale == len(owners):
+		return &model.Error{Kind: errAllStale, Text: w.notMet(acked, need, failed).Error()}
 	}
 	return w.notMet(acked, need, failed)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -239,6 +240,39 @@ func TestAnOverloadedOwnerIsToldAsSuch(t *testing.T) {
 	c := newCluster(t, DefaultConfig(), full)
 	if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), Default); !errors.Is(err, model.ErrOverloaded) {
 		t.Errorf("Write gave %v, want ErrOverloaded", err)
+	}
+}
+
+func TestBatchThatAllOwnersFindStaleIsStampedAgain(t *testing.T) {
+	first := make(map[model.BatchID]bool)
+	var mu sync.Mutex
+	stale := func(_ context.Context, _ data.ShardRef, b *model.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(first) == 0 || first[b.ID] {
+			first[b.ID] = true
+			return model.ErrStale
+		}
+		return nil
+	}
+	c := newCluster(t, DefaultConfig(), &peer{write: stale}, &peer{write: stale})
+	if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), All); err != nil {
+		t.Errorf("Write gave %v, want it stored with another stamp", err)
+	}
+	always := func(context.Context, data.ShardRef, *model.Batch) error { return model.ErrStale }
+	c = newCluster(t, DefaultConfig(), &peer{write: always})
+	if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), One); !errors.Is(err, model.ErrUnavailable) {
+		t.Errorf("Write to an owner that finds all stale gave %v, want ErrUnavailable", err)
+	}
+	// One owner may hold it: it must not get a second id.
+	held := &peer{}
+	c = newCluster(t, DefaultConfig(), held, &peer{write: always})
+	if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), All); !errors.Is(err, model.ErrUnavailable) {
+		t.Errorf("Write to a stale and a good owner at all gave %v, want ErrUnavailable", err)
+	}
+	c.writer.Close()
+	if n := len(held.all()); n != 1 {
+		t.Errorf("the good owner has %d batches, want 1", n)
 	}
 }
 

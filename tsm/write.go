@@ -20,7 +20,7 @@ const maxRoomWait = 2 * time.Second
 
 // errStale refuses a batch that was stamped so long ago that what it competes
 // with may have been written without versions. A coordinator stamps it anew.
-var errStale = fmt.Errorf("batch is older than the shard's frontier: %w", model.ErrUnavailable)
+var errStale = fmt.Errorf("%w: older than the shard's frontier: %w", model.ErrStale, model.ErrUnavailable)
 
 // Write makes b, rows or a delete, durable and visible to readers made
 // afterwards; b may be reused then. A batch that the shard holds already is a
