@@ -92,9 +92,6 @@ func appendRowsSlow(dst, src *model.Column, rows []uint32) {
 	}
 }
 
-// hasValue reports whether row i is in c and has a value.
-func hasValue(c *model.Column, i int) bool { return i < c.Len() && c.Has(i) }
-
 func fullBitmap(n int) model.Bitmap {
 	b := model.NewBitmap(n)
 	setRange(b, 0, n)

@@ -413,7 +413,7 @@ func (h *history) checkListing(t *testing.T, s *Shard) {
 }
 
 func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
-	for _, seed := range seeds(24) {
+	for _, seed := range seeds(16) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			h := newHistory(seed)
 			fs := vfs.NewMem()

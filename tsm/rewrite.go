@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/segment"
 )
@@ -66,6 +67,9 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 		w.level = max(w.level, f.meta.level+1)
 	}
 	for _, m := range mems {
+		for _, t := range m.tables {
+			invariant.Check(t.published == t.rows, "flush of %q: %d of %d rows are durable", t.name, t.published, t.rows)
+		}
 		if m.rows > 0 {
 			add(m.times, m.low, m.high, int64(m.rows))
 		}
