@@ -286,7 +286,9 @@ func (a *aggregator) finish(g *group) error {
 				a.settle(i, c)
 			}
 		}
-		slots := a.windows.order()
+		slots := slices.DeleteFunc(a.windows.order(), func(s int32) bool {
+			return !slices.ContainsFunc(a.cells, func(c *cells) bool { return c.n[s] > 0 })
+		})
 		p := &Partial{Group: g.key, Times: make([]int64, len(slots))}
 		for i, s := range slots {
 			p.Times[i] = a.windows.starts[s]
@@ -297,7 +299,7 @@ func (a *aggregator) finish(g *group) error {
 		if a.aux != nil {
 			p.Columns = append(p.Columns, a.aux.columns(slots)...)
 		}
-		if hasValues(p, a.cells) {
+		if len(slots) > 0 {
 			if err := a.emit(p); err != nil {
 				return err
 			}
@@ -314,20 +316,6 @@ func (a *aggregator) finish(g *group) error {
 		a.aux.reset()
 	}
 	return nil
-}
-
-// hasValues reports whether any state has seen a value.
-func hasValues(p *Partial, all []*cells) bool {
-	col := 0
-	for _, c := range all {
-		for _, n := range p.Columns[col].Bits {
-			if n > 0 {
-				return true
-			}
-		}
-		col += len(c.f.States(c.t))
-	}
-	return false
 }
 
 // settle decides which series' first or last row is the group's.

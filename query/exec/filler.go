@@ -42,7 +42,13 @@ func newFiller(g *grouper, m *merged) *filler {
 	}
 	r := g.b.Range
 	f.open = r.Min == model.MinTime
-	first, last := m.windows.starts[m.order[0]], m.windows.starts[m.order[len(m.order)-1]]
+	first, _ := f.nextPoint()
+	last := first
+	for _, c := range f.calls {
+		if n := len(c.slots); n > 0 && f.after(m.windows.starts[c.slots[n-1]], last) {
+			last = m.windows.starts[c.slots[n-1]]
+		}
+	}
 	if g.b.Descending {
 		f.next, _ = g.b.Window.Bounds(r.Max)
 		if f.end, _ = g.b.Window.Bounds(r.Min); f.open {

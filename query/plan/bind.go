@@ -67,6 +67,7 @@ const (
 // Bind resolves wildcards and types by what is stored. A schema that comes
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
+	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return s.mentions(x) == 0 })
 	stmt, err := s.stmt.RewriteFields(typeMapper{schemas})
 	if err != nil {
 		return nil, invalid(err)

@@ -8,7 +8,7 @@
 // one Fragment per measurement, to be run at every shard that may hold rows of
 // it, and the final part, which merges what the shards answer.
 //
-// A Fragment is plain data without syntax trees; it has a binary form, in
-// which it goes to other nodes. Expressions in fragments and in the final part
-// are Expr trees of this package.
+// A Fragment is plain data without syntax trees, so that it can go to another
+// node. Expressions in fragments and in the final part are Expr trees of this
+// package, whose types are known.
 package plan

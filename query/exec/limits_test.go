@@ -1,0 +1,169 @@
+package exec_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/exec/exectest"
+	"github.com/varvedb/varve/query/plan"
+)
+
+func bind(t testing.TB, q string, opt plan.Options, shards ...shard) *plan.Bound {
+	t.Helper()
+	stmt, err := influxql.ParseStatement(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sel, err := plan.Compile(stmt.(*influxql.SelectStatement), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := sel.Bind(schemas(shards))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bound
+}
+
+// many is a shard of 100 series with 100 rows each.
+func many() shard {
+	var rows []exectest.Row
+	for s := range 100 {
+		for i := range 100 {
+			rows = append(rows, exectest.Row{
+				Measurement: "m", Tags: model.Tags{{Key: "h", Value: strings.Repeat("x", s+1)}}, Time: int64(i * 10), Fields: map[string]any{"f": float64(i)},
+			})
+		}
+	}
+	return shard{model.AllTime, exectest.New(exectest.Options{GranuleRows: 10}, rows...)}
+}
+
+func TestLimitsGiveErrors(t *testing.T) {
+	sh := many()
+	for _, c := range []struct {
+		q, want string
+		opt     plan.Options
+	}{
+		{"SELECT f FROM m", "max-select-series limit exceeded: (100/50)", plan.Options{MaxSeries: 50}},
+		{"SELECT f FROM m", "max-select-point limit exceeed: (60/55)", plan.Options{MaxPoints: 55}},
+		{"SELECT f FROM m", "max-select-memory limit exceeded: (1120/1000)", plan.Options{MaxBytes: 1000}},
+		{"SELECT mean(f) FROM m WHERE time >= 0 AND time < 100 GROUP BY time(1ns)", "max-select-buckets limit exceeded: (99/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT mean(f) FROM m WHERE time >= 0 AND time < 1000 GROUP BY time(1ns)", "max-select-memory limit exceeded: (1024/1000)", plan.Options{MaxBytes: 1000}},
+	} {
+		c.opt.Now = now
+		_, err := tryRun(t, t.Context(), c.q, c.opt, sh)
+		if err == nil || !errors.Is(err, model.ErrTooLarge) || !strings.HasPrefix(err.Error(), c.want[:strings.Index(c.want, "(")]) {
+			t.Errorf("%s: %v, want %s", c.q, err, c.want)
+		}
+	}
+}
+
+func TestCancelledQueriesEnd(t *testing.T) {
+	sh := many()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, q := range []string{"SELECT f FROM m", "SELECT mean(f) FROM m", "SELECT mean(f) FROM m WHERE time < 1000 GROUP BY time(10ns), h"} {
+		if _, err := tryRun(t, ctx, q, plan.Options{Now: now}, sh); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want a cancelled context", q, err)
+		}
+	}
+}
+
+func TestEndlessWindowsEndWithTheQuery(t *testing.T) {
+	sh := many()
+	bound := bind(t, "SELECT mean(f) FROM m WHERE time >= 0 AND time < 1h GROUP BY time(1ns)", plan.Options{Now: now}, sh)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stream := exec.Pipe(sh.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
+		return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+	})
+	pieces := 0
+	err := exec.Finish(ctx, bound, [][]exec.Stream{{stream}}, func(*exec.Rows) error {
+		if pieces++; pieces == 3 {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v after %d pieces", err, pieces)
+	}
+}
+
+func TestAFailingShardFailsTheQuery(t *testing.T) {
+	sh := many()
+	boom := errors.New("boom")
+	for _, q := range []string{"SELECT f FROM m", "SELECT f FROM m GROUP BY h", "SELECT mean(f) FROM m GROUP BY h", "SELECT mean(f) FROM m"} {
+		bound := bind(t, q, plan.Options{Now: now}, sh)
+		good := exec.Pipe(model.TimeRange{Min: 0, Max: 99999}, func(ctx context.Context, emit func(*exec.Partial) error) error {
+			return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+		})
+		bad := exec.Pipe(model.TimeRange{Min: 100000, Max: 200000}, func(context.Context, func(*exec.Partial) error) error { return boom })
+		err := exec.Finish(t.Context(), bound, [][]exec.Stream{{good, bad}}, func(*exec.Rows) error { return nil })
+		if !errors.Is(err, boom) {
+			t.Errorf("%s: %v, want boom", q, err)
+		}
+	}
+}
+
+func TestLimitedRawQueriesDoNotReadLaterShards(t *testing.T) {
+	sh := many()
+	bound := bind(t, "SELECT f FROM m LIMIT 10", plan.Options{}, sh)
+	first := exec.Pipe(model.TimeRange{Min: 0, Max: 9999}, func(ctx context.Context, emit func(*exec.Partial) error) error {
+		return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+	})
+	later := exec.Pipe(model.TimeRange{Min: 10000, Max: 20000}, func(context.Context, func(*exec.Partial) error) error {
+		t.Error("the later shard was read")
+		return nil
+	})
+	n := 0
+	err := exec.Finish(t.Context(), bound, [][]exec.Stream{{later, first}}, func(r *exec.Rows) error { n += r.Len(); return nil })
+	if err != nil || n != 10 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+func TestPartialsOfAnotherShapeAreRefused(t *testing.T) {
+	sh := many()
+	bound := bind(t, "SELECT mean(f) FROM m", plan.Options{}, sh)
+	bad := exec.Pipe(sh.times, func(_ context.Context, emit func(*exec.Partial) error) error {
+		return emit(&exec.Partial{Times: []int64{0}})
+	})
+	err := exec.Finish(t.Context(), bound, [][]exec.Stream{{bad}}, func(*exec.Rows) error { return nil })
+	if !errors.Is(err, model.ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPipeStopsWhatItRuns(t *testing.T) {
+	ended := make(chan struct{})
+	s := exec.Pipe(model.AllTime, func(ctx context.Context, emit func(*exec.Partial) error) error {
+		defer close(ended)
+		for {
+			if err := emit(&exec.Partial{}); err != nil {
+				return err
+			}
+		}
+	})
+	if _, err := s.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if _, err := s.Next(t.Context()); !errors.Is(err, model.ErrClosed) {
+		t.Errorf("Next after Close: %v", err)
+	}
+	empty := exec.Pipe(model.AllTime, func(context.Context, func(*exec.Partial) error) error { return nil })
+	if _, err := empty.Next(t.Context()); !errors.Is(err, io.EOF) {
+		t.Errorf("Next of an empty stream: %v", err)
+	}
+	_ = empty.Close()
+}
