@@ -199,7 +199,10 @@ func write(c config, url string) error {
 				if err := post(url+"/write?db=bench", body, http.StatusNoContent); err != nil {
 					return err
 				}
-				free <- body
+				select {
+				case free <- body:
+				default: // enough are waiting
+				}
 			}
 			return nil
 		})
