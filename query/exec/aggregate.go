@@ -27,7 +27,6 @@ type aggregator struct {
 	load      batch
 	stats     []model.Stats
 	slotBytes int
-	textBytes int
 }
 
 // aggregate runs a fragment with aggregates.

@@ -158,6 +158,10 @@ func (f *filler) fill(c *fillCall, out *model.Column, start int64) {
 // fillLinear adds the value on the line between the values on both sides, over
 // the numbers of their windows.
 func (f *filler) fillLinear(c *fillCall, out *model.Column, start int64) {
+	if out.Type == model.String || out.Type == model.Boolean {
+		out.AppendNull()
+		return
+	}
 	left, right := int(c.slots[c.at-1]), int(c.slots[c.at])
 	every := f.b.Window.Every
 	from, to := f.m.windows.starts[left]/every, f.m.windows.starts[right]/every
@@ -170,9 +174,7 @@ func (f *filler) fillLinear(c *fillCall, out *model.Column, start int64) {
 	case model.Integer:
 		a, b := int64(l), int64(r)
 		out.AppendBits(uint64(int64(float64(b-a)/width*x + float64(a))))
-	case model.Unsigned:
-		out.AppendBits(uint64(float64(r-l)/width*x + float64(l)))
 	default:
-		out.AppendNull()
+		out.AppendBits(uint64(float64(r-l)/width*x + float64(l)))
 	}
 }
