@@ -24,8 +24,7 @@ const promiseAhead = time.Second
 // before a reading is given, a promise not lower than it is durable, and after
 // a start every reading is above the promise that was found.
 //
-// The promise is kept in a file of 12 bytes, replaced as a whole: the HLC
-// reading, little endian, and the CRC32C of these 8 bytes.
+// The promise is kept in a file of its own (FORMAT.md), replaced as a whole.
 type Clock struct {
 	fs   vfs.FS
 	dir  string
@@ -54,10 +53,9 @@ func OpenClock(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clock: %w", err)
 	}
-	if len(b) != 12 || crc32.Checksum(b[:8], castagnoli) != binary.LittleEndian.Uint32(b[8:]) {
-		return nil, fmt.Errorf("open clock: %s: %w", name, model.ErrCorrupt)
+	if c.promise, err = decodePromise(b); err != nil {
+		return nil, fmt.Errorf("open clock: %s: %w", name, err)
 	}
-	c.promise = model.HLC(binary.LittleEndian.Uint64(b))
 	c.last = c.promise
 	return c, nil
 }
@@ -82,7 +80,21 @@ func (c *Clock) Now() (model.HLC, error) {
 
 // store makes a promise durable.
 func (c *Clock) store(promise model.HLC) error {
-	b := binary.LittleEndian.AppendUint64(nil, uint64(promise))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	return vfs.WriteFile(c.fs, path.Join(c.dir, promiseFile), b)
+	return vfs.WriteFile(c.fs, path.Join(c.dir, promiseFile), encodePromise(promise))
+}
+
+// clockMagic begins the file; its last byte is the version of the format.
+const clockMagic = "VCK\x01"
+
+func encodePromise(promise model.HLC) []byte {
+	b := binary.LittleEndian.AppendUint64([]byte(clockMagic), uint64(promise))
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// decodePromise is the inverse of encodePromise; anything else is model.ErrCorrupt.
+func decodePromise(b []byte) (model.HLC, error) {
+	if len(b) != 16 || string(b[:4]) != clockMagic || crc32.Checksum(b[:12], castagnoli) != binary.LittleEndian.Uint32(b[12:]) {
+		return 0, model.ErrCorrupt
+	}
+	return model.HLC(binary.LittleEndian.Uint64(b[4:])), nil
 }

@@ -1,8 +1,11 @@
 package coordinator
 
 import (
+	"bytes"
 	"errors"
-	"io/fs"
+	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,9 +111,34 @@ func TestClockRefusesADamagedPromise(t *testing.T) {
 	if _, err := OpenClock(mem, "", nil); !errors.Is(err, model.ErrCorrupt) {
 		t.Errorf("empty file: OpenClock gave %v, want ErrCorrupt", err)
 	}
-	if err := mem.Remove(promiseFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+}
+
+func TestFormatDescribesThePromise(t *testing.T) {
+	doc, err := os.ReadFile("FORMAT.md")
+	if err != nil {
 		t.Fatal(err)
 	}
+	_, rest, ok := strings.Cut(string(doc), "```promise\n")
+	example, _, closed := strings.Cut(rest, "\n```")
+	if !ok || !closed {
+		t.Fatal("FORMAT.md has no example of a promise")
+	}
+	want := fmt.Sprintf("% x", encodePromise(model.NewHLC(time.UnixMilli(1_700_000_000_000))+5))
+	if example != want {
+		t.Errorf("FORMAT.md says %s, the code %s", example, want)
+	}
+}
+
+func FuzzPromiseIsReadBackOrRefused(f *testing.F) {
+	f.Add(encodePromise(1))
+	f.Add([]byte("VCK\x01"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		promise, err := decodePromise(b)
+		if err == nil && !bytes.Equal(encodePromise(promise), b) {
+			t.Errorf("% x reads as %d, which is written as % x", b, promise, encodePromise(promise))
+		}
+	})
 }
 
 func TestClockGivesEachReadingOnce(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -103,6 +104,19 @@ func (w *world) mustWrite(t *testing.T, ref ShardRef, name string, at time.Time)
 	}
 }
 
+// sweepUntilGone sweeps until the directory of a shard is gone. The node's own
+// sweeper may be at it, too, so once may not do.
+func (w *world) sweepUntilGone(t *testing.T, ref ShardRef) {
+	t.Helper()
+	for range 10_000 {
+		w.node.sweep(t.Context())
+		if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err != nil && !w.node.shards.has(ref.Shard) {
+			return
+		}
+	}
+	t.Fatalf("the directory of %s is still there", ref)
+}
+
 // series gives the keys of the series of a shard.
 func (w *world) series(t *testing.T, ref ShardRef) string {
 	t.Helper()
@@ -184,10 +198,7 @@ func TestDroppedShardIsRemovedAndLateBatchesAreIgnored(t *testing.T) {
 	if err := w.store.DropDatabase(t.Context(), "db"); err != nil {
 		t.Fatal(err)
 	}
-	w.node.sweep(t.Context())
-	if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err == nil {
-		t.Error("the shard's directory is still there")
-	}
+	w.sweepUntilGone(t, ref)
 	if err := w.write(ref, "late", now); err != nil {
 		t.Errorf("late batch gave %v, want it ignored", err)
 	}
@@ -221,10 +232,7 @@ func TestDroppedShardStaysWhileItIsRead(t *testing.T) {
 	if err := w.node.shards.release(h); err != nil {
 		t.Fatal(err)
 	}
-	w.node.sweep(t.Context())
-	if _, err := w.disk.List(path.Join("shards", shardName(ref.Shard))); err == nil {
-		t.Error("the directory is still there after the last user went")
-	}
+	w.sweepUntilGone(t, ref)
 }
 
 func TestShardsThatMetadataMayNotHaveSeenAreKept(t *testing.T) {
@@ -318,5 +326,40 @@ func TestHalfRemovedShardIsNotOpened(t *testing.T) {
 	}
 	if _, err := disk.List(dead); err == nil {
 		t.Error("what was left of it is still there")
+	}
+}
+
+func TestFormatDescribesTheClusterFile(t *testing.T) {
+	doc, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(doc), "```cluster\n")
+	example, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("FORMAT.md has no example of a cluster file")
+	}
+	disk := vfs.NewMem()
+	if err := vfs.MkdirAll(disk, "shards"); err != nil {
+		t.Fatal(err)
+	}
+	const id = "00112233445566778899aabbccddeeff"
+	if err := claim(disk, "shards", id, true); err != nil {
+		t.Fatal(err)
+	}
+	got, err := vfs.ReadFile(disk, path.Join("shards", clusterFile), 1<<10)
+	if err != nil || string(got) != example {
+		t.Errorf("FORMAT.md says %q, the code wrote %q, %v", example, got, err)
+	}
+	if err := claim(disk, "shards", id, false); err != nil {
+		t.Errorf("claim of the own directory gave %v", err)
+	}
+	for _, bad := range []string{"", id, "varve shards 2 " + id + "\n", clusterPrefix + id} {
+		if err := vfs.WriteFile(disk, path.Join("shards", clusterFile), []byte(bad)); err != nil {
+			t.Fatal(err)
+		}
+		if err := claim(disk, "shards", id, false); !errors.Is(err, model.ErrCorrupt) {
+			t.Errorf("claim of a file with %q gave %v, want ErrCorrupt", bad, err)
+		}
 	}
 }
