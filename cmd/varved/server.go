@@ -164,6 +164,7 @@ func (s *server) open(cfg config) error {
 	lines.Unsigned = cfg.unsigned
 	lines.MemoBytes = int(min(int64(lines.MemoBytes), memory/16))
 	bodies := httpapi.DefaultConfig()
+	bodies.MaxUnpackedBytes = max(bodies.MaxBodyBytes, min(bodies.MaxUnpackedBytes, memory/4))
 	bodies.MaxInflightBytes = max(bodies.MaxUnpackedBytes, min(bodies.MaxInflightBytes, memory/4))
 	s.http, err = httpapi.New(bodies, httpapi.Parts{
 		Parser:    lineprotocol.NewParser(lines),
