@@ -22,8 +22,8 @@ const coldAfter = 10 * time.Second
 // afterwards, and versions where nothing can compete any more. It does nothing
 // when that is so already. Readers go on reading what they have.
 func (s *Shard) Compact(ctx context.Context) error {
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	s.compacting.Lock()
+	defer s.compacting.Unlock()
 	if err := s.compact(ctx, s.pickAll()); err != nil {
 		return err
 	}
@@ -32,6 +32,8 @@ func (s *Shard) Compact(ctx context.Context) error {
 
 // forgetDeletes drops deletes that hide nothing any more, if there are such.
 func (s *Shard) forgetDeletes() error {
+	s.installing.Lock()
+	defer s.installing.Unlock()
 	s.mu.Lock()
 	idle := len(s.idleDeletesLocked(&edit{})) > 0
 	s.mu.Unlock()
@@ -44,8 +46,8 @@ func (s *Shard) forgetDeletes() error {
 // compactTier merges some files of about one size, if there are enough.
 // Versions decide between rows, so any files may be merged, in any order.
 func (s *Shard) compactTier(ctx context.Context) error {
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	s.compacting.Lock()
+	defer s.compacting.Unlock()
 	return s.compact(ctx, s.pickTier())
 }
 
@@ -130,14 +132,12 @@ type due struct {
 	flush, tier, cold bool
 }
 
-func (d due) any() bool { return d.flush || d.tier || d.cold }
-
 // due is cheap: it is asked for every shard of a node each second.
 func (s *Shard) due() due {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if s.mu.closed || now.Before(s.mu.retryAt) {
+	if s.mu.closed {
 		return due{}
 	}
 	idle := now.Sub(s.mu.lastWrite)
@@ -156,33 +156,36 @@ func (s *Shard) due() due {
 		files := s.usableLocked()
 		d.cold = len(files) > 1 || len(files) == 1 && s.worthRewritingLocked(files[0])
 	}
+	if now.Before(s.mu.retryAt[flushWork]) {
+		d.flush = false
+	}
+	if now.Before(s.mu.retryAt[compactWork]) {
+		d.tier, d.cold = false, false
+	}
 	return d
 }
 
-// maintain does what is due.
-func (s *Shard) maintain(ctx context.Context) error {
-	d := s.due()
-	if d.flush {
-		if err := s.Flush(ctx); err != nil {
-			return err
-		}
-	}
-	if d.cold {
+// maintain does what is due of one kind of work.
+func (s *Shard) maintain(ctx context.Context, kind work) error {
+	switch d := s.due(); {
+	case kind == flushWork && d.flush:
+		return s.Flush(ctx)
+	case kind == compactWork && d.cold:
 		return s.Compact(ctx)
-	}
-	if d.tier {
+	case kind == compactWork && d.tier:
 		return s.compactTier(ctx)
 	}
 	return nil
 }
 
-// retryAfter is how long the Worker leaves a shard alone after a failure.
+// retryAfter is how long the Worker waits after a failure before it does the
+// same kind of work on a shard again.
 const retryAfter = 5 * time.Second
 
-func (s *Shard) putOff() {
+func (s *Shard) putOff(kind work) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.retryAt = s.now().Add(retryAfter)
+	s.mu.retryAt[kind] = s.now().Add(retryAfter)
 }
 
 // isPassing reports whether err says that the shard is going away, not that

@@ -15,8 +15,8 @@ import (
 // Flush writes what is only in the log and in memory to files and lets the log
 // go. A failed flush loses nothing and may be tried again.
 func (s *Shard) Flush(ctx context.Context) error {
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
 	if err := s.seal(); err != nil {
 		return fmt.Errorf("flush shard: %w", err)
 	}
@@ -141,6 +141,8 @@ const maxIndexFiles = 16
 // install makes an edit with a new file (or none) in the place of old files or
 // a memtable, first in the manifest, then for readers.
 func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
+	s.installing.Lock()
+	defer s.installing.Unlock()
 	if f != nil {
 		e.addFiles = append(e.addFiles, f.meta)
 	}
@@ -196,7 +198,7 @@ func removeIfAny(fsys vfs.FS, name string) error {
 }
 
 // commit puts e into force, along with the deletes that are in no record yet,
-// and forgets deletes that hide nothing any more.
+// and forgets deletes that hide nothing any more. installing is held.
 func (s *Shard) commit(e *edit) error {
 	if e.applied == nil {
 		e.applied = &model.BatchSet{}

@@ -29,14 +29,17 @@ type Shard struct {
 	index   *index.Index
 	wal     *wal.Log
 
-	// maintenance is held by a flush, a compaction or Close: one at a time. It
-	// is taken before mu and held across syncs.
-	maintenance sync.Mutex
-	manifest    *manifest       // maintenance protects it
-	applied     *model.BatchSet // what the manifest says; maintenance protects it
-	buried      *roaring.Bitmap // what the manifest says; maintenance protects it
+	// One flush and one compaction at a time, and both at once: a long
+	// compaction must not keep memtables from being written. These are taken
+	// before installing, that before mu, and all but mu are held across syncs.
+	compacting sync.Mutex
+	flushing   sync.Mutex
+	installing sync.Mutex      // a change of the manifest and, the same, of mu
+	manifest   *manifest       // installing protects it
+	applied    *model.BatchSet // what the manifest says; installing protects it
+	buried     *roaring.Bitmap // what the manifest says; installing protects it
 
-	queued atomic.Bool // by the Worker
+	queued [2]atomic.Bool // by the Worker, per kind of work
 	disk   diskSpace
 
 	mu struct {
@@ -61,7 +64,7 @@ type Shard struct {
 		checks          []*burialCheck
 		room            chan struct{} // closed when memory is given back
 		lastWrite       time.Time
-		retryAt         time.Time // the Worker failed and waits until then
+		retryAt         [2]time.Time // per kind of work: the Worker failed and waits until then
 	}
 }
 
@@ -114,8 +117,12 @@ func (s *Shard) Close() error {
 	if s.cfg.Worker != nil {
 		s.cfg.Worker.remove(s)
 	}
-	s.maintenance.Lock()
-	defer s.maintenance.Unlock()
+	s.compacting.Lock()
+	defer s.compacting.Unlock()
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	s.installing.Lock()
+	defer s.installing.Unlock()
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()

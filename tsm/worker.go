@@ -9,8 +9,17 @@ import (
 // tick is how often a Worker looks at all its shards.
 const tick = time.Second
 
-// Worker flushes and compacts shards in the background, a few at a time. A
-// shard waits at most once in its queue, so shards bound it.
+// work is a kind of work.
+type work int
+
+const (
+	flushWork work = iota
+	compactWork
+)
+
+// Worker flushes and compacts shards in the background, a few at a time. Each
+// kind of work has a queue and goroutines of its own: no flush waits for a
+// compaction. A shard waits at most once in a queue, so shards bound it.
 type Worker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -20,20 +29,22 @@ type Worker struct {
 		sync.Mutex
 		wake   *sync.Cond
 		shards map[*Shard]struct{}
-		queue  []*Shard
+		queue  [2][]*Shard // per kind of work
 		closed bool
 	}
 }
 
-// NewWorker starts a Worker that works on as many shards at a time, at least one.
+// NewWorker starts a Worker that flushes as many shards at a time, at least
+// one, and compacts one.
 func NewWorker(shardsAtATime int) *Worker {
 	w := &Worker{}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.mu.wake = sync.NewCond(&w.mu)
 	w.mu.shards = map[*Shard]struct{}{}
 	for range max(1, shardsAtATime) {
-		w.wg.Go(w.work)
+		w.wg.Go(func() { w.work(flushWork) })
 	}
+	w.wg.Go(func() { w.work(compactWork) })
 	w.wg.Go(w.watch)
 	return w
 }
@@ -62,44 +73,39 @@ func (w *Worker) remove(s *Shard) {
 	delete(w.mu.shards, s)
 }
 
-// enqueue asks for s to be looked at, before others when it is urgent.
-func (w *Worker) enqueue(s *Shard, urgent bool) {
-	if s.queued.Swap(true) {
+// enqueue asks for s to be looked at.
+func (w *Worker) enqueue(s *Shard, kind work) {
+	if s.queued[kind].Swap(true) {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if urgent {
-		w.mu.queue = append([]*Shard{s}, w.mu.queue...)
-	} else {
-		w.mu.queue = append(w.mu.queue, s)
-	}
-	w.mu.wake.Signal()
+	w.mu.queue[kind] = append(w.mu.queue[kind], s)
+	w.mu.wake.Broadcast()
 }
 
 // next waits for a shard; nil when the Worker is closed.
-func (w *Worker) next() *Shard {
+func (w *Worker) next(kind work) *Shard {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for {
 		if w.mu.closed {
 			return nil
 		}
-		if len(w.mu.queue) > 0 {
-			s := w.mu.queue[0]
-			w.mu.queue = w.mu.queue[1:]
-			// From now on s may be asked for again: what came later may be missed.
-			s.queued.Store(false)
-			return s
+		if q := w.mu.queue[kind]; len(q) > 0 {
+			w.mu.queue[kind] = q[1:]
+			// From now on it may be asked for again: what came later may be missed.
+			q[0].queued[kind].Store(false)
+			return q[0]
 		}
 		w.mu.wake.Wait()
 	}
 }
 
-func (w *Worker) work() {
-	for s := w.next(); s != nil; s = w.next() {
-		if err := s.maintain(w.ctx); err != nil && !isPassing(err) {
-			s.putOff()
+func (w *Worker) work(kind work) {
+	for s := w.next(kind); s != nil; s = w.next(kind) {
+		if err := s.maintain(w.ctx, kind); err != nil && !isPassing(err) {
+			s.putOff(kind)
 			s.metrics.BackgroundErrors.Inc()
 			s.log.Error("flush or compaction failed, will be tried again", "dir", s.dir, "err", err)
 		}
@@ -123,8 +129,12 @@ func (w *Worker) watch() {
 		}
 		w.mu.Unlock()
 		for _, s := range shards {
-			if s.due().any() {
-				w.enqueue(s, false)
+			d := s.due()
+			if d.flush {
+				w.enqueue(s, flushWork)
+			}
+			if d.tier || d.cold {
+				w.enqueue(s, compactWork)
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func (s *Shard) admit(ctx context.Context) error {
 		flush := s.mu.active.bytes >= s.cfg.FlushBytes
 		s.mu.Unlock()
 		if w := s.cfg.Worker; w != nil && (flush || used >= s.cfg.MaxMemoryBytes) {
-			w.enqueue(s, true)
+			w.enqueue(s, flushWork)
 		}
 		if used < s.cfg.MaxMemoryBytes {
 			return nil
