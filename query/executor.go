@@ -219,11 +219,19 @@ func notSupported(what string) error {
 	return &model.Error{Kind: model.ErrNotSupported, Text: what + " is not supported yet"}
 }
 
-// nameOf gives the first words of a statement.
+// statementWords are the keywords that name statements.
+var statementWords = map[string]bool{
+	"SHOW": true, "CREATE": true, "DROP": true, "SET": true, "GRANT": true, "REVOKE": true, "EXPLAIN": true, "ANALYZE": true,
+	"TAG": true, "FIELD": true, "KEY": true, "KEYS": true, "VALUES": true, "SERIES": true, "MEASUREMENT": true, "EXACT": true, "CARDINALITY": true,
+	"CONTINUOUS": true, "QUERY": true, "QUERIES": true, "SUBSCRIPTION": true, "SUBSCRIPTIONS": true,
+	"USER": true, "USERS": true, "GRANTS": true, "PASSWORD": true, "SHARD": true, "SHARDS": true, "GROUPS": true, "STATS": true, "DIAGNOSTICS": true,
+}
+
+// nameOf gives the words that name a statement.
 func nameOf(stmt influxql.Statement) string {
 	words := strings.Fields(stmt.String())
 	n := 0
-	for n < len(words) && n < 3 && words[n] == strings.ToUpper(words[n]) && strings.Trim(words[n], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+	for n < len(words) && statementWords[words[n]] {
 		n++
 	}
 	return strings.Join(words[:n], " ")

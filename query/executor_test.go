@@ -225,7 +225,9 @@ func TestStatementsGiveTheResultsOfInfluxDB(t *testing.T) {
 		{`SELECT v INTO x FROM m`, "#0 error: SELECT INTO is not supported yet\n"},
 		{`SHOW STATS`, "#0 error: SHOW STATS is not supported yet\n"},
 		{`CREATE USER u WITH PASSWORD 'secret'`, "#0 error: CREATE USER is not supported yet\n"},
-		{`GRANT READ ON db TO u`, "#0 error: GRANT READ ON is not supported yet\n"},
+		{`GRANT READ ON db TO u`, "#0 error: GRANT is not supported yet\n"},
+		{`SHOW TAG VALUES EXACT CARDINALITY WITH KEY = h`, "#0 error: SHOW TAG VALUES EXACT CARDINALITY is not supported yet\n"},
+		{`EXPLAIN ANALYZE SELECT v FROM m`, "#0 error: EXPLAIN ANALYZE is not supported yet\n"},
 		{`KILL QUERY 99`, "#0 error: no such query id: 99\n"},
 		{`SHOW DATABASES; SHOW SERIES ON x; SHOW DATABASES; SHOW DATABASES`, "#0 databases(name) db\n#1 error: database not found: x\n#2 error: not executed\n#3 error: not executed\n"},
 		{`;`, ""},
@@ -309,19 +311,23 @@ func TestShowSendsListsToTheShards(t *testing.T) {
 	}{
 		{
 			`SHOW MEASUREMENTS WITH MEASUREMENT =~ /x/ WHERE h = 'a' LIMIT 2 OFFSET 1`, "kind 1 where (_name=~x and h=a) keys all limit 3",
-			"#0 measurements(name) b c\n", []exec.Entry{{Measurement: "a"}, {Measurement: "b"}, {Measurement: "c"}},
+			"#0 measurements(name) b c\n",
+			[]exec.Entry{{Measurement: "a"}, {Measurement: "b"}, {Measurement: "c"}},
 		},
 		{
 			`SHOW SERIES FROM m, /n/ WHERE h != 'a' LIMIT 1`, "kind 5 where ((_name=m or _name=~n) and h!=a) keys all limit 1",
-			"#0 (key) m,h=b\n", []exec.Entry{{Measurement: "m", Key: "m,h=b"}},
+			"#0 (key) m,h=b\n",
+			[]exec.Entry{{Measurement: "m", Key: "m,h=b"}},
 		},
 		{
 			`SHOW TAG KEYS WITH KEY IN (h, r) LIMIT 1`, "kind 2 where all keys (=h or =r) limit 0",
-			"#0 m(tagKey) h n(tagKey) x\n", []exec.Entry{{Measurement: "m", Key: "h"}, {Measurement: "m", Key: "r"}, {Measurement: "n", Key: "x"}},
+			"#0 m(tagKey) h n(tagKey) x\n",
+			[]exec.Entry{{Measurement: "m", Key: "h"}, {Measurement: "m", Key: "r"}, {Measurement: "n", Key: "x"}},
 		},
 		{
 			`SHOW TAG VALUES FROM m WITH KEY !~ /h/ OFFSET 1`, "kind 3 where _name=m keys !~h limit 0",
-			"#0 m(key,value) r 2\n", []exec.Entry{{Measurement: "m", Key: "h", Value: "1"}, {Measurement: "m", Key: "r", Value: "2"}},
+			"#0 m(key,value) r 2\n",
+			[]exec.Entry{{Measurement: "m", Key: "h", Value: "1"}, {Measurement: "m", Key: "r", Value: "2"}},
 		},
 		{
 			`SHOW FIELD KEYS`, "kind 4 where all keys all limit 0",

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -28,7 +29,9 @@ type route struct {
 func (s *Server) routes() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	metrics := echo.WrapHandler(promhttp.HandlerFor(s.parts.Registry, promhttp.HandlerOpts{}))
+	metrics := echo.WrapHandler(promhttp.HandlerFor(s.parts.Registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}))
 	all := []route{
 		{"/write", map[string]echo.HandlerFunc{"POST": s.writeV1, "OPTIONS": empty}},
 		{"/query", map[string]echo.HandlerFunc{"GET": s.query, "POST": s.query, "OPTIONS": empty}},
