@@ -31,7 +31,6 @@ type WriteRequest struct {
 type Writer struct {
 	cfg     Config
 	meta    *meta.Store
-	clock   *Clock
 	peers   *Peers
 	log     *slog.Logger
 	metrics *metrics
@@ -49,7 +48,7 @@ func NewWriter(cfg Config, store *meta.Store, clock *Clock, peers *Peers, log *s
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, meta: store, clock: clock, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps}, nil
+	return &Writer{cfg: cfg, meta: store, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps}, nil
 }
 
 // Close waits until no owner is at work for a write. There must be no call of
