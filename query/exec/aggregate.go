@@ -249,17 +249,22 @@ func (a *aggregator) rows(series uint32, member int, list []int) error {
 		}
 		lo = hi
 	}
-	return a.checkMembers(member)
+	return a.checkBytes(member)
 }
 
-// checkMembers bounds the memory of the cells that are kept by series.
-func (a *aggregator) checkMembers(member int) error {
+// checkBytes bounds the memory of the cells that are kept by series, and that
+// of collected values.
+func (a *aggregator) checkBytes(member int) error {
+	bytes := 0
 	for _, c := range a.perSeries {
 		if c != nil {
-			return tooMuch((member+1)*a.slotBytes, a.f.MaxBytes)
+			bytes = (member + 1) * a.slotBytes
 		}
 	}
-	return nil
+	for _, c := range a.cells {
+		bytes += c.listBytes
+	}
+	return tooMuch(bytes, a.f.MaxBytes)
 }
 
 func (a *aggregator) add(i, slot int, series uint32, member, lo, hi int) {

@@ -39,6 +39,9 @@ func (g *grouper) aggregateGroup(key []string, members []*head) error {
 	if g.b.Descending {
 		slices.Reverse(m.order)
 	}
+	if err := g.settle(m); err != nil {
+		return err
+	}
 	w := g.series(key)
 	if err := g.writeMerged(m, w); err != nil {
 		return err
@@ -90,6 +93,9 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 		}
 	}
 	bytes := m.windows.bytes() + len(m.windows.starts)*(len(m.cells)*cellBytes+len(g.b.Slots)*auxBytes)
+	for _, c := range m.cells {
+		bytes += c.listBytes
+	}
 	if err := tooMuch(bytes, g.b.MaxBytes); err != nil {
 		return err
 	}
@@ -131,6 +137,8 @@ func (c *cells) result(slot int) uint64 {
 		return uint64(c.n[slot])
 	case c.f == function.Mean:
 		return math.Float64bits(c.sum(slot) / float64(c.n[slot]))
+	case c.f == function.Stddev: // of one value it is no number, so missing, but not to be filled
+		return math.Float64bits(math.Sqrt(math.Float64frombits(c.w[slot]) / float64(c.n[slot]-1)))
 	case c.f == function.Spread && c.t == model.Float:
 		return math.Float64bits(math.Float64frombits(c.w[slot]) - math.Float64frombits(c.v[slot]))
 	case c.f == function.Spread:
@@ -154,7 +162,7 @@ func (c *cells) appendResult(out *model.Column, slot int) {
 	switch {
 	case slot < 0 || c.n[slot] == 0:
 		out.AppendNull()
-	case c.t == model.String && c.f != function.Count:
+	case out.Type == model.String:
 		out.AppendText([]byte(c.text[slot]))
 	default:
 		out.AppendBits(c.result(slot))
@@ -190,6 +198,14 @@ func (g *grouper) appendAux(slots []model.Column, m *merged, slot int) {
 
 // writeMerged writes the rows of a group.
 func (g *grouper) writeMerged(m *merged, w *seriesWriter) error {
+	if g.b.Aggregates[0].Function == function.Distinct {
+		return g.writeDistinct(m, w)
+	}
+	if !slices.ContainsFunc(m.cells, func(c *cells) bool {
+		return slices.ContainsFunc(c.n, func(n int64) bool { return n > 0 })
+	}) {
+		return nil // percentile() of too few values
+	}
 	if g.b.Window.IsZero() {
 		slots := g.newSlots()
 		for i, c := range m.cells {

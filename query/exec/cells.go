@@ -15,10 +15,13 @@ type cells struct {
 	t model.FieldType // of the values
 
 	n    []int64  // how many values; 0 for none yet
-	v    []uint64 // sum, minimum (spread), or the selected value's bits
-	w    []uint64 // maximum (spread)
+	v    []uint64 // sum, minimum (spread), mean (stddev), or the selected value's bits
+	w    []uint64 // maximum (spread), squared distances (stddev)
 	at   []int64  // when the selected value was
 	text []string // the selected value of type String
+	list [][]byte // all values, packed
+
+	listBytes int // of all slots' lists
 }
 
 // cellBytes is what a slot takes at most, without its text.
@@ -28,12 +31,17 @@ func newCells(f function.ID, t model.FieldType) *cells { return &cells{f: f, t: 
 
 func (c *cells) reset() {
 	c.n, c.v, c.w, c.at, c.text = c.n[:0], c.v[:0], c.w[:0], c.at[:0], c.text[:0]
+	c.list, c.listBytes = c.list[:0], 0
 }
 
 // grow adds a slot.
 func (c *cells) grow() {
 	c.n = append(c.n, 0)
-	if c.f == function.Count {
+	switch {
+	case c.f == function.Count:
+		return
+	case c.f.Collects():
+		c.list = append(c.list, nil)
 		return
 	}
 	if c.t == model.String {
@@ -42,7 +50,7 @@ func (c *cells) grow() {
 		c.v = append(c.v, 0)
 	}
 	switch {
-	case c.f == function.Spread:
+	case c.f == function.Spread || c.f == function.Stddev:
 		c.w = append(c.w, 0)
 	case c.f.Selects():
 		c.at = append(c.at, 0)
@@ -69,6 +77,10 @@ func (c *cells) add(slot int, times []int64, col *model.Column, lo, hi int) int 
 				return c.selectRow(slot, times[i], col, i)
 			}
 		}
+		return -1
+	}
+	if c.f.Collects() {
+		c.collect(slot, times, col, lo, hi)
 		return -1
 	}
 	switch c.t {
@@ -98,6 +110,12 @@ func addNumbers[T number](c *cells, slot int, times []int64, col *model.Column, 
 		}
 		v[slot], w[slot] = min(v[slot], low), max(w[slot], high)
 		c.n[slot] += int64(n)
+	case function.Stddev:
+		for i := lo; i < hi; i++ {
+			if col.Has(i) {
+				c.addDistance(slot, float64(values[i]), 0, 1)
+			}
+		}
 	case function.Min:
 		if i := least(values, col.Present, lo, hi); i >= 0 {
 			return c.selectRow(slot, times[i], col, i)
@@ -184,6 +202,9 @@ func (c *cells) addStats(slot int, s model.Stats, rows int, r model.TimeRange, t
 	if s.Count == 0 {
 		return true
 	}
+	if c.f == function.Stddev || c.f.Collects() {
+		return false
+	}
 	switch c.f {
 	case function.Count:
 		c.n[slot] += int64(s.Count)
@@ -243,6 +264,17 @@ func (c *cells) addSum(slot int, bits uint64) {
 	c.v[slot] += bits
 }
 
+// addDistance takes in n values with a mean and a sum of squared distances
+// from it.
+func (c *cells) addDistance(slot int, mean, distances, n float64) {
+	have := float64(c.n[slot])
+	v, w := view[float64](c.v), view[float64](c.w)
+	delta := mean - v[slot]
+	v[slot] += delta * n / (have + n)
+	w[slot] += distances + delta*delta*have*n/(have+n)
+	c.n[slot] += int64(n)
+}
+
 // merge takes in row i of the states that columns made. It reports whether
 // that row's selected value was taken.
 func (c *cells) merge(slot int, states []model.Column, i int) bool {
@@ -268,6 +300,16 @@ func (c *cells) merge(slot int, states []model.Column, i int) bool {
 		c.n[slot] += n
 		return false
 	}
+	switch {
+	case c.f == function.Stddev:
+		c.addDistance(slot, math.Float64frombits(states[1].Bits[i]), math.Float64frombits(states[2].Bits[i]), float64(n))
+		return false
+	case c.f.Collects():
+		c.n[slot] += n
+		c.list[slot] = append(c.list[slot], states[1].Bytes(i)...)
+		c.listBytes += len(states[1].Bytes(i))
+		return false
+	}
 	return c.selectRow(slot, int64(states[2].Bits[i]), &states[1], i) >= 0
 }
 
@@ -283,7 +325,11 @@ func (c *cells) columns(slots []int32) []model.Column {
 	if len(out) == 1 {
 		return out
 	}
-	if c.t == model.String {
+	if c.f.Collects() {
+		for _, s := range slots {
+			out[1].AppendText(c.list[s])
+		}
+	} else if c.t == model.String {
 		for _, s := range slots {
 			out[1].AppendText([]byte(c.text[s]))
 		}
@@ -291,7 +337,7 @@ func (c *cells) columns(slots []int32) []model.Column {
 		out[1].Bits = gather(c.v, slots)
 	}
 	switch {
-	case c.f == function.Spread:
+	case c.f == function.Spread || c.f == function.Stddev:
 		out[2].Bits = gather(c.w, slots)
 	case c.f.Selects():
 		out[2].Bits = gather(c.at, slots)

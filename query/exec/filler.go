@@ -146,7 +146,7 @@ func (f *filler) fill(c *fillCall, out *model.Column, start int64) {
 	switch {
 	case len(c.slots) == 0, f.open && (c.at == 0 && !f.b.Descending || c.at == len(c.slots) && f.b.Descending):
 		out.AppendNull()
-	case f.b.Fill == plan.FillNull && c.c.f == function.Count:
+	case f.b.Fill == plan.FillNull && (c.c.f == function.Count || c.c.f == function.CountDistinct):
 		out.AppendBits(0)
 	case f.b.Fill == plan.FillLinear && c.at > 0 && c.at < len(c.slots):
 		f.fillLinear(c, out, start)

@@ -56,6 +56,7 @@ func drawAggregates(t *rapid.T) string {
 	calls := []string{
 		"count(f)", "count(s)", "sum(f)", "sum(i)", "mean(i)", "mean(f)", "spread(f)", "spread(i)",
 		"min(f)", "max(i)", "min(b)", "first(f)", "last(i)", "first(s)", "last(s)", "first(b)", "last(b)",
+		"median(f)", "percentile(i, 40)", "mode(f)", "mode(s)", "count(distinct(s))", "count(distinct(i))",
 	}
 	q := "SELECT "
 	for i, c := range rapid.SliceOfN(rapid.SampledFrom(calls), 1, 4).Draw(t, "calls") {

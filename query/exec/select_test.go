@@ -240,6 +240,18 @@ func TestSelect(t *testing.T) {
 		{"SELECT count(f) FROM cpu, cpu", "cpu time count: [0 10]\n"},
 		{"SELECT sum(u) + 1 FROM mem", "mem time sum: [0 6]\n"},
 		{"SELECT count(h) FROM cpu", ""},
+		{"SELECT median(f), stddev(i), mode(i), count(distinct(b)) FROM cpu", "cpu time median stddev mode count: [0 4 10.29563014 -5 2]\n"},
+		{"SELECT median(i), stddev(i) FROM cpu GROUP BY h", "cpu,h=a time median stddev: [0 15 7.071067812]\ncpu,h=b time median stddev: [0 1 8.485281374]\n"},
+		{"SELECT stddev(f) FROM cpu WHERE f = 8", "cpu time stddev: [0 null]\n"},
+		{"SELECT percentile(f, 50) FROM cpu", "cpu time percentile: [35 4]\n"},
+		{"SELECT percentile(f, 0), percentile(f, 100) FROM cpu", "cpu time percentile percentile_1: [0 null 16]\n"},
+		{"SELECT percentile(f, 0) FROM cpu", ""},
+		{"SELECT distinct(b) FROM cpu", "cpu time distinct: [0 true] [0 false]\n"},
+		{"SELECT distinct(s) FROM cpu WHERE time >= 5 AND time < 45 GROUP BY time(20ns)", "cpu time distinct: [0 p] [20 q]\n"},
+		{
+			"SELECT stddev(f), count(distinct(f)) FROM cpu WHERE time >= 0 AND time < 40 GROUP BY time(10ns) fill(5)",
+			"cpu time stddev count: [0 5 5] [10 4.949747468 2] [20 null 1] [30 8.485281374 2]\n",
+		},
 		// windows
 		{
 			"SELECT sum(f) FROM cpu WHERE time >= 5 AND time < 45 GROUP BY time(10ns)",

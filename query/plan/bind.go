@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"sort"
 
@@ -47,6 +46,7 @@ type Bound struct {
 type BoundAggregate struct {
 	Function function.ID
 	Type     model.FieldType
+	Argument float64 // which percentile
 }
 
 // Raw reports whether the result is rows and not aggregates.
@@ -181,7 +181,10 @@ func (b *binder) columns() (some bool, err error) {
 	for _, f := range b.stmt.Fields {
 		b.out.Exprs = append(b.out.Exprs, make.expr(f.Expr))
 	}
-	b.out.PointTime = len(calls) == 1 && len(b.out.Aggregates) == 1 && b.out.Aggregates[0].Function.Selects() && b.out.Window.IsZero()
+	if len(calls) == 1 && len(b.out.Aggregates) == 1 && b.out.Window.IsZero() {
+		f := b.out.Aggregates[0].Function
+		b.out.PointTime = f.Selects() || f == function.Percentile
+	}
 	if len(calls) > 0 {
 		return !b.out.Raw(), nil
 	}
@@ -197,22 +200,35 @@ func (b *binder) columns() (some bool, err error) {
 func (b *binder) calls() []*influxql.Call {
 	var calls []*influxql.Call
 	seen := map[string]bool{}
-	influxql.WalkFunc(b.stmt.Fields, func(n influxql.Node) {
-		call, ok := n.(*influxql.Call)
-		if !ok || function.LookupScalar(call.Name) != nil || seen[call.String()] {
-			return
+	influxql.Walk(callVisitor(func(call *influxql.Call) {
+		if key := call.String(); !seen[key] {
+			seen[key] = true
+			calls = append(calls, call)
 		}
-		seen[call.String()] = true
-		calls = append(calls, call)
-	})
+	}), b.stmt.Fields)
 	return calls
+}
+
+// callVisitor visits the aggregates that are not arguments of others.
+type callVisitor func(*influxql.Call)
+
+func (v callVisitor) Visit(n influxql.Node) influxql.Visitor {
+	if call, ok := n.(*influxql.Call); ok && function.LookupScalar(call.Name) == nil {
+		v(call)
+		return nil
+	}
+	return v
 }
 
 // aggregate adds a slot for a call, unless its argument is unknown or a tag:
 // then it never has a value.
 func (b *binder) aggregate(call *influxql.Call) error {
 	f, _ := function.Lookup(call.Name)
-	ref, ok := call.Args[0].(*influxql.VarRef)
+	arg := call.Args[0]
+	if inner, ok := arg.(*influxql.Call); ok && f == function.Count && inner.Name == "distinct" {
+		f, arg = function.CountDistinct, inner.Args[0]
+	}
+	ref, ok := arg.(*influxql.VarRef)
 	if !ok {
 		return invalidf("expected field argument in %s()", call.Name)
 	}
@@ -221,15 +237,21 @@ func (b *binder) aggregate(call *influxql.Call) error {
 		return nil
 	}
 	in := b.input(ref)
-	if in.Kind != Input {
-		return nil
-	}
 	if !f.Takes(t) {
 		return invalidf("unsupported %s iterator type: *query.%sInterruptIterator", call.Name, t)
 	}
+	bound := BoundAggregate{Function: f, Type: t}
+	if f == function.Percentile {
+		switch n := call.Args[1].(type) {
+		case *influxql.IntegerLiteral:
+			bound.Argument = float64(n.Val)
+		case *influxql.NumberLiteral:
+			bound.Argument = n.Val
+		}
+	}
 	b.slots[call.String()] = len(b.out.Slots)
 	b.out.Slots = append(b.out.Slots, f.Result(t))
-	b.out.Aggregates = append(b.out.Aggregates, BoundAggregate{Function: f, Type: t})
+	b.out.Aggregates = append(b.out.Aggregates, bound)
 	b.template.Aggregates = append(b.template.Aggregates, Aggregate{Function: f, Input: in.Column})
 	return nil
 }
@@ -375,111 +397,4 @@ func (b *binder) fragment(schema Schema) *Fragment {
 		return nil
 	}
 	return &f
-}
-
-// converts reports whether values of a stored type can be read as another.
-func converts(from, to model.FieldType) bool {
-	return from == to || isNumber(from) && isNumber(to)
-}
-
-// fieldType gives the type of a field, 0 for what is none.
-func fieldType(t influxql.DataType) model.FieldType {
-	switch t {
-	case influxql.Float:
-		return model.Float
-	case influxql.Integer:
-		return model.Integer
-	case influxql.Unsigned:
-		return model.Unsigned
-	case influxql.String:
-		return model.String
-	case influxql.Boolean:
-		return model.Boolean
-	}
-	return 0
-}
-
-// dataType is the inverse of fieldType.
-func dataType(t model.FieldType) influxql.DataType {
-	switch t {
-	case model.Float:
-		return influxql.Float
-	case model.Integer:
-		return influxql.Integer
-	case model.Unsigned:
-		return influxql.Unsigned
-	case model.String:
-		return influxql.String
-	case model.Boolean:
-		return influxql.Boolean
-	}
-	return influxql.Unknown
-}
-
-// typeMapper tells influxql the types of all schemas together: one column of
-// the result has one type, whatever measurement its rows come from.
-type typeMapper struct{ schemas []Schema }
-
-var _ influxql.FieldMapper = typeMapper{}
-
-func (m typeMapper) FieldDimensions(*influxql.Measurement) (map[string]influxql.DataType, map[string]struct{}, error) {
-	fields := map[string]influxql.DataType{}
-	tags := map[string]struct{}{}
-	for _, s := range m.schemas {
-		for _, f := range s.Fields {
-			if t := dataType(f.Type); fields[f.Name].LessThan(t) {
-				fields[f.Name] = t
-			}
-		}
-		for _, k := range s.TagKeys {
-			tags[k] = struct{}{}
-		}
-	}
-	return fields, tags, nil
-}
-
-func (m typeMapper) MapType(_ *influxql.Measurement, name string) influxql.DataType {
-	t := influxql.Unknown
-	if name == "_name" || name == "_tagKey" || name == "_tagValue" || name == "_seriesKey" {
-		return influxql.String
-	}
-	for _, s := range m.schemas {
-		for _, f := range s.Fields {
-			if d := dataType(f.Type); f.Name == name && t.LessThan(d) {
-				t = d
-			}
-		}
-	}
-	if t != influxql.Unknown {
-		return t
-	}
-	for _, s := range m.schemas {
-		if slices.Contains(s.TagKeys, name) {
-			return influxql.Tag
-		}
-	}
-	return t
-}
-
-func (m typeMapper) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
-	return callTypes{}.CallType(name, args)
-}
-
-// callTypes tells influxql the types of functions, as far as it takes to find
-// operators between types that do not combine.
-type callTypes struct{}
-
-func (callTypes) MapType(*influxql.Measurement, string) influxql.DataType { return influxql.Unknown }
-
-func (callTypes) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
-	switch name {
-	case "mean":
-		return influxql.Float, nil
-	case "count":
-		return influxql.Integer, nil
-	}
-	if len(args) == 0 {
-		return influxql.Unknown, fmt.Errorf("invalid number of arguments for %s, expected at least 1, got 0", name)
-	}
-	return args[0], nil
 }

@@ -80,16 +80,12 @@ func (c *checker) combination(stmt *influxql.SelectStatement) error {
 // supported refuses functions of a later version.
 func (c *checker) supported() error {
 	for _, call := range c.calls {
-		if _, ok := function.Lookup(call.Name); !ok {
+		f, ok := function.Lookup(call.Name)
+		if !ok {
 			return notSupported(call.Name + "()")
 		}
-		for _, arg := range call.Args {
-			switch arg := arg.(type) {
-			case *influxql.Call:
-				return notSupported(call.Name + "(" + arg.Name + "())")
-			case *influxql.Distinct:
-				return notSupported(call.Name + "(distinct())")
-			}
+		if f == function.Percentile && c.auxiliary {
+			return notSupported("percentile() with other fields or tags")
 		}
 	}
 	return nil

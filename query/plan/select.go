@@ -113,6 +113,7 @@ func (s *Select) compile() error {
 		return err
 	}
 	stmt.TimeAlias = c.timeName
+	stmt.RewriteDistinct()
 	s.dropTimeFields()
 	stmt.RewriteRegexConditions()
 	return s.checkBuckets()

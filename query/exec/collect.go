@@ -1,0 +1,211 @@
+package exec
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
+)
+
+// collect packs the values of the rows from lo up to hi: for each the time and
+// the bits in 8 bytes each, or for a text its length and itself.
+func (c *cells) collect(slot int, times []int64, col *model.Column, lo, hi int) {
+	list := c.list[slot]
+	before := len(list)
+	for i := lo; i < hi; i++ {
+		if !col.Has(i) {
+			continue
+		}
+		c.n[slot]++
+		list = binary.LittleEndian.AppendUint64(list, uint64(times[i]))
+		if c.t == model.String {
+			text := col.Bytes(i)
+			list = binary.AppendUvarint(list, uint64(len(text)))
+			list = append(list, text...)
+		} else {
+			list = binary.LittleEndian.AppendUint64(list, col.Bits[i])
+		}
+	}
+	c.list[slot] = list
+	c.listBytes += len(list) - before
+}
+
+// collected is a value with its time.
+type collected struct {
+	at   int64
+	bits uint64
+	text string
+}
+
+// unpack reads what collect packed.
+func (c *cells) unpack(slot int) ([]collected, error) {
+	list := c.list[slot]
+	var out []collected
+	for len(list) > 0 {
+		if len(list) < 9 {
+			return nil, errPacked
+		}
+		v := collected{at: int64(binary.LittleEndian.Uint64(list))}
+		list = list[8:]
+		if c.t == model.String {
+			n, used := binary.Uvarint(list)
+			if used <= 0 || n > uint64(len(list)-used) {
+				return nil, errPacked
+			}
+			v.text = string(list[used : used+int(n)])
+			list = list[used+int(n):]
+		} else {
+			if len(list) < 8 {
+				return nil, errPacked
+			}
+			v.bits = binary.LittleEndian.Uint64(list)
+			list = list[8:]
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+var errPacked = fmt.Errorf("merge partial: packed values: %w", model.ErrCorrupt)
+
+// orderValues compares values, not their times.
+func (c *cells) orderValues(x, y collected) int {
+	if c.t == model.String {
+		return cmp.Compare(x.text, y.text)
+	}
+	return c.order(x.bits, y.bits)
+}
+
+func orderTimes(x, y collected) int { return cmp.Compare(x.at, y.at) }
+
+// settle computes the results of the functions that collect values. One that
+// has no result, such as a percentile of too few values, leaves a slot empty.
+func (g *grouper) settle(m *merged) error {
+	for i, c := range m.cells {
+		if !c.f.Collects() || c.f == function.Distinct {
+			continue
+		}
+		slots := len(c.n)
+		c.v, c.at, c.text = make([]uint64, slots), make([]int64, slots), make([]string, slots)
+		for s := range slots {
+			values, err := c.unpack(s)
+			if err != nil {
+				return err
+			}
+			c.list[s] = nil
+			if len(values) == 0 {
+				c.n[s] = 0
+				continue
+			}
+			c.settleSlot(s, values, g.b.Aggregates[i].Argument)
+			if err := g.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		c.listBytes = 0
+	}
+	return nil
+}
+
+func (c *cells) settleSlot(slot int, values []collected, argument float64) {
+	var v collected
+	switch c.f {
+	case function.CountDistinct:
+		v.bits = uint64(len(c.distinct(values)))
+	case function.Median:
+		v.bits = math.Float64bits(c.median(values))
+	case function.Mode:
+		v = c.mode(values)
+	case function.Percentile:
+		slices.SortStableFunc(values, c.orderValues)
+		i := int(math.Floor(float64(len(values))*argument/100+0.5)) - 1
+		if i < 0 || i >= len(values) {
+			c.n[slot] = 0
+			return
+		}
+		v = values[i]
+	}
+	c.v[slot], c.at[slot], c.text[slot] = v.bits, v.at, v.text
+}
+
+// distinct gives the first of each value, in order of time, then value.
+func (c *cells) distinct(values []collected) []collected {
+	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(c.orderValues(x, y), orderTimes(x, y)) })
+	values = slices.CompactFunc(values, func(x, y collected) bool { return c.orderValues(x, y) == 0 })
+	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
+	return values
+}
+
+// median gives the value in the middle, or half-way between the two there.
+func (c *cells) median(values []collected) float64 {
+	slices.SortFunc(values, c.orderValues)
+	n := len(values)
+	number := func(i int) float64 {
+		switch bits := values[i].bits; c.t {
+		case model.Float:
+			return math.Float64frombits(bits)
+		case model.Integer:
+			return float64(int64(bits))
+		default:
+			return float64(bits)
+		}
+	}
+	if n%2 == 1 {
+		return number(n / 2)
+	}
+	low, high := number(n/2-1), number(n/2)
+	return low + (high-low)/2
+}
+
+// mode gives the value that comes most often; of several the one that comes
+// first, and of booleans true.
+func (c *cells) mode(values []collected) collected {
+	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(c.orderValues(x, y), orderTimes(x, y)) })
+	var best collected
+	most := 0
+	for lo := 0; lo < len(values); {
+		hi := lo + 1
+		for hi < len(values) && c.orderValues(values[lo], values[hi]) == 0 {
+			hi++
+		}
+		tie := hi-lo == most && (values[lo].at < best.at || c.t == model.Boolean)
+		if hi-lo > most || tie {
+			best, most = values[lo], hi-lo
+		}
+		lo = hi
+	}
+	return best
+}
+
+// writeDistinct writes the distinct values of each window; it has no fill.
+func (g *grouper) writeDistinct(m *merged, w *seriesWriter) error {
+	c := m.cells[0]
+	for _, slot := range m.order {
+		values, err := c.unpack(int(slot))
+		if err != nil {
+			return err
+		}
+		at := label(m.windows.starts[slot])
+		if g.b.Window.IsZero() && g.b.Range.Min != model.MinTime {
+			at = g.b.Range.Min
+		}
+		slots := g.newSlots()
+		var times []int64
+		for _, v := range c.distinct(values) {
+			times = append(times, at)
+			if c.t == model.String {
+				slots[0].AppendText([]byte(v.text))
+			} else {
+				slots[0].AppendBits(v.bits)
+			}
+		}
+		if err := w.write(times, slots); err != nil {
+			return err
+		}
+	}
+	return nil
+}
