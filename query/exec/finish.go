@@ -132,7 +132,12 @@ func openAll(ctx context.Context, heads []*head) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err // the first; those of a cancelled query are all the same
+		}
+	}
+	return nil
 }
 
 // grouper makes the series of one measurement.

@@ -161,6 +161,12 @@ func TestPipeStopsWhatItRuns(t *testing.T) {
 	if _, err := s.Next(t.Context()); !errors.Is(err, model.ErrClosed) {
 		t.Errorf("Next after Close: %v", err)
 	}
+	panics := exec.Pipe(model.AllTime, func(context.Context, func(*exec.Partial) error) error { panic("boom") })
+	var p *exec.PanicError
+	if _, err := panics.Next(t.Context()); !errors.As(err, &p) || p.Value != "boom" {
+		t.Errorf("Next of a stream that panics: %v", err)
+	}
+	_ = panics.Close()
 	empty := exec.Pipe(model.AllTime, func(context.Context, func(*exec.Partial) error) error { return nil })
 	if _, err := empty.Next(t.Context()); !errors.Is(err, io.EOF) {
 		t.Errorf("Next of an empty stream: %v", err)

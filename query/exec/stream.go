@@ -2,7 +2,9 @@ package exec
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"github.com/varvedb/varve/model"
@@ -28,6 +30,14 @@ func Pipe(r model.TimeRange, run func(ctx context.Context, emit func(*Partial) e
 	return &pipe{times: r, run: run}
 }
 
+// PanicError is the error of a stream whose function panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("run fragment: panic: %v", e.Value) }
+
 // pipeDepth lets shards work while their results wait to be merged.
 const pipeDepth = 2
 
@@ -49,6 +59,12 @@ func (p *pipe) start(ctx context.Context) {
 	p.partials = make(chan *Partial, pipeDepth)
 	p.done.Go(func() {
 		defer close(p.partials)
+		defer func() {
+			// A query must not end the process.
+			if v := recover(); v != nil {
+				p.err = &PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
 		p.err = p.run(ctx, func(part *Partial) error {
 			select {
 			case p.partials <- part:
