@@ -20,7 +20,7 @@ func splitTime(cond influxql.Expr, now time.Time) (influxql.Expr, model.TimeRang
 	if cond == nil {
 		return nil, model.AllTime, nil
 	}
-	rest, tr, err := influxql.ConditionExpr(cond, &influxql.NowValuer{Now: now})
+	rest, tr, err := influxql.ConditionExpr(balance(cond), &influxql.NowValuer{Now: now})
 	if err != nil {
 		return nil, model.TimeRange{}, invalid(err)
 	}
@@ -115,20 +115,26 @@ func tagComparison(e *influxql.BinaryExpr) (*model.Predicate, error) {
 // measurementPredicate gives the predicate that a measurement is one of the
 // sources; nil when there are none, which means all.
 func measurementPredicate(sources influxql.Sources) *model.Predicate {
-	var any *model.Predicate
+	var each []*model.Predicate
 	for _, s := range sources {
-		m, ok := s.(*influxql.Measurement)
-		if !ok {
-			continue
-		}
-		p := onMeasurement(m)
-		if any == nil {
-			any = p
-		} else {
-			any = &model.Predicate{Op: model.Or, Left: any, Right: p}
+		if m, ok := s.(*influxql.Measurement); ok {
+			each = append(each, onMeasurement(m))
 		}
 	}
-	return any
+	return anyOf(each)
+}
+
+// anyOf joins predicates by Or, as low as can be: a predicate that goes to
+// another node may not be deep. Of none it gives nil.
+func anyOf(ps []*model.Predicate) *model.Predicate {
+	switch len(ps) {
+	case 0:
+		return nil
+	case 1:
+		return ps[0]
+	}
+	half := len(ps) / 2
+	return &model.Predicate{Op: model.Or, Left: anyOf(ps[:half]), Right: anyOf(ps[half:])}
 }
 
 func onMeasurement(m *influxql.Measurement) *model.Predicate {
@@ -157,16 +163,11 @@ func keyPredicate(op influxql.Token, e influxql.Node) (*model.Predicate, error) 
 			return model.MatchRegexp("", e.Val, op == influxql.NEQREGEX), nil
 		}
 	case *influxql.ListLiteral:
-		any := &model.Predicate{Op: model.Nothing}
-		for i, v := range e.Vals {
-			p := &model.Predicate{Op: model.Equal, Value: v}
-			if i == 0 {
-				any = p
-			} else {
-				any = &model.Predicate{Op: model.Or, Left: any, Right: p}
-			}
+		var each []*model.Predicate
+		for _, v := range e.Vals {
+			each = append(each, &model.Predicate{Op: model.Equal, Value: v})
 		}
-		return any, nil
+		return anyOf(each), nil
 	}
 	return nil, invalid(fmt.Errorf("invalid key expression: %s %s", op, e))
 }

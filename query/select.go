@@ -24,6 +24,7 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	if stmt.Target != nil {
 		return notSupported("SELECT INTO")
 	}
+	stmt.Condition = balance(stmt.Condition)
 	cfg := &r.executor.cfg
 	sel, err := plan.Compile(stmt, plan.Options{
 		Now:        r.req.Now,
@@ -64,28 +65,30 @@ func (r *statementRun) schemas(ctx context.Context, sel *plan.Select) ([]plan.Sc
 	type place struct{ database, policy string }
 	var (
 		order []place
-		where = make(map[place]*model.Predicate)
+		each  = make(map[place][]*model.Predicate)
+		seen  = make(map[plan.Measurement]bool)
 	)
-	for i := range sel.Measurements {
-		m := &sel.Measurements[i]
+	for _, m := range sel.Measurements {
+		if seen[m] {
+			continue
+		}
+		seen[m] = true
 		p := place{m.Database, m.Policy}
+		if each[p] == nil {
+			order = append(order, p)
+		}
 		is := model.IsMeasurement(m.Name)
 		if m.Regex != nil {
 			is = model.MatchRegexp(model.MeasurementKey, m.Regex, false)
 		}
-		if before := where[p]; before != nil {
-			is = &model.Predicate{Op: model.Or, Left: before, Right: is}
-		} else {
-			order = append(order, p)
-		}
-		where[p] = is
+		each[p] = append(each[p], is)
 	}
 	var all []plan.Schema
 	for _, p := range order {
 		if err := r.checkPolicy(ctx, p.database, p.policy); err != nil {
 			return nil, err
 		}
-		schemas, err := r.executor.storage.Schema(ctx, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, where[p])
+		schemas, err := r.executor.storage.Schema(ctx, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, anyOf(each[p]))
 		if err != nil {
 			return nil, err
 		}
