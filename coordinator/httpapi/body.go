@@ -81,10 +81,20 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	return nil, err
 }
 
-// tooLarge also has the connection closed: the rest of the body is not read.
+// drainTimeout is how long the rest of a refused body is read.
+const drainTimeout = 5 * time.Second
+
+// tooLarge also has the connection closed. Many clients look at the answer only
+// after they have sent everything, and see a broken connection when that fails,
+// so a body that is not far too large is read to its end before the answer.
 func (s *Server) tooLarge(c echo.Context) error {
 	s.metrics.refused.WithLabelValues("size").Inc()
 	c.Response().Header().Set(echo.HeaderConnection, "close")
+	r := c.Request()
+	if r.ContentLength <= 2*s.cfg.MaxBodyBytes && r.Header.Get("Expect") == "" {
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
+		_, _ = io.CopyN(io.Discard, r.Body, 2*s.cfg.MaxBodyBytes) // what fails here is a client that is gone
+	}
 	return errTooLarge
 }
 
