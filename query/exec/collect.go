@@ -161,20 +161,23 @@ func (c *cells) median(values []collected) float64 {
 	return low + (high-low)/2
 }
 
-// mode gives the value that comes most often; of several the one that comes
-// first, and of booleans true.
+// mode gives the value that comes most often, and of booleans that come as
+// often true. Of other values that come as often, InfluxDB takes the least when
+// all come once; otherwise a greater one that begins before the last of the
+// best so far. That is kept here, with values of one kind in order of time.
 func (c *cells) mode(values []collected) collected {
 	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(c.orderValues(x, y), orderTimes(x, y)) })
-	var best collected
+	var best collected // with the time of its last
 	most := 0
 	for lo := 0; lo < len(values); {
 		hi := lo + 1
 		for hi < len(values) && c.orderValues(values[lo], values[hi]) == 0 {
 			hi++
 		}
-		tie := hi-lo == most && (values[lo].at < best.at || c.t == model.Boolean)
-		if hi-lo > most || tie {
-			best, most = values[lo], hi-lo
+		n := hi - lo
+		tie := n == most && (c.t == model.Boolean || n > 1 && values[lo].at <= best.at)
+		if n > most || tie {
+			best, most = values[hi-1], n
 		}
 		lo = hi
 	}
