@@ -90,19 +90,22 @@ func (s *Server) unanswered(err error, c echo.Context, allow map[string]string) 
 // into a 500.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start := time.Now()
+		start, status := time.Now(), "aborted"
+		defer func() {
+			path := c.Path()
+			if path == "" {
+				path = "other"
+			}
+			s.metrics.requests.WithLabelValues(path, status).Inc()
+			s.metrics.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
+		}()
 		h := c.Response().Header()
 		h["X-Influxdb-Version"] = []string{Version}
 		h["X-Influxdb-Build"] = []string{Build}
 		if err := s.recovered(next, c); err != nil {
 			c.Error(err)
 		}
-		path := c.Path()
-		if path == "" {
-			path = "other"
-		}
-		s.metrics.requests.WithLabelValues(path, strconv.Itoa(c.Response().Status)).Inc()
-		s.metrics.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
+		status = strconv.Itoa(c.Response().Status)
 		return nil
 	}
 }

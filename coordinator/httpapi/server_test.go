@@ -537,6 +537,58 @@ func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 	}
 }
 
+func TestAClientThatGoesAwayEndsItsQuery(t *testing.T) {
+	b := newBench(t, nil)
+	entered, ended := make(chan struct{}), make(chan error, 1)
+	b.queries.answer = func(ctx context.Context, _ query.Request, _ query.Sink) error {
+		close(entered)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return ctx.Err()
+	}
+	server := httptest.NewServer(b.Handler())
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-entered
+		cancel()
+	}()
+	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/query?q=x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		resp.Body.Close()
+		t.Error("got an answer")
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the query ended with %v", err)
+	}
+}
+
+func TestAnAnswerThatFailsHalfWayIsNotTakenForWhole(t *testing.T) {
+	b := newBench(t, nil)
+	b.queries.answer = func(ctx context.Context, r query.Request, sink query.Sink) error {
+		if err := twoSeries(ctx, r, sink); err != nil {
+			return err
+		}
+		return errors.New("lost")
+	}
+	server := httptest.NewServer(b.Handler())
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/query?q=x&chunked=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("got %s as a whole answer", body)
+	}
+	if !strings.Contains(b.do("GET", "/metrics", "").Body.String(), `http_requests_total{path="/query",status="aborted"} 1`) {
+		t.Error("the metrics do not count it")
+	}
+}
+
 func TestASlowBodyIsGivenUp(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
 	server := httptest.NewServer(b.Handler())
