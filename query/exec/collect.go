@@ -80,6 +80,10 @@ func (c *cells) orderValues(x, y collected) int {
 	return c.order(x.bits, y.bits)
 }
 
+func (c *cells) orderValuesAndTimes(x, y collected) int {
+	return cmp.Or(c.orderValues(x, y), orderTimes(x, y))
+}
+
 func orderTimes(x, y collected) int { return cmp.Compare(x.at, y.at) }
 
 // settle computes the results of the functions that collect values. One that
@@ -121,7 +125,7 @@ func (c *cells) settleSlot(slot int, values []collected, argument float64) {
 	case function.Mode:
 		v = c.mode(values)
 	case function.Percentile:
-		slices.SortStableFunc(values, c.orderValues)
+		slices.SortFunc(values, c.orderValuesAndTimes)
 		i := int(math.Floor(float64(len(values))*argument/100+0.5)) - 1
 		if i < 0 || i >= len(values) {
 			c.n[slot] = 0
@@ -134,7 +138,7 @@ func (c *cells) settleSlot(slot int, values []collected, argument float64) {
 
 // distinct gives the first of each value, in order of time, then value.
 func (c *cells) distinct(values []collected) []collected {
-	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(c.orderValues(x, y), orderTimes(x, y)) })
+	slices.SortFunc(values, c.orderValuesAndTimes)
 	values = slices.CompactFunc(values, func(x, y collected) bool { return c.orderValues(x, y) == 0 })
 	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
 	return values
@@ -166,7 +170,7 @@ func (c *cells) median(values []collected) float64 {
 // all come once; otherwise a greater one that begins before the last of the
 // best so far. That is kept here, with values of one kind in order of time.
 func (c *cells) mode(values []collected) collected {
-	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(c.orderValues(x, y), orderTimes(x, y)) })
+	slices.SortFunc(values, c.orderValuesAndTimes)
 	var best collected // with the time of its last
 	most := 0
 	for lo := 0; lo < len(values); {

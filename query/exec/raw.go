@@ -74,7 +74,7 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 		}
 		for n > 0 {
 			if m.out == nil {
-				m.out = m.newPartial(g)
+				m.out = m.newPartial(g, n)
 			}
 			k := min(n, chunkRows-len(m.out.Times))
 			m.append(s, k)
@@ -98,10 +98,15 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 	return m.flush()
 }
 
-func (m *rowMerge) newPartial(g *group) *Partial {
-	p := &Partial{Group: g.key, Columns: make([]model.Column, len(m.f.Columns))}
+// newPartial gives an empty partial with room for n rows, if they fit.
+func (m *rowMerge) newPartial(g *group, n int) *Partial {
+	n = min(n, chunkRows)
+	p := &Partial{Group: g.key, Times: make([]int64, 0, n), Columns: make([]model.Column, len(m.f.Columns))}
 	for i, c := range m.f.Columns {
 		p.Columns[i].Type = m.f.Inputs[c].Type
+		if p.Columns[i].Type != model.String {
+			p.Columns[i].Bits = make([]uint64, 0, n)
+		}
 	}
 	return p
 }
@@ -131,6 +136,10 @@ func (m *rowMerge) append(s *seriesRows, k int) {
 		}
 		step := v.step()
 		if v.full() && out.Present == nil && v.Type != model.String {
+			if first := s.at(0); step == 1 && s.b.rows == nil && !s.descending {
+				out.Bits = append(out.Bits, v.Bits[first:first+k]...)
+				continue
+			}
 			for j := range k {
 				out.Bits = append(out.Bits, v.Bits[s.at(j)*step])
 			}

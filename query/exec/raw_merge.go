@@ -2,6 +2,7 @@ package exec
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/varvedb/varve/model"
 )
@@ -88,10 +89,9 @@ func (g *grouper) run(members []*head, best int, waiting []*head) int {
 	times := h.part.Times[h.row:]
 	n := len(times)
 	shorten := func(bound int64, tie bool) {
-		for n > 1 && !g.before(times[n-1], bound) && !(tie && times[n-1] == bound) {
-			// The bound is rarely within a partial; then the rows are few.
-			n--
-		}
+		n = max(1, sort.Search(n, func(i int) bool {
+			return !g.before(times[i], bound) && !(tie && times[i] == bound)
+		}))
 	}
 	for i, o := range members {
 		if i != best {
