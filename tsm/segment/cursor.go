@@ -2,6 +2,7 @@ package segment
 
 import (
 	"iter"
+	"runtime/debug"
 	"sort"
 
 	"github.com/varvedb/varve/model"
@@ -112,7 +113,8 @@ func (c *Cursor) segments() []segment {
 func (c *Cursor) load(segment int) error { return c.view.load(c.r, c.measurement, segment) }
 
 // Next goes to the next series, in ascending order; false at the end.
-func (c *Cursor) Next() (bool, error) {
+func (c *Cursor) Next() (_ bool, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	c.clearSeries()
 	segments := c.segments()
 	for c.segment < len(segments) {
@@ -135,7 +137,8 @@ func (c *Cursor) Next() (bool, error) {
 // Seek goes to a series; false when the file has no rows of it, and then c has
 // no granules and Next goes to the first series above. Ascending calls are
 // quickest.
-func (c *Cursor) Seek(series uint32) (bool, error) {
+func (c *Cursor) Seek(series uint32) (_ bool, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	c.clearSeries()
 	c.moved = false
 	if c.measurement < 0 {
@@ -260,6 +263,7 @@ func (c *Cursor) column(p *place, field int) (*cursorColumn, error) {
 // field that has no value in the granule has Count 0 and ok true; for strings
 // only Count is meant.
 func (c *Cursor) Stats(g, field int) (s model.Stats, ok bool, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	p := &c.places[g]
 	k, err := c.column(p, field)
 	if err != nil {
@@ -284,7 +288,8 @@ func (c *Cursor) Stats(g, field int) (s model.Stats, ok bool, err error) {
 
 // Times decodes the times of granule g. They are valid until the next Times or
 // until c moves.
-func (c *Cursor) Times(g int) ([]int64, error) {
+func (c *Cursor) Times(g int) (_ []int64, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	p := &c.places[g]
 	if c.timesAt == (at{p.segment, p.vector}) {
 		return c.times, nil
@@ -334,7 +339,8 @@ func evenTimes(dst []int64, n int, span model.TimeRange) []int64 {
 // Versions decodes the versions of the rows of granule g, as indexes into
 // Reader.Versions; nil when the file is not Versioned. They are valid until the
 // next Versions or until c moves.
-func (c *Cursor) Versions(g int) ([]uint32, error) {
+func (c *Cursor) Versions(g int) (_ []uint32, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	if !c.r.foot.meta.Versioned {
 		return nil, nil
 	}
@@ -381,7 +387,8 @@ func (c *Cursor) decodeVersions(p *place) error {
 // Column decodes a field's values in granule g. Where no row has one, Present
 // is all zero. The column is valid until the next Column of the same field or
 // until c moves, and must not be changed.
-func (c *Cursor) Column(g, field int) (*model.Column, error) {
+func (c *Cursor) Column(g, field int) (_ *model.Column, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
 	p, rows := &c.places[g], c.granules[g].Rows
 	k, err := c.column(p, field)
 	if err != nil {

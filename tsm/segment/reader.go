@@ -3,6 +3,7 @@ package segment
 import (
 	"fmt"
 	"hash/crc32"
+	"runtime/debug"
 	"sort"
 	"sync/atomic"
 
@@ -53,11 +54,20 @@ func Open(f vfs.File) (*Reader, error) {
 
 // OpenBytes opens a file that is in memory.
 func OpenBytes(data []byte) (*Reader, error) {
-	foot, err := parseFooter(data)
-	if err != nil {
+	r := &Reader{data: data}
+	if err := r.readFooter(); err != nil {
 		return nil, err
 	}
-	r := &Reader{data: data, foot: foot}
+	return r, nil
+}
+
+func (r *Reader) readFooter() (err error) {
+	defer r.guard(debug.SetPanicOnFault(true), &err)
+	foot, err := parseFooter(r.data)
+	if err != nil {
+		return err
+	}
+	r.foot = foot
 	parts := 0
 	for i := range foot.measurements {
 		m := &foot.measurements[i]
@@ -70,7 +80,7 @@ func OpenBytes(data []byte) (*Reader, error) {
 		r.base = append(r.base, base)
 	}
 	r.checked = make([]atomic.Uint32, parts)
-	return r, nil
+	return nil
 }
 
 // Close unmaps the file. No Cursor and nothing that one returned may be used
@@ -111,7 +121,8 @@ func (r *Reader) Range(measurement string) model.TimeRange {
 }
 
 // AppendSeries adds the series of a measurement, ascending.
-func (r *Reader) AppendSeries(dst []uint32, measurement string) ([]uint32, error) {
+func (r *Reader) AppendSeries(dst []uint32, measurement string) (_ []uint32, err error) {
+	defer r.guard(debug.SetPanicOnFault(true), &err)
 	i, ok := r.find(measurement)
 	if !ok {
 		return dst, nil
@@ -137,7 +148,8 @@ func (r *Reader) AppendSeries(dst []uint32, measurement string) ([]uint32, error
 }
 
 // Has reports whether the file has rows of a series.
-func (r *Reader) Has(measurement string, series uint32) (bool, error) {
+func (r *Reader) Has(measurement string, series uint32) (_ bool, err error) {
+	defer r.guard(debug.SetPanicOnFault(true), &err)
 	i, ok := r.find(measurement)
 	if !ok {
 		return false, nil

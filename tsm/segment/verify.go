@@ -3,13 +3,15 @@ package segment
 import (
 	"fmt"
 	"hash/crc32"
+	"runtime/debug"
 
 	"github.com/varvedb/varve/model"
 )
 
 // Verify checks every checksum anew and decodes every block of r. It is for
 // scrubs, tools and copies; reads verify what they touch by themselves.
-func Verify(r *Reader) error {
+func Verify(r *Reader) (err error) {
+	defer r.guard(debug.SetPanicOnFault(true), &err)
 	series, rows := int64(0), int64(0)
 	var c Cursor
 	for i := range r.foot.measurements {

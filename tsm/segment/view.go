@@ -51,7 +51,7 @@ func (v *view) load(r *Reader, measurement, index int) error {
 		return nil
 	}
 	s := &r.foot.measurements[measurement].segments[index]
-	*v = view{r: r, measurement: measurement, index: index, segment: s}
+	*v = view{r: r, measurement: measurement, index: index}
 	directory, err := r.part(measurement, index, partDirectory)
 	if err == nil {
 		err = v.arrays(directory, "directory", []sized{
@@ -64,7 +64,6 @@ func (v *view) load(r *Reader, measurement, index int) error {
 		}, nil)
 	}
 	if err != nil {
-		v.segment = nil
 		return err
 	}
 	times, err := r.part(measurement, index, partTimes)
@@ -77,9 +76,10 @@ func (v *view) load(r *Reader, measurement, index int) error {
 		}, &v.vectors)
 	}
 	if err != nil {
-		v.segment = nil
+		return err
 	}
-	return err
+	v.segment = s
+	return nil
 }
 
 // loadVersions reads the tables of the part that holds versions.
