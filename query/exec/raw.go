@@ -74,7 +74,7 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 		}
 		for n > 0 {
 			if m.out == nil {
-				m.out = m.newPartial(g, n)
+				m.out = m.newPartial(g, h.left()+s.left(), n)
 			}
 			k := min(n, chunkRows-len(m.out.Times))
 			m.append(s, k)
@@ -98,9 +98,16 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 	return m.flush()
 }
 
-// newPartial gives an empty partial with room for n rows, if they fit.
-func (m *rowMerge) newPartial(g *group, n int) *Partial {
-	n = min(n, chunkRows)
+// newPartial gives an empty partial with room for at least n rows. loaded is
+// how many rows are at hand: where those are many, more will follow, so there
+// is room for a full partial then, unless the fragment's limit is near.
+func (m *rowMerge) newPartial(g *group, loaded, n int) *Partial {
+	if loaded > chunkRows/16 {
+		n = chunkRows
+	}
+	if limit := m.f.RowLimit; limit > 0 {
+		n = min(n, limit)
+	}
 	p := &Partial{Group: g.key, Times: make([]int64, 0, n), Columns: make([]model.Column, len(m.f.Columns))}
 	for i, c := range m.f.Columns {
 		p.Columns[i].Type = m.f.Inputs[c].Type
@@ -123,8 +130,14 @@ func (m *rowMerge) flush() error {
 // append moves the next k rows of s to the output. Where k is more than one
 // the rows are whole columns' worth, so the loop over columns is outside.
 func (m *rowMerge) append(s *seriesRows, k int) {
-	for j := range k {
-		m.out.Times = append(m.out.Times, s.b.times[s.at(j)])
+	run := s.b.rows == nil && !s.descending // the rows stand together
+	first := s.at(0)
+	if run {
+		m.out.Times = append(m.out.Times, s.b.times[first:first+k]...)
+	} else {
+		for j := range k {
+			m.out.Times = append(m.out.Times, s.b.times[s.at(j)])
+		}
 	}
 	for i, c := range m.f.Columns {
 		v, out := &s.b.inputs[c], &m.out.Columns[i]
@@ -136,7 +149,7 @@ func (m *rowMerge) append(s *seriesRows, k int) {
 		}
 		step := v.step()
 		if v.full() && out.Present == nil && v.Type != model.String {
-			if first := s.at(0); step == 1 && s.b.rows == nil && !s.descending {
+			if run && step == 1 {
 				out.Bits = append(out.Bits, v.Bits[first:first+k]...)
 				continue
 			}
@@ -250,6 +263,15 @@ func (h *rowHeap) less(i, j int) bool {
 		}
 	}
 	return false
+}
+
+// left gives the number of rows that are loaded.
+func (h *rowHeap) left() int {
+	n := 0
+	for _, s := range h.rows {
+		n += s.left()
+	}
+	return n
 }
 
 func (h *rowHeap) init() {
