@@ -58,8 +58,3 @@ type Aggregate struct {
 
 // Raw reports whether the answer is rows and not aggregates.
 func (f *Fragment) Raw() bool { return len(f.Aggregates) == 0 }
-
-// TieByTime reports whether f has first() or last() without windows. Of rows
-// with equal times they then prefer those that come first in the order of raw
-// rows, as InfluxDB does, and not the greatest of all.
-func (f *Fragment) TieByTime() bool { return f.Window.IsZero() }
