@@ -44,7 +44,8 @@ func (s *Shard) seal() error {
 		s.mu.Unlock()
 		return errClosed
 	}
-	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
+	// With a memtable that is being flushed go the deletes, too.
+	unkept := len(s.mu.sealed) == 0 && slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
 	if s.mu.active.rows == 0 && len(s.mu.pending) == 0 && !unkept {
 		s.mu.Unlock()
 		return nil
@@ -76,18 +77,13 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 	if err := s.writeIndex(e); err != nil {
 		return err
 	}
-	var f *file
-	if m.rows > 0 {
-		s.mu.Lock()
-		w := s.planLocked(nil, []*memtable{m})
-		s.mu.Unlock()
-		var err error
-		if f, err = w.run(ctx, s); err != nil {
-			return errors.Join(err, w.view.Close())
+	f, err := s.writeMemtable(ctx, m)
+	if err != nil {
+		// The next try writes another, and on a full disk there is no room to spare.
+		for _, x := range e.addIndexes {
+			err = errors.Join(err, removeIfAny(s.fs, s.path(indexName(x.id))))
 		}
-		if err := w.view.Close(); err != nil {
-			return err
-		}
+		return err
 	}
 	if err := s.install(e, f, nil, m); err != nil {
 		return err
@@ -103,6 +99,21 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
 	}
 	return nil
+}
+
+// writeMemtable writes a segment file of m, nil when there are no rows to write.
+func (s *Shard) writeMemtable(ctx context.Context, m *memtable) (*file, error) {
+	if m.rows == 0 {
+		return nil, nil
+	}
+	s.mu.Lock()
+	w := s.planLocked(nil, []*memtable{m})
+	s.mu.Unlock()
+	f, err := w.run(ctx, s)
+	if cerr := w.view.Close(); err == nil {
+		err = cerr
+	}
+	return f, err
 }
 
 // writeIndex keeps the series that are in no index file yet: a segment file
@@ -129,7 +140,7 @@ func (s *Shard) writeIndex(e *edit) error {
 	s.mu.Unlock()
 	size, err := s.index.WriteFile(s.fs, s.path(indexName(id)), first, end)
 	if err != nil {
-		return err
+		return errors.Join(err, removeIfAny(s.fs, s.path(indexName(id))))
 	}
 	e.addIndexes = append(e.addIndexes, indexFile{id: id, first: first, end: end, size: size})
 	return nil
@@ -150,9 +161,14 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 		e.dropFiles = append(e.dropFiles, o.meta.id)
 	}
 	if err := s.commit(e); err != nil {
-		// The record may be in force after a crash, so the new file stays.
+		// The record may be in force after a crash, so the new files stay until
+		// another manifest is.
 		if f != nil {
+			s.doubtful = append(s.doubtful, segmentName(f.meta.id))
 			err = errors.Join(err, f.release())
+		}
+		for _, x := range e.addIndexes {
+			s.doubtful = append(s.doubtful, indexName(x.id))
 		}
 		return err
 	}
@@ -257,8 +273,13 @@ func (s *Shard) record(e, all *edit) error {
 	s.metrics.ManifestsReplaced.Inc()
 	old := s.manifest
 	s.manifest = m
-	if err := errors.Join(old.close(), s.removeManifests()); err != nil {
-		s.log.Warn("cannot remove old manifests", "dir", s.dir, "err", err)
+	errs := []error{old.close(), s.removeManifests()}
+	for _, name := range s.doubtful {
+		errs = append(errs, removeIfAny(s.fs, s.path(name)))
+	}
+	s.doubtful = nil
+	if err := errors.Join(errs...); err != nil {
+		s.log.Warn("cannot remove what the old manifest named", "dir", s.dir, "err", err)
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 	}
 	if err != nil {
 		// What is left is removed at the next start at the latest.
-		return nil, errors.Join(err, removeIfAny(s.fs, name+tmpSuffix))
+		return nil, errors.Join(err, removeIfAny(s.fs, name+tmpSuffix), removeIfAny(s.fs, name))
 	}
 	f := openFile(s.fs, s.dir, fileMeta{
 		id: w.id, level: w.level, size: meta.Size, rows: meta.Rows, times: meta.Range,

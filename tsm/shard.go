@@ -38,6 +38,7 @@ type Shard struct {
 	manifest   *manifest       // installing protects it
 	applied    *model.BatchSet // what the manifest says; installing protects it
 	buried     *roaring.Bitmap // what the manifest says; installing protects it
+	doubtful   []string        // files that only a record names that may not be in force; installing protects it
 
 	queued [2]atomic.Bool // by the Worker, per kind of work
 	disk   diskSpace
