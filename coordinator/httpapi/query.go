@@ -138,7 +138,7 @@ func (s *Server) answer(c echo.Context, q *query.Query) error {
 	if s.cfg.MaxRowLimit > 0 && !opt.chunked {
 		sink = &rowLimit{encoder: enc, left: s.cfg.MaxRowLimit}
 	}
-	err := s.parts.Queries.Execute(r.Context(), q, sink)
+	err := s.parts.Queries.Execute(r.Context(), q, &passing{Sink: sink, out: out})
 	switch {
 	case err == nil || errors.Is(err, errRowLimit):
 	case !out.started && errors.Is(err, errMsgpackTooLarge):

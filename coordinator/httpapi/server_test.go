@@ -431,6 +431,46 @@ func TestErrorsAndMessagesOfStatementsAreShown(t *testing.T) {
 	}
 }
 
+func TestTroubleThatPassesIsTheStatusWhenItComesFirst(t *testing.T) {
+	away := query.Outcome{Err: fmt.Errorf("create database: %w", &model.Error{Kind: model.ErrUnavailable, Text: "metadata store unavailable"})}
+	rows := &exec.Rows{Name: "m", Columns: []string{"time", "v"}, Times: []int64{1}, Values: []model.Column{floats("v", 1)}}
+	for _, c := range []struct {
+		name     string
+		target   string
+		outcomes []query.Outcome
+		rows     bool // before the first outcome
+		status   int
+	}{
+		{"first", "/query?q=x", []query.Outcome{away, {Err: errors.New("not executed")}}, false, 503},
+		{"first, with rows not sent yet", "/query?q=x", []query.Outcome{away}, true, 503},
+		{"first, with rows sent", "/query?q=x&chunked=true", []query.Outcome{away}, true, 200},
+		{"second", "/query?q=x", []query.Outcome{{}, away}, false, 200},
+		{"trouble that stays", "/query?q=x", []query.Outcome{{Err: errors.New("no")}}, false, 200},
+	} {
+		b := newBench(t, nil)
+		b.queries.answer = func(_ context.Context, _ query.Request, sink query.Sink) error {
+			for id, o := range c.outcomes {
+				if err := sink.Begin(query.Statement{ID: id}); err != nil {
+					return err
+				}
+				if c.rows { // a chunk is sent when the next one comes
+					if err := errors.Join(sink.Rows(rows), sink.Rows(rows)); err != nil {
+						return err
+					}
+				}
+				if err := sink.End(o); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		w := b.do("POST", c.target, "")
+		if w.Code != c.status || (w.Header().Get("Retry-After") != "") != (c.status == 503) {
+			t.Errorf("%s: got %d %v %s, want %d", c.name, w.Code, w.Header(), w.Body, c.status)
+		}
+	}
+}
+
 func TestAnErrorAmongRowsIsNotSilent(t *testing.T) {
 	b := newBench(t, nil)
 	b.queries.answer = func(_ context.Context, _ query.Request, sink query.Sink) error {
