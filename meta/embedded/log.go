@@ -48,13 +48,18 @@ func (b *bridge) With(fields []zapcore.Field) zapcore.Core {
 	return &bridge{log: b.log, fields: append(slices.Clip(b.fields), fields...), closing: b.closing}
 }
 
-// earlyStorageVersion is what every first start logs as an error: etcd looks
-// at its storage version before its first entry is applied, and again later.
-const earlyStorageVersion = "failed to update storage version"
+// noNews is what etcd logs as a warning or an error at every start as it is
+// configured here: it has no port to serve http on, its simple tokens are not
+// used, and it looks at its storage version once before its first entry.
+var noNews = []string{
+	"failed to update storage version",
+	"Running http and grpc server on single port. This is not recommended for production.",
+	"simple token is not cryptographically signed",
+}
 
 // Check implements zapcore.Core.
 func (b *bridge) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if e.Message == earlyStorageVersion {
+	if slices.Contains(noNews, e.Message) {
 		e.Level = zapcore.DebugLevel
 	}
 	if b.Enabled(e.Level) {
