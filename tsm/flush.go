@@ -117,10 +117,11 @@ func (s *Shard) writeMemtable(ctx context.Context, m *memtable) (*file, error) {
 }
 
 // writeIndex keeps the series that are in no index file yet: a segment file
-// names series by ids that must mean the same after a restart.
+// names series by ids that must mean the same after a restart. Those that no
+// published batch has named must wait, for they may never get a row.
 func (s *Shard) writeIndex(e *edit) error {
 	s.mu.Lock()
-	end := s.index.Len()
+	end := s.mu.publishedSeries
 	first := uint32(0)
 	if n := len(s.mu.indexes); n > 0 {
 		first = s.mu.indexes[n-1].end

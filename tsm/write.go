@@ -144,7 +144,7 @@ func (s *Shard) keyOf(h model.SeriesHash) []byte {
 
 // addSeriesLocked gives ids to those series that have none yet; those without
 // rows are not listed, but later batches in the log may count on their key. It
-// adds nothing when a key is missing.
+// adds nothing when a key is missing, and buries what it added when it fails.
 func (s *Shard) addSeriesLocked(b *model.Batch, ids []uint32) (added []uint32, err error) {
 	for i := range b.Series {
 		if b.Series[i].Key != nil {
@@ -164,6 +164,8 @@ func (s *Shard) addSeriesLocked(b *model.Batch, ids []uint32) (added []uint32, e
 		}
 		id, isNew, err := s.index.Add(b.Series[i].Hash, b.Series[i].Key)
 		if err != nil {
+			s.index.Bury(roaring.BitmapOf(added...))
+			s.coverNewLocked(added)
 			return nil, fmt.Errorf("write batch: %w", err)
 		}
 		ids[i] = id
