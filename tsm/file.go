@@ -1,10 +1,12 @@
 package tsm
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
@@ -38,8 +40,8 @@ type file struct {
 }
 
 // openFile opens a file of the shard. One that is damaged is given too: it is
-// quarantined.
-func openFile(fs vfs.FS, dir string, meta fileMeta) *file {
+// quarantined. An error is of kind model.ErrUnavailable: it passes.
+func openFile(fs vfs.FS, dir string, meta fileMeta) (*file, error) {
 	f := &file{meta: meta, name: path.Join(dir, segmentName(meta.id)), fs: fs}
 	f.refs.Store(1)
 	r, err := openSegment(fs, f.name)
@@ -47,12 +49,15 @@ func openFile(fs vfs.FS, dir string, meta fileMeta) *file {
 		r.Close() // it is not written: nothing is lost
 		err = fmt.Errorf("%d rows, the manifest says %d: %w", r.Meta().Rows, meta.rows, model.ErrCorrupt)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		f.r = r
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		return nil, fmt.Errorf("open file %s: %w: %w", segmentName(meta.id), model.ErrUnavailable, err)
+	default:
 		f.quarantine(err)
-		return f
 	}
-	f.r = r
-	return f
+	return f, nil
 }
 
 func openSegment(fs vfs.FS, name string) (*segment.Reader, error) {

@@ -82,7 +82,11 @@ func (s *Shard) open() error {
 	if err := s.removeOrphans(); err != nil {
 		return err
 	}
-	return s.replay()
+	if err := s.replay(); err != nil {
+		return err
+	}
+	s.trimReplayed()
+	return nil
 }
 
 // mustBeNew fails in a directory that has data but no manifest.
@@ -136,7 +140,10 @@ func (s *Shard) load(edits []*edit) error {
 		t.series = s.index.Match(t.where)
 	}
 	for _, meta := range files {
-		f := openFile(s.fs, s.dir, meta)
+		f, err := openFile(s.fs, s.dir, meta)
+		if err != nil {
+			return err
+		}
 		if f.err() != nil {
 			s.reportDamage(f)
 		}
@@ -217,6 +224,25 @@ func (s *Shard) replay() error {
 		return nil
 	}
 	return s.buryEmpty(deleted)
+}
+
+// trimReplayed lets the log go when all of it is in files: a crash came before
+// the flush did, and of a shard that is not written to any more none may come.
+func (s *Shard) trimReplayed() {
+	s.mu.Lock()
+	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
+	needed := s.mu.active.rows > 0 || unkept
+	s.mu.Unlock()
+	if needed {
+		return
+	}
+	through, err := s.wal.Rotate()
+	if err == nil {
+		err = s.wal.Trim(through)
+	}
+	if err != nil {
+		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
+	}
 }
 
 // replayBatch takes a batch of the log; nil says that it is in a file already.

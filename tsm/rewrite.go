@@ -125,10 +125,13 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 		// What is left is removed at the next start at the latest.
 		return nil, errors.Join(err, removeIfAny(s.fs, name+tmpSuffix), removeIfAny(s.fs, name))
 	}
-	f := openFile(s.fs, s.dir, fileMeta{
+	f, err := openFile(s.fs, s.dir, fileMeta{
 		id: w.id, level: w.level, size: meta.Size, rows: meta.Rows, times: meta.Range,
 		low: meta.MinVersion, high: meta.MaxVersion, applied: w.applied, versioned: w.versioned,
 	})
+	if err != nil {
+		return nil, errors.Join(err, removeIfAny(s.fs, name))
+	}
 	if err := f.err(); err != nil {
 		return nil, errors.Join(err, f.drop())
 	}
