@@ -198,11 +198,17 @@ func (n *Node) read(ref ShardRef, f func(exec.Source) error) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", ref, err)
 	}
-	err = f(source{r})
+	err = f(source{Reader: r, agreed: n.agreed(ref)})
 	if cerr := r.Close(); err == nil {
 		err = cerr
 	}
 	return named(ref, err)
+}
+
+// agreed gives what the schema registry knows of the fields of a shard.
+func (n *Node) agreed(ref ShardRef) func(measurement string) []model.Field {
+	snapshot := n.meta.Snapshot()
+	return func(measurement string) []model.Field { return snapshot.Fields(ref.Group, measurement) }
 }
 
 // named says of which shard err is, unless its text is for clients as it is.

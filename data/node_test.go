@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,24 @@ func TestShardNeverWrittenToIsEmpty(t *testing.T) {
 	}
 	if names, _ := w.disk.List("shards"); len(names) != 1 {
 		t.Errorf("reading made %q", names)
+	}
+}
+
+func TestFieldStaysListedWithoutAValue(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	fields := []model.Field{{Name: "v", Type: model.Float}, {Name: "w", Type: model.String}}
+	for _, m := range []string{"m", "gone"} {
+		if _, err := w.store.EnsureFields(t.Context(), ref.Group, m, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.mustWrite(t, ref, "a", now)
+	list, err := w.node.List(t.Context(), ref, &exec.ListRequest{Kind: exec.ListFieldKeys})
+	want := []exec.Entry{{Measurement: "m", Key: "v", Type: model.Float}, {Measurement: "m", Key: "w", Type: model.String}}
+	if err != nil || !slices.Equal(list.Entries, want) {
+		t.Errorf("field keys: got %v %v, want %v", list, err, want)
 	}
 }
 

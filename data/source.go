@@ -1,14 +1,37 @@
 package data
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/tsm"
 )
 
 // source is a shard's reader as the operators want it.
-type source struct{ *tsm.Reader }
+type source struct {
+	*tsm.Reader
+	// agreed gives the fields of a measurement in the schema registry.
+	agreed func(measurement string) []model.Field
+}
 
 var _ exec.Source = source{}
+
+// Fields gives what is stored and what the registry knows: a field stays when
+// its last value is deleted, until its measurement goes, as in InfluxDB.
+func (s source) Fields(measurement string) []model.Field {
+	stored := s.Reader.Fields(measurement)
+	if len(stored) == 0 {
+		return nil
+	}
+	all := append(stored, s.agreed(measurement)...)
+	slices.SortFunc(all, func(a, b model.Field) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	return slices.Compact(all)
+}
 
 func (s source) Scan(o exec.ScanOptions) exec.Cursor {
 	return cursor{s.Reader.Scan(tsm.ScanOptions(o))}
