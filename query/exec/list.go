@@ -46,8 +46,31 @@ type Entry struct {
 	Type        model.FieldType
 }
 
-// Compare orders entries by measurement, key, value and type.
+// Compare orders entries by measurement, key, value and type. Keys of series
+// come in the order of what they name, not of how it is escaped.
 func (e Entry) Compare(o Entry) int {
-	return cmp.Or(cmp.Compare(e.Measurement, o.Measurement), cmp.Compare(e.Key, o.Key),
+	return cmp.Or(cmp.Compare(e.Measurement, o.Measurement), compareUnescaped(e.Key, o.Key), cmp.Compare(e.Key, o.Key),
 		cmp.Compare(e.Value, o.Value), cmp.Compare(e.Type, o.Type))
+}
+
+// compareUnescaped compares texts without the backslashes that
+// model.AppendSeriesKey puts in.
+func compareUnescaped(a, b string) int {
+	for a != "" && b != "" {
+		var x, y byte
+		x, a = cutUnescaped(a)
+		y, b = cutUnescaped(b)
+		if x != y {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// cutUnescaped gives the first byte that s stands for, and what follows it.
+func cutUnescaped(s string) (byte, string) {
+	if s[0] == '\\' && len(s) > 1 && (s[1] == ',' || s[1] == ' ' || s[1] == '=') {
+		s = s[1:]
+	}
+	return s[0], s[1:]
 }

@@ -82,3 +82,13 @@ func TestMergedListsEqualTheWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestSeriesComeInTheOrderOfTheirTags(t *testing.T) {
+	l := &exec.List{}
+	l.Merge(&exec.List{Entries: []exec.Entry{{Key: `m,a="q"`}, {Key: `m,a=\ x`}, {Key: "m"}}}, 0)
+	l.Merge(&exec.List{Entries: []exec.Entry{{Key: `m,a=\ x`}, {Key: "m,a=1"}}}, 0)
+	want := []exec.Entry{{Key: "m"}, {Key: `m,a=\ x`}, {Key: `m,a="q"`}, {Key: "m,a=1"}}
+	if !slices.Equal(l.Entries, want) {
+		t.Errorf("merged: got %q, want %q", l.Entries, want)
+	}
+}
