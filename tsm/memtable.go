@@ -1,6 +1,7 @@
 package tsm
 
 import (
+	"strings"
 	"time"
 
 	"github.com/varvedb/varve/model"
@@ -13,7 +14,7 @@ type memtable struct {
 	tables []*memTable
 	byName map[string]*memTable
 	rows   int
-	bytes  int64
+	bytes  int64 // about what it takes
 	times  model.TimeRange
 	low    model.Version // of the rows
 	high   model.Version
@@ -31,6 +32,9 @@ type memTable struct {
 	rows      int
 	published int // the first rows, of batches that are durable
 }
+
+// memTableBytes is about what an empty memTable takes.
+const memTableBytes = 256
 
 // mark says how many rows of a table are durable with a batch.
 type mark struct {
@@ -66,9 +70,10 @@ func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []m
 		}
 		mt := m.byName[t.Measurement]
 		if mt == nil {
-			mt = &memTable{name: t.Measurement, at: len(m.tables)}
-			m.byName[t.Measurement] = mt
+			mt = &memTable{name: strings.Clone(t.Measurement), at: len(m.tables)}
+			m.byName[mt.name] = mt
 			m.tables = append(m.tables, mt)
+			m.bytes += memTableBytes
 		}
 		m.bytes += int64(mt.append(t, ids, b.Version))
 		m.rows += len(t.Times)
@@ -87,6 +92,7 @@ func (t *memTable) append(from *model.Table, ids []uint32, v model.Version) (byt
 		if last == nil || last.room(from.Columns) == 0 {
 			last = newSlab()
 			t.slabs = append(t.slabs, last)
+			bytes += slabBytes
 		}
 		hi := min(len(from.Times), lo+last.room(from.Columns))
 		bytes += last.append(from, ids, v, lo, hi)

@@ -1,14 +1,20 @@
 package tsm
 
 import (
+	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/varvedb/varve/model"
 )
 
 const (
-	minSlabRows = 256
+	minSlabRows = 16 // a shard may have very many measurements
 	maxSlabRows = 64 << 10
+	// maxSlabGaps is how many more slots without a value than with one a slab
+	// may get, since it has a slot of every field from its first row on: a
+	// batch of fields that are rare there begins another.
+	maxSlabGaps = 64 << 10
 	// maxSlabText bounds the text of one string column of a slab well below
 	// what the 32 bits of model.Column.Ends reach, so that a batch's text always
 	// fits behind it.
@@ -25,6 +31,7 @@ type slab struct {
 	table    []model.Version
 	columns  []model.Column // may be shorter than the slab: the rest has no value
 	fields   map[model.Field]int
+	gaps     int // slots that were filled up, less those that came with a batch
 
 	// order is that of the first len(order.rows) rows, once somebody asked.
 	order struct {
@@ -35,25 +42,39 @@ type slab struct {
 
 func newSlab() *slab { return &slab{fields: map[model.Field]int{}} }
 
+// About what an empty slab, and one more column of it, take.
+const (
+	slabBytes   = 512
+	columnBytes = 256
+)
+
 func (s *slab) rows() int { return len(s.times) }
 
 // room gives the number of rows that can be added of a table with these columns.
 func (s *slab) room(columns []model.Column) int {
+	gaps := s.gaps
 	for i := range columns {
-		if columns[i].Type != model.String {
+		at, ok := s.find(i, columns[i].Field)
+		if !ok {
+			gaps += s.rows()
 			continue
 		}
-		if at, ok := s.fields[columns[i].Field]; ok && len(s.columns[at].Text) > maxSlabText {
+		gaps += s.rows() - s.columns[at].Len()
+		if len(s.columns[at].Text) > maxSlabText {
 			return 0
 		}
+	}
+	if s.rows() > 0 && gaps > maxSlabGaps {
+		return 0
 	}
 	return maxSlabRows - s.rows()
 }
 
 // append adds rows lo to before hi of t, ids being those of the batch's series,
-// and gives about how many bytes that took.
+// and gives about how many bytes more the slab takes.
 func (s *slab) append(t *model.Table, ids []uint32, v model.Version, lo, hi int) (bytes int) {
 	n, rows := s.rows(), hi-lo
+	before := s.rowBytes()
 	if len(s.table) == 0 || s.table[len(s.table)-1] != v {
 		s.table = append(s.table, v)
 	}
@@ -66,20 +87,33 @@ func (s *slab) append(t *model.Table, ids []uint32, v model.Version, lo, hi int)
 	for range rows {
 		s.versions = append(s.versions, version)
 	}
-	bytes = rows * (8 + 4 + 4)
+	bytes = s.rowBytes() - before
 	for i := range t.Columns {
 		from := &t.Columns[i]
-		to := s.column(i, from.Field, n+rows)
-		text := len(to.Text)
+		at, ok := s.find(i, from.Field)
+		if !ok {
+			at = s.addColumn(from.Field)
+			bytes += columnBytes
+		}
+		to := &s.columns[at]
+		before := sizeOf(to)
+		s.gaps += n - to.Len() - rows
+		reserve(to, n+rows)
 		appendNulls(to, n-to.Len())
 		appendRange(to, from, lo, hi)
-		if from.Type == model.String {
-			bytes += rows*4 + len(to.Text) - text
-		} else {
-			bytes += rows * 8
-		}
+		bytes += sizeOf(to) - before
 	}
 	return bytes
+}
+
+// rowBytes gives what the arrays that every row has take.
+func (s *slab) rowBytes() int {
+	return 8*cap(s.times) + 4*cap(s.series) + 4*cap(s.versions) + int(unsafe.Sizeof(model.Version{}))*cap(s.table)
+}
+
+// sizeOf gives what the values of a column take.
+func sizeOf(c *model.Column) int {
+	return 8*cap(c.Present) + 8*cap(c.Bits) + 4*cap(c.Ends) + cap(c.Text)
 }
 
 // grow makes room for n rows in the arrays that every row has.
@@ -97,7 +131,7 @@ func (s *slab) grow(n int) {
 func slabSize(n int) int {
 	size := minSlabRows
 	for size < n {
-		size *= 4
+		size *= 2
 	}
 	return min(size, maxSlabRows)
 }
@@ -105,26 +139,33 @@ func slabSize(n int) int {
 // resized gives a copy: a reader may hold the old array.
 func resized[T any](a []T, size int) []T { return append(make([]T, 0, size), a...) }
 
-// column finds the column of a field, which is most often the one that is at
-// the same place in the batch, and makes room in it for n rows.
-func (s *slab) column(at int, f model.Field, n int) *model.Column {
-	if at >= len(s.columns) || s.columns[at].Field != f {
-		var ok bool
-		if at, ok = s.fields[f]; !ok {
-			at = len(s.columns)
-			s.columns = append(s.columns, model.Column{Field: f})
-			s.fields[f] = at
-		}
+// find gives the place of the column of a field, which is most often the one
+// that it has in the batch.
+func (s *slab) find(at int, f model.Field) (int, bool) {
+	if at < len(s.columns) && s.columns[at].Field == f {
+		return at, true
 	}
-	c := &s.columns[at]
-	if f.Type == model.String {
+	at, ok := s.fields[f]
+	return at, ok
+}
+
+func (s *slab) addColumn(f model.Field) (at int) {
+	f.Name = strings.Clone(f.Name) // it may be a piece of a request
+	at = len(s.columns)
+	s.columns = append(s.columns, model.Column{Field: f})
+	s.fields[f] = at
+	return at
+}
+
+// reserve makes room in a column for n rows.
+func reserve(c *model.Column, n int) {
+	if c.Type == model.String {
 		if n > cap(c.Ends) {
 			c.Ends = resized(c.Ends, slabSize(n))
 		}
 	} else if n > cap(c.Bits) {
 		c.Bits = resized(c.Bits, slabSize(n))
 	}
-	return c
 }
 
 // slabView is the first rows of a slab, which do not change any more.
