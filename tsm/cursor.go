@@ -32,8 +32,10 @@ func (r *Reader) Scan(o ScanOptions) *Cursor { return &Cursor{r: r, o: o} }
 type Cursor struct {
 	r   *Reader
 	o   ScanOptions
-	all bool // rows of one time stay apart, and out.versions is filled: for rewriting
 	err error
+
+	all     bool // rows of one time stay apart, and out.merged is filled: for rewriting
+	settled *settlement
 
 	next        int // index into o.Series
 	series      uint32

@@ -456,7 +456,7 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 					fs = fs.CrashClone(func() bool { return h.rng.IntN(2) == 0 })
 					reopen()
 				default:
-					h.now = h.now.Add(2 * time.Second)
+					h.now = h.now.Add(time.Duration(1+h.rng.IntN(15)) * time.Second)
 				}
 				h.check(t, s)
 				if !h.late {

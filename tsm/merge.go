@@ -157,7 +157,7 @@ func (c *Cursor) share(p part) bool {
 	if c.all {
 		c.out.merged = c.out.merged[:0]
 		for i := range r.times {
-			c.out.merged = append(c.out.merged, r.versionOf(i))
+			c.out.merged = append(c.out.merged, c.settled.version(r.times[i], r.versionOf(i)))
 		}
 	}
 	c.granule.loadedTimes, c.granule.loadedColumns = r.times, r.columns
@@ -205,6 +205,8 @@ type place struct {
 
 func (p place) version() model.Version { return p.run.versionOf(p.row) }
 
+func (p place) time() int64 { return p.run.times[p.row] }
+
 // earliest gives the part with the lowest time, and the lowest time of the others.
 func (c *Cursor) earliest(parts []part) (first *part, other int64) {
 	other = math.MaxInt64
@@ -248,14 +250,14 @@ func (c *Cursor) emit(r *run, lo, hi int) {
 	}
 	if c.all {
 		for i := lo; i < hi; i++ {
-			c.out.merged = append(c.out.merged, r.versionOf(i))
+			c.out.merged = append(c.out.merged, c.settled.version(r.times[i], r.versionOf(i)))
 		}
 	}
 }
 
 // emitSame adds rows that have one time to the output: as one row, each cell
 // from the highest version that has a value for it. For rewriting with versions
-// only the rows of one version become one.
+// only rows that keep the same version become one.
 func (c *Cursor) emitSame(same []place) {
 	slices.SortStableFunc(same, func(a, b place) int {
 		return cmp.Or(a.version().Compare(b.version()), cmp.Compare(a.run.rank, b.run.rank))
@@ -263,10 +265,11 @@ func (c *Cursor) emitSame(same []place) {
 	for len(same) > 0 {
 		n := len(same)
 		if c.all {
-			for n = 1; n < len(same) && same[n].version() == same[0].version(); {
+			kept := c.settled.version(same[0].time(), same[0].version())
+			for n = 1; n < len(same) && c.settled.version(same[n].time(), same[n].version()) == kept; {
 				n++
 			}
-			c.out.merged = append(c.out.merged, same[0].version())
+			c.out.merged = append(c.out.merged, kept)
 		}
 		c.emitRow(same[:n])
 		same = same[n:]

@@ -23,10 +23,11 @@ type rewrite struct {
 	view      *Reader // its rows, and all deletes that are to be applied
 	id        uint64
 	level     uint8
-	applied   uint64    // deletes with lower numbers are among the view's
-	versioned bool      // a version per row is needed
-	frontier  model.HLC // what the file, when not versioned, was written on
-	rows      int64     // of the sources
+	applied   uint64      // deletes with lower numbers are among the view's
+	versioned bool        // a version per row is needed
+	settled   *settlement // where versions may be given up all the same; nil: nowhere
+	frontier  model.HLC   // what the file, when not versioned, was written on
+	rows      int64       // of the sources
 	low, high model.Version
 }
 
@@ -35,8 +36,8 @@ type rewrite struct {
 //
 // A file needs no versions when nothing can come that competes with its rows:
 // they are all below the frontier, no other source has rows in its range, and
-// no delete is under way. From then on the frontier binds: older batches are
-// refused.
+// no delete is under way. A file with versions gives up those for which the
+// same is true. From then on the frontier binds: older batches are refused.
 func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 	w := &rewrite{id: s.mu.nextID, applied: s.mu.nextDelete, frontier: s.frontierLocked()}
 	s.mu.nextID++
@@ -74,21 +75,32 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 			add(m.times, m.low, m.high, int64(m.rows))
 		}
 	}
-	w.versioned = w.high.HLC >= w.frontier
+	var others []model.TimeRange
 	for _, f := range s.mu.files {
-		w.versioned = w.versioned || !slices.Contains(files, f) && f.meta.times.Overlaps(times)
+		if !slices.Contains(files, f) {
+			others = append(others, f.meta.times)
+		}
 	}
 	for _, m := range s.memtablesLocked() {
-		w.versioned = w.versioned || !slices.Contains(mems, m) && m.times.Overlaps(times)
+		if !slices.Contains(mems, m) {
+			others = append(others, m.times)
+		}
 	}
+	deleting := false
 	for _, p := range s.mu.pending {
 		if p.delete != nil {
-			w.versioned = true
+			deleting = true
 			w.applied = min(w.applied, p.delete.number)
 		}
 	}
-	if !w.versioned {
+	w.versioned = deleting || w.high.HLC >= w.frontier || slices.ContainsFunc(others, times.Overlaps)
+	switch {
+	case !w.versioned:
 		s.mu.frontier = max(s.mu.frontier, w.frontier)
+	case !deleting:
+		below := model.NewHLC(s.now().Add(-settleAfter))
+		s.mu.frontier = max(s.mu.frontier, below)
+		w.settled = newSettlement(below, w.high, others)
 	}
 	return w
 }
@@ -167,7 +179,7 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 		return err
 	}
 	c := w.view.Scan(ScanOptions{Series: series, Fields: fields, Range: everything})
-	c.all = w.versioned
+	c.all, c.settled = w.versioned, w.settled
 	var versions []uint32
 	for {
 		if err := ctx.Err(); err != nil {
