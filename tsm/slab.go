@@ -131,7 +131,7 @@ func (s *slab) grow(n int) {
 func slabSize(n int) int {
 	size := minSlabRows
 	for size < n {
-		size *= 2
+		size *= 4
 	}
 	return min(size, maxSlabRows)
 }
