@@ -13,7 +13,8 @@ type Config struct {
 	WriteTimeout time.Duration
 	// Level is the consistency of a write that asks for none.
 	Level Level
-	// GroupsPerWrite bounds the shard groups that one write may touch.
+	// GroupsPerWrite bounds the shard groups that one write may touch. Each is
+	// a directory with open files; making a thousand takes seconds.
 	GroupsPerWrite int
 	// ReadShards bounds the shards that one request lists at a time.
 	ReadShards int
@@ -21,7 +22,7 @@ type Config struct {
 
 // DefaultConfig gives the settings of a server.
 func DefaultConfig() Config {
-	return Config{WriteTimeout: 10 * time.Second, Level: One, GroupsPerWrite: 10_000, ReadShards: 8}
+	return Config{WriteTimeout: 10 * time.Second, Level: One, GroupsPerWrite: 2_000, ReadShards: 8}
 }
 
 // Validate reports the first setting that cannot work.

@@ -34,7 +34,7 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 		oldest = model.MinTime
 	}
 	all := b.Range()
-	if all.Min >= oldest {
+	if all.Min >= oldest && (w.meta.Snapshot().Group(policy.UID, all.Min) != nil || uint64(all.Max-all.Min) < uint64(policy.ShardDuration)) {
 		g, err := w.group(ctx, policy, all.Min)
 		if err != nil {
 			return nil, refusal{}, err
@@ -44,6 +44,9 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 		}
 	}
 
+	if err := w.checkSpread(policy, b, oldest); err != nil {
+		return nil, refusal{}, err
+	}
 	d := destinations{find: func(t int64) (*meta.ShardGroup, error) { return w.group(ctx, policy, t) }, limit: w.cfg.GroupsPerWrite}
 	r := route{to: make([][]int32, len(b.Tables))}
 	var late refusal
@@ -68,6 +71,38 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 		d.parts[i].batch = batch
 	}
 	return d.parts, late, nil
+}
+
+// checkSpread refuses rows from oldest on that would go to more shard groups
+// than one write may touch, before any of those that are missing is made: the
+// groups of a refused write would stay.
+func (w *Writer) checkSpread(policy *meta.Policy, b *model.Batch, oldest int64) error {
+	snapshot := w.meta.Snapshot()
+	starts := make(map[int64]struct{})
+	var start int64   // of the group of the row before
+	var length uint64 // of that group
+	for i := range b.Tables {
+		for _, at := range b.Tables[i].Times {
+			if at < oldest || uint64(at-start) < length {
+				continue
+			}
+			if g := snapshot.Group(policy.UID, at); g != nil {
+				start, length = g.Start, uint64(g.End-g.Start)
+			} else {
+				start = time.Unix(0, at).Truncate(policy.ShardDuration).UnixNano()
+				length = uint64(policy.ShardDuration)
+			}
+			starts[start] = struct{}{}
+			if len(starts) > w.cfg.GroupsPerWrite {
+				return tooSpread(w.cfg.GroupsPerWrite)
+			}
+		}
+	}
+	return nil
+}
+
+func tooSpread(limit int) error {
+	return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("write spans more than %d shard groups: send it in smaller parts", limit)}
 }
 
 // group gives the shard group that holds t, making it when missing.
@@ -130,7 +165,7 @@ func (d *destinations) seek(t int64) error {
 		return nil
 	}
 	if len(d.groups) >= d.limit {
-		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("write spans more than %d shard groups", d.limit)}
+		return tooSpread(d.limit)
 	}
 	g, err := d.find(t)
 	if err != nil {

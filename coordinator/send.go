@@ -50,6 +50,11 @@ func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) err
 	if p.batch == nil {
 		return nil
 	}
+	if ctx.Err() != nil {
+		// The write has failed already. Its other parts would be sent with nobody
+		// to wait for them, however many they are.
+		return context.Cause(ctx)
+	}
 	err := w.sendStamped(ctx, p, level, hold)
 	if errors.Is(err, model.ErrStale) {
 		w.metrics.stale.Inc()

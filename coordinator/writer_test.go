@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,67 @@ func TestRowsGoToTheShardsOfTheirTimes(t *testing.T) {
 	}
 	if rows != 4 || len(c.peers[0].batches) != 3 {
 		t.Errorf("%d rows in %d shards, want 4 in 3", rows, len(c.peers[0].batches))
+	}
+}
+
+func TestAWriteThatIsSpreadTooFarMakesNoGroups(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.GroupsPerWrite = 10
+	p := new(peer)
+	c := newCluster(t, cfg, p)
+	now := time.Now()
+	rows := func(weeks int) *model.Batch {
+		values := make([]map[string]any, weeks)
+		times := make([]time.Time, weeks)
+		for i := range values {
+			values[i] = map[string]any{"v": 1.0}
+			times[i] = now.AddDate(0, 0, -7*i)
+		}
+		return batch(values, times...)
+	}
+	before := len(groups(c))
+	if err := c.write(t, rows(11), Default); !errors.Is(err, model.ErrTooLarge) {
+		t.Errorf("a write to 11 groups gave %v, want %v", err, model.ErrTooLarge)
+	}
+	if n := len(groups(c)); n != before {
+		t.Errorf("the refused write made %d groups", n-before)
+	}
+	if err := c.write(t, rows(10), Default); err != nil {
+		t.Errorf("a write to 10 groups gave %v", err)
+	}
+}
+
+// groups gives the shard groups of the default policy.
+func groups(c *cluster) []*meta.ShardGroup {
+	s := c.store.Snapshot()
+	d := s.Database("db")
+	return s.Groups(d.Policy(d.DefaultPolicy).UID, model.AllTime)
+}
+
+func TestAWriteOutOfTimeSendsNoMoreParts(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.WriteTimeout = 50 * time.Millisecond
+	free := make(chan struct{})
+	var sent atomic.Int64
+	p := &peer{write: func(context.Context, data.ShardRef, *model.Batch) error {
+		sent.Add(1)
+		<-free
+		return nil
+	}}
+	c := newCluster(t, cfg, p)
+	defer close(free)
+	const parts = 4 * partsAtOnce
+	values := make([]map[string]any, parts)
+	times := make([]time.Time, parts)
+	for i := range values {
+		values[i] = map[string]any{"v": 1.0}
+		times[i] = time.Now().AddDate(0, 0, -7*i)
+	}
+	if err := c.write(t, batch(values, times...), Default); !errors.Is(err, model.ErrUnavailable) {
+		t.Fatalf("write gave %v, want %v", err, model.ErrUnavailable)
+	}
+	if n := sent.Load(); n > partsAtOnce {
+		t.Errorf("%d parts were sent, want %d at most: nobody waits for the others", n, partsAtOnce)
 	}
 }
 
