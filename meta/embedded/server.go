@@ -19,6 +19,7 @@ type Server struct {
 	*Client // of this etcd, by function calls
 
 	etcd    *embed.Etcd
+	free    func() (uint64, error) // bytes of the disk that are not used
 	closing atomic.Bool
 	close   sync.Once
 }
@@ -49,7 +50,7 @@ func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Serv
 		return nil, err
 	}
 	walSize.Do(func() { wal.SegmentSizeBytes = walBytes })
-	s := &Server{}
+	s := &Server{free: freeIn(dir)}
 	etcd, err := embed.StartEtcd(s.config(dir, cfg, log))
 	if err != nil {
 		return nil, fmt.Errorf("start etcd in %s: %w", dir, err)

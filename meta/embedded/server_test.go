@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/metatest"
+	"github.com/varvedb/varve/model"
 )
 
 func start(t *testing.T, dir string) *Server {
@@ -39,6 +41,26 @@ func TestEtcd(t *testing.T) {
 		}
 		return s
 	})
+}
+
+func TestAFullDiskRefusesChangesAndTakesThemLater(t *testing.T) {
+	s := start(t, t.TempDir())
+	real := s.free
+	put := []meta.Op{meta.Put("/a", []byte("1"))}
+	s.free = func() (uint64, error) { return reservedBytes - 1, nil }
+	if _, _, err := s.Txn(t.Context(), nil, put); !errors.Is(err, model.ErrUnavailable) {
+		t.Errorf("a put on a full disk gave %v, want %v", err, model.ErrUnavailable)
+	}
+	if _, _, err := s.Txn(t.Context(), nil, []meta.Op{meta.Delete("/b")}); err != nil {
+		t.Errorf("a removal with some room gave %v", err)
+	}
+	if _, ok, err := s.Get(t.Context(), "/a"); ok || err != nil {
+		t.Errorf("Get = %v, %v; want nothing", ok, err)
+	}
+	s.free = real
+	if ok, _, err := s.Txn(t.Context(), nil, put); !ok || err != nil {
+		t.Errorf("with room again a put gave %v, %v", ok, err)
+	}
 }
 
 func TestServerOpensNoPortAndKeepsItsLogSmall(t *testing.T) {

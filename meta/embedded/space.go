@@ -1,0 +1,53 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+)
+
+// etcd ends the process when it cannot write its log or its database, so it is
+// not asked to write when the disk is as good as full. Shards stop taking rows
+// long before, so it takes another program to get there.
+const (
+	// reservedBytes is room for the next files of the log and for the database
+	// to grow by a step.
+	reservedBytes = 16 << 20
+	// reservedForRemoval is what must be free for changes that remove something:
+	// they may be what makes room.
+	reservedForRemoval = walBytes
+)
+
+// Txn implements meta.KV. It fails with model.ErrUnavailable when the disk is
+// full.
+func (s *Server) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) (bool, int64, error) {
+	if err := s.checkSpace(ops); err != nil {
+		return false, 0, err
+	}
+	return s.Client.Txn(ctx, when, ops)
+}
+
+func (s *Server) checkSpace(ops []meta.Op) error {
+	free, err := s.free()
+	if err != nil {
+		return fmt.Errorf("change metadata: %w: %w", model.ErrUnavailable, err)
+	}
+	need := uint64(reservedBytes)
+	for _, op := range ops {
+		if op.Delete {
+			need = reservedForRemoval
+		}
+	}
+	if free < need {
+		return fmt.Errorf("change metadata: disk is full: %d bytes free, %d reserved: %w", free, need, model.ErrUnavailable)
+	}
+	return nil
+}
+
+// freeIn gives a function that says how much room there is in a directory.
+func freeIn(dir string) func() (uint64, error) {
+	return func() (uint64, error) { return vfs.OS.Free(dir) }
+}
