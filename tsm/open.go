@@ -138,8 +138,10 @@ func (s *Shard) load(edits []*edit) error {
 	s.mu.publishedSeries = s.index.Len()
 	for _, t := range s.mu.deletes {
 		t.series = s.index.Match(t.where)
+		s.mu.newest = max(s.mu.newest, t.version.HLC)
 	}
 	for _, meta := range files {
+		s.mu.newest = max(s.mu.newest, meta.high.HLC)
 		f, err := openFile(s.fs, s.dir, meta)
 		if err != nil {
 			return err

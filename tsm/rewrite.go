@@ -98,7 +98,7 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 	case !w.versioned:
 		s.mu.frontier = max(s.mu.frontier, w.frontier)
 	case !deleting:
-		below := model.NewHLC(s.now().Add(-settleAfter))
+		below := s.floorLocked(settleAfter)
 		s.mu.frontier = max(s.mu.frontier, below)
 		w.settled = newSettlement(below, w.high, others)
 	}
@@ -107,7 +107,14 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 
 // frontierLocked gives the version below which this shard's only owner takes
 // nothing from now on, if it says so: its own floor.
-func (s *Shard) frontierLocked() model.HLC { return model.NewHLC(s.now().Add(-fence)) }
+func (s *Shard) frontierLocked() model.HLC { return s.floorLocked(fence) }
+
+// floorLocked gives the version of some time ago, but none above the next one
+// after those seen: all that a higher one would do is to refuse batches, for
+// an hour when the clock was an hour ahead and has been set right.
+func (s *Shard) floorLocked(ago time.Duration) model.HLC {
+	return min(model.NewHLC(s.now().Add(-ago)), s.mu.newest+1)
+}
 
 // run writes the file and opens it. It gives nil when there are no rows left.
 // The file is durable; it is no part of the shard yet.

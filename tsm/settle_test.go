@@ -51,3 +51,18 @@ func TestFilesForgetVersionsThatNothingCompetesWith(t *testing.T) {
 	must(t, s.Compact(ctx))
 	h.check(t, s)
 }
+
+// A clock that was ahead for a while must not keep the shard from taking what
+// is stamped after it was set right.
+func TestClockThatWasAheadRefusesNothingLater(t *testing.T) {
+	s, h := newShard(t, vfs.NewMem(), nil)
+	ctx := context.Background()
+	h.write(t, s, h.points("m", 1, 2))
+	right := h.now
+	h.now = h.now.Add(time.Hour)
+	must(t, s.Flush(ctx))
+	h.now = right.Add(time.Second)
+	h.write(t, s, h.points("m", 2, 3))
+	h.check(t, s)
+	must(t, s.Close())
+}

@@ -53,6 +53,7 @@ type Shard struct {
 		// frontier is the version below which nothing is taken any more, because
 		// files were written, or deletes forgotten, on that understanding.
 		frontier model.HLC
+		newest   model.HLC // of the versions in files, memtables and deletes
 
 		deletes []*tombstone // published
 		active  *memtable

@@ -213,6 +213,7 @@ func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
 		p.marks = s.mu.active.insert(b, ids, now, nil)
 	}
 	s.mu.held.Add(b.ID)
+	s.mu.newest = max(s.mu.newest, b.Version.HLC)
 	s.mu.pending = append(s.mu.pending, p)
 	s.mu.lastWrite = now
 	return p
