@@ -14,6 +14,14 @@ import (
 // maxCompactFiles bounds the files that one compaction reads at a time.
 const maxCompactFiles = 32
 
+// A shard that was rewritten whole and has got more rows since is rewritten
+// again only when these make up a tenth of it or are in too many files: a trickle
+// of late points must not move all of it each time.
+const (
+	maxColdFiles   = 8
+	coldGrowthPart = 10
+)
+
 // coldAfter is how long a shard whose time is over must have been idle before
 // it is rewritten whole.
 const coldAfter = 10 * time.Second
@@ -70,6 +78,22 @@ func (s *Shard) worthRewritingLocked(f *file) bool {
 		slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
 }
 
+// worthMergingLocked reports whether all files that can be read, of a shard whose
+// time is over, should become one.
+func (s *Shard) worthMergingLocked(files []*file) bool {
+	if len(files) < 2 {
+		return len(files) == 1 && s.worthRewritingLocked(files[0])
+	}
+	var total, largest int64
+	deleted := false
+	for _, f := range files {
+		total += f.meta.size
+		largest = max(largest, f.meta.size)
+		deleted = deleted || slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
+	}
+	return deleted || len(files) > maxColdFiles || (total-largest)*coldGrowthPart >= total
+}
+
 // usableLocked gives the files that may be read.
 func (s *Shard) usableLocked() []*file {
 	return slices.DeleteFunc(slices.Clone(s.mu.files), func(f *file) bool { return f.err() != nil })
@@ -108,6 +132,9 @@ func (s *Shard) compact(ctx context.Context, files []*file) error {
 	}
 	w := s.planLocked(files, nil)
 	s.mu.Unlock()
+	if err := s.checkRoom(files); err != nil {
+		return fmt.Errorf("compact shard: %w", errors.Join(err, w.view.Close()))
+	}
 	start := time.Now()
 	f, err := w.run(ctx, s)
 	if err = errors.Join(err, w.view.Close()); err != nil {
@@ -124,6 +151,26 @@ func (s *Shard) compact(ctx context.Context, files []*file) error {
 	s.metrics.CompactionBytes.Add(float64(size))
 	s.metrics.RewriteSeconds.WithLabelValues("compaction").Observe(time.Since(start).Seconds())
 	s.log.Info("compacted files", "dir", s.dir, "files", len(files), "rows", w.rows, "bytes", size, "took", time.Since(start))
+	return nil
+}
+
+// checkRoom refuses to write files anew when that could take of the disk what is
+// kept back for deletes: for a while both are there.
+func (s *Shard) checkRoom(files []*file) error {
+	if s.cfg.ReservedBytes == 0 {
+		return nil
+	}
+	need := s.cfg.ReservedBytes
+	for _, f := range files {
+		need += uint64(f.meta.size)
+	}
+	free, err := s.fs.Free(s.dir)
+	if err == nil && free < need {
+		err = fmt.Errorf("disk has %d bytes free, %d are needed", free, need)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", model.ErrUnavailable, err)
+	}
 	return nil
 }
 
@@ -153,8 +200,7 @@ func (s *Shard) due() due {
 		}
 	}
 	if over && !hot {
-		files := s.usableLocked()
-		d.cold = len(files) > 1 || len(files) == 1 && s.worthRewritingLocked(files[0])
+		d.cold = s.worthMergingLocked(s.usableLocked())
 	}
 	if now.Before(s.mu.retryAt[flushWork]) {
 		d.flush = false
@@ -179,13 +225,14 @@ func (s *Shard) maintain(ctx context.Context, kind work) error {
 }
 
 // retryAfter is how long the Worker waits after a failure before it does the
-// same kind of work on a shard again.
-const retryAfter = 5 * time.Second
+// same kind of work on a shard again: writes may wait for a flush, nobody waits
+// for a compaction, which may have read and written a lot before it failed.
+var retryAfter = [...]time.Duration{flushWork: 5 * time.Second, compactWork: time.Minute}
 
 func (s *Shard) putOff(kind work) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mu.retryAt[kind] = s.now().Add(retryAfter)
+	s.mu.retryAt[kind] = s.now().Add(retryAfter[kind])
 }
 
 // isPassing reports whether err says that the shard is going away, not that
