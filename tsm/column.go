@@ -1,6 +1,10 @@
 package tsm
 
-import "github.com/varvedb/varve/model"
+import (
+	"slices"
+
+	"github.com/varvedb/varve/model"
+)
 
 // appendRange adds rows lo to before hi of src, which has dst's type, to dst.
 // It copies whole runs: the write path appends a batch's column by it.
@@ -73,12 +77,16 @@ func appendRows(dst, src *model.Column, rows []uint32) {
 		}
 		return
 	}
+	n := len(dst.Bits)
+	dst.Bits = slices.Grow(dst.Bits, len(rows))[:n+len(rows)]
+	out := dst.Bits[n:]
 	for i, r := range rows {
 		if int(r) >= length {
+			dst.Bits = dst.Bits[:n+i]
 			appendRowsSlow(dst, src, rows[i:])
 			return
 		}
-		dst.Bits = append(dst.Bits, src.Bits[r])
+		out[i] = src.Bits[r]
 	}
 }
 
