@@ -3,6 +3,8 @@ package tsm
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +67,34 @@ func TestCompactionLeavesTheReserveAlone(t *testing.T) {
 	mem.SetCapacity(1 << 20)
 	must(t, s.Compact(ctx))
 	h.check(t, s)
+}
+
+func TestCloseDoesNotWaitForACompaction(t *testing.T) {
+	var s *Shard
+	closed, begun := make(chan error, 1), false
+	fs := vfs.NewFailing(vfs.NewMem(), func(op vfs.Op) error {
+		if begun && op.Kind == vfs.OpCreate && strings.HasSuffix(op.Name, segmentSuffix+tmpSuffix) {
+			begun = false
+			go func() { closed <- s.Close() }()
+			for deadline := time.Now().Add(10 * time.Second); !s.closing.Load() && time.Now().Before(deadline); {
+				runtime.Gosched()
+			}
+		}
+		return nil
+	})
+	s, h := newShard(t, fs, nil)
+	ctx := context.Background()
+	for i := range int64(2) {
+		h.write(t, s, h.points("m", upTo(100+i)...))
+		must(t, s.Flush(ctx))
+	}
+	begun = true
+	if err := s.Compact(ctx); !errors.Is(err, model.ErrClosed) {
+		t.Errorf("Compact of a shard that is being closed: %v, want ErrClosed", err)
+	}
+	must(t, <-closed)
+	s, err := Open(fs, "shards/1", h.config())
+	must(t, err)
+	h.check(t, s)
+	must(t, s.Close())
 }

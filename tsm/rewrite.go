@@ -192,6 +192,9 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if w.view.s.closing.Load() {
+			return errClosed
+		}
 		g, err := c.Next()
 		if err == io.EOF {
 			break

@@ -40,8 +40,9 @@ type Shard struct {
 	buried     *roaring.Bitmap // what the manifest says; installing protects it
 	doubtful   []string        // files that only a record names that may not be in force; installing protects it
 
-	queued [2]atomic.Bool // by the Worker, per kind of work
-	disk   diskSpace
+	queued  [2]atomic.Bool // by the Worker, per kind of work
+	closing atomic.Bool    // files that are being written are given up
+	disk    diskSpace
 
 	mu struct {
 		sync.Mutex
@@ -114,8 +115,10 @@ func (s *Shard) reportDamage(f *file) {
 }
 
 // Close stops the shard: writes and new readers fail, readers that there are go
-// on. What is in no file yet stays in the log. It may be called twice.
+// on, a flush or compaction is given up. What is in no file yet stays in the
+// log. It may be called twice.
 func (s *Shard) Close() error {
+	s.closing.Store(true)
 	if s.cfg.Worker != nil {
 		s.cfg.Worker.remove(s)
 	}
