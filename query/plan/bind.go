@@ -68,6 +68,9 @@ const (
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return s.mentions(x) == 0 })
+	if err := s.checkColumns(schemas); err != nil {
+		return nil, err
+	}
 	stmt, err := s.stmt.RewriteFields(typeMapper{schemas})
 	if err != nil {
 		return nil, invalid(err)
