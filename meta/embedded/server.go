@@ -50,6 +50,9 @@ func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Serv
 		return nil, err
 	}
 	walSize.Do(func() { wal.SegmentSizeBytes = walBytes })
+	if err := checkSpaceToStart(dir); err != nil {
+		return nil, err
+	}
 	s := &Server{free: freeIn(dir)}
 	etcd, err := embed.StartEtcd(s.config(dir, cfg, log))
 	if err != nil {

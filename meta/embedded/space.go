@@ -47,6 +47,21 @@ func (s *Server) checkSpace(ops []meta.Op) error {
 	return nil
 }
 
+// checkSpaceToStart says in an error what etcd would end the process for.
+func checkSpaceToStart(dir string) error {
+	if err := vfs.MkdirAll(vfs.OS, dir); err != nil {
+		return fmt.Errorf("start etcd: %w", err)
+	}
+	free, err := vfs.OS.Free(dir)
+	if err != nil {
+		return fmt.Errorf("start etcd: %w", err)
+	}
+	if free < reservedForRemoval {
+		return fmt.Errorf("start etcd in %s: the disk is full: %d bytes free, %d needed", dir, free, reservedForRemoval)
+	}
+	return nil
+}
+
 // freeIn gives a function that says how much room there is in a directory.
 func freeIn(dir string) func() (uint64, error) {
 	return func() (uint64, error) { return vfs.OS.Free(dir) }
