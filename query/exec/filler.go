@@ -99,6 +99,11 @@ func (f *filler) nextPoint() (start int64, ok bool) {
 }
 
 func (f *filler) write(w *seriesWriter) error {
+	if f.open {
+		if err := f.b.CheckBuckets(f.next, f.end); err != nil {
+			return err
+		}
+	}
 	for !w.full {
 		slots := f.newSlots()
 		var times []int64

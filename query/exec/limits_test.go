@@ -55,6 +55,9 @@ func TestLimitsGiveErrors(t *testing.T) {
 		{"SELECT f FROM m", "max-select-point limit exceeed: (60/55)", plan.Options{MaxPoints: 55}},
 		{"SELECT f FROM m", "max-select-memory limit exceeded: (1120/1000)", plan.Options{MaxBytes: 1000}},
 		{"SELECT mean(f) FROM m WHERE time >= 0 AND time < 100 GROUP BY time(1ns)", "max-select-buckets limit exceeded: (99/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT mean(f) FROM m WHERE time < 200 GROUP BY time(1ns)", "max-select-buckets limit exceeded: (200/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT mean(f) FROM m WHERE time < 200 GROUP BY time(1ns) ORDER BY time DESC", "max-select-buckets limit exceeded: (200/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT mean(f) FROM m GROUP BY time(1ns)", "max-select-buckets limit exceeded: (", plan.Options{MaxBuckets: 50}},
 		{"SELECT mean(f) FROM m WHERE time >= 0 AND time < 1000 GROUP BY time(1ns)", "max-select-memory limit exceeded: (1024/1000)", plan.Options{MaxBytes: 1000}},
 	} {
 		c.opt.Now = now
@@ -62,6 +65,13 @@ func TestLimitsGiveErrors(t *testing.T) {
 		if err == nil || !errors.Is(err, model.ErrTooLarge) || !strings.HasPrefix(err.Error(), c.want[:strings.Index(c.want, "(")]) {
 			t.Errorf("%s: %v, want %s", c.q, err, c.want)
 		}
+	}
+}
+
+func TestWindowsBehindALimitDoNotCount(t *testing.T) {
+	q := "SELECT mean(f) FROM m WHERE time < 200 GROUP BY time(1ns) LIMIT 3"
+	if _, err := tryRun(t, t.Context(), q, plan.Options{MaxBuckets: 50, Now: now}, many()); err != nil {
+		t.Errorf("%s: %v", q, err)
 	}
 }
 

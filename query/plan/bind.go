@@ -40,6 +40,7 @@ type Bound struct {
 	GroupLimit    int // 0 is none
 	GroupOffset   int
 	MaxBytes      int
+	MaxBuckets    int // of a group, where the range has no beginning; 0 is none
 }
 
 // BoundAggregate is an aggregate with the type of its argument.
@@ -106,7 +107,7 @@ func (b *binder) bind(schemas []Schema) (*Bound, error) {
 	b.out = &Bound{
 		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: b.template.Descending,
 		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
-		MaxBytes: b.sel.opt.MaxBytes,
+		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets,
 	}
 	b.fill()
 	b.groupBy()

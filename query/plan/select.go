@@ -13,8 +13,9 @@ import (
 // Options is what Compile needs beside the statement.
 type Options struct {
 	Now time.Time // what now() means; the zero Time is the current time
-	// MaxBuckets bounds the number of windows of a GROUP BY time with both
-	// ends given, 0 for none (InfluxDB's max-select-buckets).
+	// MaxBuckets bounds the number of windows of a GROUP BY time, 0 for none
+	// (InfluxDB's max-select-buckets). Without a lower end they are counted from
+	// the first point on.
 	MaxBuckets int
 	// MaxSeries and MaxPoints bound what a query may read at a shard, 0 for
 	// none (InfluxDB's max-select-series and max-select-point).
@@ -251,8 +252,25 @@ func (s *Select) checkBuckets() error {
 	first, _ := s.window.Bounds(s.Range.Min)
 	last, _ := s.window.Bounds(s.Range.Max - 1)
 	n := (uint64(last-first) + uint64(s.window.Every)) / uint64(s.window.Every)
-	if n > uint64(s.opt.MaxBuckets) {
-		return &model.Error{Kind: model.ErrTooLarge, Text: errText("max-select-buckets limit exceeded: (%d/%d)", n, s.opt.MaxBuckets)}
+	return tooManyBuckets(n, s.opt.MaxBuckets)
+}
+
+func tooManyBuckets(n uint64, limit int) error {
+	if limit == 0 || n <= uint64(limit) {
+		return nil
 	}
-	return nil
+	return &model.Error{Kind: model.ErrTooLarge, Text: errText("max-select-buckets limit exceeded: (%d/%d)", n, limit)}
+}
+
+// CheckBuckets refuses more windows than allowed between two of them, for a
+// range whose beginning only the points tell. Those behind a LIMIT are not made.
+func (b *Bound) CheckBuckets(first, last int64) error {
+	if first > last {
+		first, last = last, first
+	}
+	n := uint64(last-first)/uint64(b.Window.Every) + 1
+	if b.Limit > 0 {
+		n = min(n, uint64(b.Limit)+uint64(b.Offset))
+	}
+	return tooManyBuckets(n, b.MaxBuckets)
 }
