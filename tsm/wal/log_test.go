@@ -324,6 +324,24 @@ func TestLongFilesAreFollowedByNewOnes(t *testing.T) {
 	wantSeqs(t, r, 1, 2, 3, 4, 5, 6)
 }
 
+func TestTrimGivesRoomBackOnAFullDisk(t *testing.T) {
+	m := vfs.NewMem()
+	cfg := testConfig()
+	cfg.FileBytes = 200
+	l, _ := open(t, m, cfg)
+	add(t, l, 1, 2, 3, 4, 5, 6)
+	id, err := l.Rotate()
+	must(t, err)
+	m.SetCapacity(m.Used())
+	must(t, l.Trim(id))
+	if l.Size() > 100 {
+		t.Errorf("Size = %d after all was trimmed on a full disk", l.Size())
+	}
+	c := m.CrashClone(nil)
+	_, r := open(t, c, cfg)
+	wantSeqs(t, r)
+}
+
 func TestFullDiskRefusesABatchAndTakesTheNext(t *testing.T) {
 	m := vfs.NewMem()
 	l, _ := open(t, m, testConfig())

@@ -56,7 +56,13 @@ func (l *Log) Trim(through FileID) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	for i, id := range ids {
+		if i == len(ids)-1 {
+			// Not before, so that on a full disk the others make room for it.
+			if err := l.keepID(id); err != nil {
+				return err
+			}
+		}
 		if err := l.fs.Remove(l.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("trim log: %w", err)
 		}
@@ -71,8 +77,7 @@ func (l *Log) Trim(through FileID) error {
 	return nil
 }
 
-// trimmable gives the closed files up to through in order. When nothing else is
-// left, it makes the file of the tail, whose name keeps the id.
+// trimmable gives the closed files up to through in order.
 func (l *Log) trimmable(through FileID) ([]FileID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,24 +85,32 @@ func (l *Log) trimmable(through FileID) ([]FileID, error) {
 		return nil, l.mu.err
 	}
 	ids := slices.Sorted(maps.Keys(l.mu.closed))
-	all := len(ids)
 	n, found := slices.BinarySearch(ids, through)
 	if found {
 		n++
 	}
-	ids = ids[:n]
-	if t := &l.mu.tail; n > 0 && n == all && !t.made {
-		if err := l.usableLocked(); err != nil {
-			return nil, err
-		}
-		if err := l.createTailLocked(); err != nil {
-			return nil, err
-		}
-		err := t.file.Close()
-		t.file = nil // a shard at rest holds no descriptor
-		if err != nil {
-			return nil, l.failLocked(fmt.Errorf("close log file: %w", err))
-		}
+	return ids[:n], nil
+}
+
+// keepID makes the file of the tail, whose name keeps the newest id, when last,
+// which is to be removed, is the only file there is.
+func (l *Log) keepID(last FileID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := &l.mu.tail
+	if t.made || t.id != last+1 {
+		return nil
 	}
-	return ids, nil
+	if err := l.usableLocked(); err != nil {
+		return err
+	}
+	if err := l.createTailLocked(); err != nil {
+		return err
+	}
+	err := t.file.Close()
+	t.file = nil // a shard at rest holds no descriptor
+	if err != nil {
+		return l.failLocked(fmt.Errorf("close log file: %w", err))
+	}
+	return nil
 }
