@@ -143,6 +143,20 @@ func TestWriteAsksForKeysOfUnknownSeries(t *testing.T) {
 	must(t, s.Write(context.Background(), b))
 }
 
+func TestBatchThatADeleteHidesBringsNoSeriesIntoListings(t *testing.T) {
+	s, h := newShard(t, vfs.NewMem(), nil)
+	h.write(t, s, h.points("m,a=b", 1))
+	late := []*model.Batch{h.points("m,a=b", 2), h.points("m,a=new", 3)}
+	h.write(t, s, h.stamp(&model.Batch{Delete: &model.Delete{Range: model.AllTime}}))
+	for _, b := range late {
+		h.write(t, s, b)
+		h.check(t, s)
+		h.checkListing(t, s)
+	}
+	h.write(t, s, h.points("m,a=b", 4))
+	h.checkListing(t, s)
+}
+
 func TestUnstampedBatchIsRefused(t *testing.T) {
 	s, h := newShard(t, vfs.NewMem(), nil)
 	b := h.points("m", 1)

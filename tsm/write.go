@@ -59,8 +59,28 @@ func (s *Shard) Write(ctx context.Context, b *model.Batch) error {
 		return s.buryEmpty(deleted)
 	default:
 		s.metrics.Rows.Add(float64(b.Rows()))
+		if covered := s.covered(p.ids, b.Version); !covered.IsEmpty() {
+			return s.buryEmpty(covered)
+		}
 	}
 	return nil
+}
+
+// covered gives those of the series of which a published delete hides what a
+// batch of this version has brought, or some of it.
+func (s *Shard) covered(ids []uint32, v model.Version) *roaring.Bitmap {
+	all := roaring.New()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.mu.deletes {
+		if v.Less(t.version) {
+			all.Or(t.series)
+		}
+	}
+	if all.IsEmpty() {
+		return all
+	}
+	return roaring.And(all, roaring.BitmapOf(ids...))
 }
 
 // admit waits until there is room in memory and on disk for rows.
