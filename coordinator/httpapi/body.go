@@ -107,12 +107,12 @@ func (b *body) unpack(z *gzip.Reader, wire *wireReader, limit int64) error {
 
 // fill reads all of r, at most limit bytes, and stops when bomb says so.
 func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) error {
-	if err := b.grow(max(size+1, 4<<10)); err != nil { // one more, to see the end
+	if err := b.grow(max(size+1, 4<<10), limit); err != nil { // one more, to see the end
 		return err
 	}
 	for {
 		if len(b.data) == cap(b.data) {
-			if err := b.grow(2 * int64(cap(b.data))); err != nil {
+			if err := b.grow(2*int64(cap(b.data)), limit); err != nil {
 				return err
 			}
 		}
@@ -129,13 +129,15 @@ func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) 
 	}
 }
 
-// grow takes the bytes from the budget before it makes room for them.
-func (b *body) grow(to int64) error {
-	if err := b.budget.take(to - b.taken); err != nil {
+// grow takes the bytes from the budget before it makes room for them: never
+// more than the limit, or a body within it could be too much for an idle server.
+func (b *body) grow(to, limit int64) error {
+	taken := min(to, limit)
+	if err := b.budget.take(taken - b.taken); err != nil {
 		return err
 	}
-	b.taken = to
-	data := make([]byte, len(b.data), to)
+	b.taken = taken
+	data := make([]byte, len(b.data), min(to, limit+1)) // one more shows what is too long
 	copy(data, b.data)
 	b.data = data
 	return nil

@@ -374,6 +374,18 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 }
 
+// A body that fits alone must get through alone: it would come again for ever.
+func TestBodyNeedsNoMoreRoomThanItsLimit(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.MaxBodyBytes, c.MaxUnpackedBytes, c.MaxInflightBytes = 100_000, 100_000, 100_000 })
+	lines := strings.Repeat("m v=1 1\n", 100_000/8)
+	if w := b.do("POST", "/write?db=db", lines); w.Code != 204 {
+		t.Errorf("with its length: got %d %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/write?db=db", gzipped(t, []byte(lines)), "Content-Encoding", "gzip"); w.Code != 204 {
+		t.Errorf("compressed: got %d %s", w.Code, w.Body)
+	}
+}
+
 func TestPanicsAreAnsweredAndLogged(t *testing.T) {
 	b := newBench(t, nil)
 	b.writer.hook = func(context.Context) { panic("boom") }
