@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -23,19 +24,16 @@ const (
 
 var errTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText(http.StatusRequestEntityTooLarge)}
 
-// body is a request's body in memory. Its bytes are taken from the budget
-// until release.
+// body is a request's body in memory, and then the batch that it became. Its
+// bytes are taken from the budget until release.
 type body struct {
 	data   []byte
-	taken  int64
+	taken  atomic.Int64
 	budget *budget
 }
 
-func (b *body) release() {
-	b.budget.give(b.taken)
-	b.taken = 0
-	b.data = nil
-}
+// release may be called twice, and by whoever is the last to use the batch.
+func (b *body) release() { b.budget.give(b.taken.Swap(0)) }
 
 // readBody reads a body, unpacked. Errors have kinds: a body that is too large
 // or no gzip is the client's fault, a full budget is not. The connection of a
@@ -133,10 +131,10 @@ func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) 
 // more than the limit, or a body within it could be too much for an idle server.
 func (b *body) grow(to, limit int64) error {
 	taken := min(to, limit)
-	if err := b.budget.take(taken - b.taken); err != nil {
+	if err := b.budget.take(taken - b.taken.Load()); err != nil {
 		return err
 	}
-	b.taken = taken
+	b.taken.Store(taken)
 	data := make([]byte, len(b.data), min(to, limit+1)) // one more shows what is too long
 	copy(data, b.data)
 	b.data = data

@@ -31,6 +31,7 @@ type fakeWriter struct {
 	rows int
 	err  error
 	hook func(ctx context.Context)
+	keep bool // the batch is not released yet when Write returns
 }
 
 func (w *fakeWriter) Write(ctx context.Context, r coordinator.WriteRequest) error {
@@ -39,7 +40,9 @@ func (w *fakeWriter) Write(ctx context.Context, r coordinator.WriteRequest) erro
 	if w.hook != nil {
 		w.hook(ctx)
 	}
-	r.Release()
+	if !w.keep {
+		r.Release()
+	}
 	return w.err
 }
 
@@ -371,6 +374,26 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 	if w := b.do("POST", "/write?db=db", strings.Repeat("m v=1 1\n", 500)); w.Code != 204 {
 		t.Errorf("write after the first one: got %d, want 204", w.Code)
+	}
+}
+
+// An owner whose disk hangs keeps what it was sent, and clients send again.
+func TestBatchIsInFlightUntilItsOwnersLetGoOfIt(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.MaxBodyBytes, c.MaxUnpackedBytes, c.MaxInflightBytes = 5000, 5000, 6000 })
+	b.writer.keep, b.writer.err = true, &model.Error{Kind: model.ErrUnavailable, Text: "timeout"}
+	lines := strings.Repeat("m v=1 1\n", 500)
+	b.do("POST", "/write?db=db", lines)
+	b.do("POST", "/write?db=db", lines)
+	if n := len(b.writer.got); n != 1 {
+		t.Errorf("%d batches are held at a time, want 1", n)
+	}
+	b.writer.got[0].Release()
+	if used := b.budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still counted as in flight", used)
+	}
+	b.writer.keep, b.writer.err = false, nil
+	if w := b.do("POST", "/write?db=db", lines); w.Code != 204 {
+		t.Errorf("write after the owner has let go: got %d, want 204", w.Code)
 	}
 }
 

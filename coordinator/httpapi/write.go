@@ -57,15 +57,25 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	if err != nil {
 		return s.fail(c, err)
 	}
-	defer b.release()
+	held := false // by the writer, whose owners may be at work after the answer
+	defer func() {
+		if !held {
+			b.release()
+		}
+	}()
 	s.metrics.received.Add(float64(len(b.data)))
 
 	parsed, err := s.parts.Parser.Parse(b.data, lineprotocol.Options{Precision: precision, Now: time.Now()})
 	if err != nil {
 		return s.fail(c, err)
 	}
+	b.data = nil
 	s.metrics.lines.Add(float64(parsed.Lines))
-	err = s.store(ctx, db, policy, c.QueryParam("consistency"), parsed)
+	err = s.store(ctx, db, policy, c.QueryParam("consistency"), parsed, func() {
+		parsed.Release()
+		b.release()
+	})
+	held = true
 	if err != nil {
 		return s.fail(c, err)
 	}
@@ -74,21 +84,22 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 }
 
 // store writes what was parsed and gives the error that InfluxDB answers with.
-func (s *Server) store(ctx context.Context, db, policy, consistency string, parsed *lineprotocol.Result) error {
-	// The writer may hold the batch longer than this call, and releases it.
+// It calls release when nothing reads the batch any more, which may be after it
+// has returned.
+func (s *Server) store(ctx context.Context, db, policy, consistency string, parsed *lineprotocol.Result, release func()) error {
 	bad, drops := parsed.Err, parsed.Dropped
 	s.metrics.dropped.Add(float64(parsed.Malformed))
 	if bad != nil && parsed.Empty() {
-		parsed.Release()
+		release()
 		return bad
 	}
 	level, err := coordinator.ParseLevel(consistency)
 	if err != nil {
-		parsed.Release()
+		release()
 		return err
 	}
 	if len(parsed.Batch.Tables) == 0 {
-		parsed.Release()
+		release()
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.WriteTimeout)
 		defer cancel()
@@ -97,7 +108,7 @@ func (s *Server) store(ctx context.Context, db, policy, consistency string, pars
 			Policy:   policy,
 			Batch:    parsed.Batch,
 			Level:    level,
-			Release:  parsed.Release,
+			Release:  release,
 		})
 	}
 	var partial *coordinator.PartialWriteError
