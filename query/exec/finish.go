@@ -169,7 +169,7 @@ func (g *grouper) allowedGroups(heads []*head) ([][]string, error) {
 	slices.SortFunc(all, slices.Compare)
 	all = slices.CompactFunc(all, slices.Equal)
 	lo := min(g.b.GroupOffset, len(all))
-	hi := min(lo+g.b.GroupLimit, len(all))
+	hi := lo + min(g.b.GroupLimit, len(all)-lo)
 	return append([][]string{}, all[lo:hi]...), nil
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -125,10 +126,10 @@ func (b *binder) bind(schemas []Schema) (*Bound, error) {
 		}
 	}
 	if b.out.Raw() && b.out.Limit > 0 {
-		b.template.RowLimit = b.out.Limit + b.out.Offset
+		b.template.RowLimit = upTo(b.out.Offset, b.out.Limit)
 	}
 	if b.out.GroupLimit > 0 {
-		b.template.GroupLimit = b.out.GroupLimit + b.out.GroupOffset
+		b.template.GroupLimit = upTo(b.out.GroupOffset, b.out.GroupLimit)
 	}
 	if !some || b.sel.Range.Empty() || b.template.Where != nil && b.template.Where.Op == model.Nothing {
 		return b.out, nil
@@ -136,6 +137,10 @@ func (b *binder) bind(schemas []Schema) (*Bound, error) {
 	b.fragments(schemas)
 	return b.out, nil
 }
+
+// upTo gives how many are needed from the first on. A sum that is too large
+// would turn negative, which is no limit.
+func upTo(offset, limit int) int { return offset + min(limit, math.MaxInt-offset) }
 
 func (b *binder) fill() {
 	switch b.stmt.Fill {
