@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -65,6 +66,22 @@ func TestLimitsGiveErrors(t *testing.T) {
 		if err == nil || !errors.Is(err, model.ErrTooLarge) || !strings.HasPrefix(err.Error(), c.want[:strings.Index(c.want, "(")]) {
 			t.Errorf("%s: %v, want %s", c.q, err, c.want)
 		}
+	}
+}
+
+func TestSeriesOfFewRowsCountWithWhatTheyTake(t *testing.T) {
+	var rows []exectest.Row
+	for i := range 1000 {
+		rows = append(rows, exectest.Row{
+			Measurement: "m", Tags: model.Tags{{Key: "h", Value: strconv.Itoa(i)}}, Time: 1, Fields: map[string]any{"f": 1.0},
+		})
+	}
+	sh := shard{model.AllTime, exectest.New(exectest.Options{GranuleRows: 10}, rows...)}
+	if _, err := tryRun(t, t.Context(), "SELECT f FROM m", plan.Options{MaxBytes: 100_000, Now: now}, sh); !errors.Is(err, model.ErrTooLarge) {
+		t.Errorf("1000 series in 100 KB: %v, want %v", err, model.ErrTooLarge)
+	}
+	if _, err := tryRun(t, t.Context(), "SELECT f FROM m", plan.Options{MaxBytes: 2_000_000, Now: now}, sh); err != nil {
+		t.Errorf("1000 series in 2 MB: %v", err)
 	}
 }
 

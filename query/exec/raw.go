@@ -38,19 +38,30 @@ func (m *rowMerge) group(g *group) (err error) {
 	}()
 	m.bytes = 0
 	h := rowHeap{descending: m.f.Descending, columns: m.f.Columns}
+	var kept []uint32
+	var filters []*plan.Expr
 	for _, id := range g.series {
-		filter, none := m.filter(id)
-		if none {
-			continue
+		if filter, none := m.filter(id); !none {
+			kept, filters = append(kept, id), append(filters, filter)
 		}
-		s := &seriesRows{filter: filter, cursor: m.src.Scan(ScanOptions{
-			Series: []uint32{id}, Fields: m.fields, Range: m.f.Range, Descending: m.f.Descending,
-		})}
-		all = append(all, s)
-		switch ok, err := m.advance(s); {
-		case err != nil:
+	}
+	small := smallSeries{rowMerge: m, series: kept}
+	defer func() { err = errors.Join(err, small.close()) }()
+	for i := range kept {
+		s := &seriesRows{filter: filters[i]}
+		ok, err := small.take(i, s)
+		if err != nil {
 			return err
-		case ok:
+		}
+		if !ok {
+			m.bytes += cursorBytes
+			s.cursor = m.scan(kept[i : i+1])
+			all = append(all, s)
+			if ok, err = m.advance(s); err != nil {
+				return err
+			}
+		}
+		if ok && s.left() > 0 {
 			h.rows = append(h.rows, s)
 		}
 	}
@@ -170,6 +181,9 @@ func (m *rowMerge) advance(s *seriesRows) (bool, error) {
 	for s.left() == 0 {
 		m.bytes -= s.bytes
 		s.bytes = 0
+		if s.cursor == nil {
+			return false, nil
+		}
 		g, err := s.cursor.Next()
 		if errors.Is(err, io.EOF) {
 			return false, nil
@@ -218,7 +232,7 @@ func (m *rowMerge) leaveEmptyRows(b *batch) {
 
 // seriesRows is the rows of one series, on their way.
 type seriesRows struct {
-	cursor     Cursor
+	cursor     Cursor // nil when all rows are in b
 	filter     *plan.Expr
 	b          batch
 	next       int // how many rows of b went out
