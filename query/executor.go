@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
 )
 
 // errNotExecuted is the result of the statements after one that failed.
@@ -153,15 +154,22 @@ type statementRun struct {
 // must not end the process, and with it the queries and writes of others.
 func (r *statementRun) do(ctx context.Context, stmt influxql.Statement) (err error) {
 	defer func() {
-		p := recover()
-		if p == nil {
-			return
+		if p := recover(); p != nil {
+			err = r.panicked(stmt, p, debug.Stack())
 		}
-		r.executor.metrics.panics.Inc()
-		r.executor.log.Error("statement panicked", "panic", fmt.Sprint(p), "statement", fmt.Sprintf("%T", stmt), "stack", string(debug.Stack()))
-		err = errors.New("internal error: the statement failed, the server's log says more")
 	}()
-	return r.dispatch(ctx, stmt)
+	err = r.dispatch(ctx, stmt)
+	if p := (*exec.PanicError)(nil); errors.As(err, &p) {
+		return r.panicked(stmt, p.Value, p.Stack)
+	}
+	return err
+}
+
+// panicked counts and logs a panic, and gives what the client is told of it.
+func (r *statementRun) panicked(stmt influxql.Statement, value any, stack []byte) error {
+	r.executor.metrics.panics.Inc()
+	r.executor.log.Error("statement panicked", "panic", fmt.Sprint(value), "statement", fmt.Sprintf("%T", stmt), "stack", string(stack))
+	return errors.New("internal error: the statement failed, the server's log says more")
 }
 
 func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) error {

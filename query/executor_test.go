@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/query/plan"
@@ -83,13 +85,16 @@ func (p *PolicySpec) String() string {
 type fakeStorage struct {
 	deletes []string
 	list    func(*exec.ListRequest) []exec.Entry
+	streams []exec.Stream
 }
 
 func (*fakeStorage) Schema(context.Context, Shards, *model.Predicate) ([]plan.Schema, error) {
 	return []plan.Schema{{Database: "db", Policy: "autogen", Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, TagKeys: []string{"h"}}}, nil
 }
 
-func (*fakeStorage) Scan(context.Context, *plan.Fragment) ([]exec.Stream, error) { return nil, nil }
+func (s *fakeStorage) Scan(context.Context, *plan.Fragment) ([]exec.Stream, error) {
+	return s.streams, nil
+}
 
 func (s *fakeStorage) List(_ context.Context, _ []Shards, q *exec.ListRequest) (*exec.List, error) {
 	return &exec.List{Entries: s.list(q)}, nil
@@ -356,6 +361,24 @@ func TestAPanicIsAnErrorOfItsStatement(t *testing.T) {
 	}
 	if !strings.Contains(b.logged.String(), "boom") {
 		t.Errorf("the log does not say what happened: %s", b.logged)
+	}
+}
+
+func TestAPanicAtAShardIsLoggedAndCounted(t *testing.T) {
+	b := newBench(t, DefaultConfig())
+	b.storage.streams = []exec.Stream{exec.Pipe(model.AllTime, func(context.Context, func(*exec.Partial) error) error { panic("boom") })}
+	want := "#0 error: internal error: the statement failed, the server's log says more\n"
+	if got := b.run(t, Request{Text: "SELECT v FROM m", Database: "db"}); got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+	if log := b.logged.String(); !strings.Contains(log, "boom") || !strings.Contains(log, "TestAPanicAtAShard") {
+		t.Errorf("the log does not say what happened and where: %s", log)
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(b.metrics.panics)
+	families, err := reg.Gather()
+	if err != nil || len(families) != 1 || families[0].GetMetric()[0].GetCounter().GetValue() != 1 {
+		t.Errorf("counted %v, %v, want 1", families, err)
 	}
 }
 
