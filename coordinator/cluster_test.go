@@ -21,7 +21,8 @@ import (
 type peer struct {
 	write func(ctx context.Context, shard data.ShardRef, b *model.Batch) error // nil: success
 	scan  func(emit func(*exec.Partial) error) error
-	err   error // of List and Schema
+	list  func() // called by List when set
+	err   error  // of List and Schema
 
 	mu      sync.Mutex
 	batches map[uint64][]*model.Batch // by shard
@@ -47,6 +48,9 @@ func (p *peer) Scan(_ context.Context, _ data.ShardRef, _ *plan.Fragment, emit f
 }
 
 func (p *peer) List(context.Context, data.ShardRef, *exec.ListRequest) (*exec.List, error) {
+	if p.list != nil {
+		p.list()
+	}
 	return &exec.List{}, p.err
 }
 

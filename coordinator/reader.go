@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -199,12 +200,18 @@ func changed(err error) error {
 	return err
 }
 
-// each asks one owner of each of the shards, several at a time.
+// each asks one owner of each of the shards, several at a time. A panic in one
+// is an *exec.PanicError, like that of a stream.
 func (r *Reader) each(ctx context.Context, found []part, f func(ctx context.Context, i int, p data.Peer) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.cfg.ReadShards)
 	for i := range found {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer func() {
+				if v := recover(); v != nil {
+					err = &exec.PanicError{Value: v, Stack: debug.Stack()}
+				}
+			}()
 			return r.ask(ctx, found[i], func(p data.Peer) error { return f(ctx, i, p) })
 		})
 	}

@@ -147,3 +147,12 @@ func TestPolicyThatIsGoneIsTroubleThatPasses(t *testing.T) {
 		t.Errorf("Scan of a policy that is gone gave %v", err)
 	}
 }
+
+// A panic in a goroutine of its own would end the process.
+func TestAPanicAtAShardIsAnError(t *testing.T) {
+	c := written(t, &peer{list: func() { panic("boom") }})
+	var p *exec.PanicError
+	if _, err := c.reader.List(t.Context(), []query.Shards{allOf("")}, &exec.ListRequest{}); !errors.As(err, &p) || p.Value != "boom" {
+		t.Errorf("List gave %v, want the panic", err)
+	}
+}
