@@ -182,7 +182,7 @@ func (n *Node) Schema(ctx context.Context, ref ShardRef, where *model.Predicate)
 }
 
 // read runs f over a view of a shard; a shard that is not here has no data.
-func (n *Node) read(ref ShardRef, f func(exec.Source) error) error {
+func (n *Node) read(ref ShardRef, f func(exec.Source) error) (err error) {
 	if !n.shards.has(ref.Shard) {
 		return nil
 	}
@@ -198,11 +198,12 @@ func (n *Node) read(ref ShardRef, f func(exec.Source) error) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", ref, err)
 	}
-	err = f(source{Reader: r, agreed: n.agreed(ref)})
-	if cerr := r.Close(); err == nil {
-		err = cerr
-	}
-	return named(ref, err)
+	defer func() { // also after a panic, which does not end the process
+		if cerr := r.Close(); err == nil {
+			err = named(ref, cerr)
+		}
+	}()
+	return named(ref, f(source{Reader: r, agreed: n.agreed(ref)}))
 }
 
 // agreed gives what the schema registry knows of the fields of a shard.

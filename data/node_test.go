@@ -20,6 +20,7 @@ import (
 	"github.com/varvedb/varve/meta/metatest"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/plan"
 )
 
 // world is a node with its metadata and disk, and one database.
@@ -252,6 +253,44 @@ func TestDroppedShardStaysWhileItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.sweepUntilGone(t, ref)
+}
+
+func TestAPanicInAScanHoldsNoFile(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	now := time.Now()
+	ref := w.shard(t, now)
+	w.mustWrite(t, ref, "a", now)
+	h, shard, err := w.node.shards.use(ref.Shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.node.release(h)
+	if err := shard.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != "boom" {
+				t.Errorf("Scan ended with panic %v, want boom", p)
+			}
+		}()
+		_ = w.node.Scan(t.Context(), ref, &plan.Fragment{
+			Measurement: "m", Range: model.AllTime, Columns: []int{0},
+			Fields: []model.Field{{Name: "v", Type: model.Float}}, Inputs: []plan.Source{{Type: model.Float, Fields: []int{0}}},
+		}, func(*exec.Partial) error { panic("boom") })
+	}()
+	w.mustWrite(t, ref, "b", now)
+	if err := errors.Join(shard.Flush(t.Context()), shard.Compact(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.disk.List(path.Join("shards", shardName(ref.Shard)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return path.Ext(name) != ".seg" })
+	if len(names) != 1 {
+		t.Errorf("files %v are there after compaction, want one", names)
+	}
 }
 
 func TestShardsThatMetadataMayNotHaveSeenAreKept(t *testing.T) {
