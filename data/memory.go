@@ -1,15 +1,18 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
 )
 
-// relieveAgain is how long the reliever waits after a flush that failed.
+// relieveAgain is how long the reliever waits where flushes failed.
 const relieveAgain = time.Second
 
 // account notes what the memtables of a shard hold after a write.
@@ -46,38 +49,47 @@ func (n *Node) reliever(ctx context.Context) {
 	}
 }
 
-// relieve flushes the largest memtable, and reports whether there is more to do.
+// relieve flushes the largest memtable, and reports whether there is more to
+// do. Where it cannot be flushed, as on a shard whose log has failed, the next
+// ones are until enough is free: the others go on.
 func (n *Node) relieve(ctx context.Context) bool {
-	var total, most int64
-	var largest *handle
+	var total int64
 	open := n.shards.useOpen()
 	defer func() {
 		for h := range open {
 			n.release(h)
 		}
 	}()
+	held := make(map[*handle]int64, len(open))
 	for h, shard := range open {
-		held := shard.Info().MemoryBytes
-		h.memory.Store(held)
-		total += held
-		if held > most {
-			largest, most = h, held
-		}
+		held[h] = shard.Info().MemoryBytes
+		h.memory.Store(held[h])
+		total += held[h]
 	}
 	n.memory.Store(total)
-	if largest == nil || total <= n.cfg.MemtableBytes/2 {
+	if total <= n.cfg.MemtableBytes/2 {
 		return false
 	}
-	if err := open[largest].Flush(ctx); err != nil {
-		if ctx.Err() != nil {
+	largest := slices.SortedFunc(maps.Keys(held), func(a, b *handle) int { return cmp.Compare(held[b], held[a]) })
+	failed := false
+	for _, h := range largest {
+		err := open[h].Flush(ctx)
+		switch {
+		case ctx.Err() != nil:
 			return false
+		case err != nil:
+			failed = true
+			n.log.Warn("flush to free memory failed", "shard", h.id, "error", err)
+			continue
 		}
-		n.log.Warn("flush to free memory failed", "shard", largest.id, "error", err)
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(relieveAgain):
+		if total -= held[h]; !failed || total <= n.cfg.MemtableBytes/2 {
+			return true
 		}
 	}
-	return true
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(relieveAgain):
+		return true
+	}
 }

@@ -372,6 +372,51 @@ func TestFullMemtablesRefuseRowsUntilTheyAreFlushed(t *testing.T) {
 	w.mustWrite(t, ref, "b", now)
 }
 
+func TestShardThatCannotBeFlushedKeepsNoOtherFromIt(t *testing.T) {
+	w := newWorld(t, DefaultConfig())
+	if err := w.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	bad, good := w.shard(t, now), w.shard(t, now.Add(-365*24*time.Hour))
+	cfg := DefaultConfig()
+	cfg.MemtableBytes = 1 << 20
+	w.open(t, vfs.NewFailing(w.disk, func(op vfs.Op) error {
+		if op.Kind == vfs.OpCreate && path.Dir(op.Name) == path.Join("shards", shardName(bad.Shard)) && strings.Contains(op.Name, ".seg") {
+			return errors.New("broken disk")
+		}
+		return nil
+	}), cfg)
+	w.mustWrite(t, bad, "a", now)
+	w.mustWrite(t, good, "a", now.Add(-365*24*time.Hour))
+	h, shard, err := w.node.shards.use(bad.Shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.node.release(h)
+	large := &model.Batch{
+		ID:     model.BatchID{Origin: 2, Epoch: 1, Seq: 1},
+		Series: []model.Series{{Hash: model.HashSeriesKey([]byte("m"), w.store.Snapshot().HashSeed()), Key: []byte("m")}},
+		Tables: []model.Table{{
+			Measurement: "m", Series: []uint32{0}, Times: []int64{now.UnixNano()},
+			Columns: []model.Column{{Field: model.Field{Name: "s", Type: model.String}, Ends: []uint32{1 << 20}, Text: make([]byte, 1<<20)}},
+		}},
+	}
+	large.Version = model.Version{HLC: model.NewHLC(time.Now()), ID: large.ID}
+	if err := shard.Write(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	w.node.relieve(t.Context())
+	h, shard, err = w.node.shards.use(good.Shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.node.release(h)
+	if info := shard.Info(); info.Files != 1 {
+		t.Errorf("the other shard has %d files and %d bytes in memory, want it to be flushed", info.Files, info.MemoryBytes)
+	}
+}
+
 func TestHalfRemovedShardIsNotOpened(t *testing.T) {
 	disk := vfs.NewMem()
 	dead := path.Join("shards", shardName(7)+droppedSuffix)
