@@ -10,10 +10,15 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // version is set by the linker (see the Makefile).
 var version = "unknown"
+
+// sameSignal is how long after a signal others count as the same: timeout(1)
+// sends it to the process and to its group, a terminal and make both pass it on.
+const sameSignal = time.Second
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 
@@ -37,13 +42,18 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		log.Warn(w)
 	}
 
-	// From here on a signal ends the server in order; a second one at once.
+	// From here on a signal ends the server in order; a later one at once.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	stop := make(chan os.Signal, 1)
 	go func() {
 		stop <- <-signals
-		<-signals
+		first := time.Now()
+		for range signals {
+			if time.Since(first) > sameSignal {
+				break
+			}
+		}
 		fmt.Fprintln(stderr, "varved: second signal, ending at once; what was acknowledged is in the log")
 		os.Exit(1)
 	}()

@@ -76,9 +76,10 @@ func serve(cfg config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal
 		start := time.Now()
 		if cerr := s.close(); cerr != nil {
 			err = errors.Join(err, cerr)
-			return
 		}
-		log.Info("stopped", "took", time.Since(start))
+		if err == nil {
+			log.Info("stopped", "took", time.Since(start))
+		}
 	}()
 	if err := s.open(cfg); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/varvedb/varve/test/harness"
@@ -118,6 +119,16 @@ func TestDataIsThereAfterASignalAndAfterAKill(t *testing.T) {
 	p = start(t, dir)
 	if got := ask(t, p, "garden", "SELECT count(moisture) FROM soil"); !strings.Contains(got, "[0,3]") {
 		t.Errorf("after kill -9: %s, want 3 values", got)
+	}
+}
+
+func TestASignalThatComesTwiceIsOne(t *testing.T) {
+	p := start(t, t.TempDir())
+	if err := syscall.Kill(p.PID(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("after the second of two signals in a moment: %v", err)
 	}
 }
 
