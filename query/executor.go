@@ -126,12 +126,17 @@ func skip(id int, sink Sink) error {
 	return sink.End(Outcome{Err: errNotExecuted})
 }
 
-// quick reports whether q does not wait for other requests: an operator must be
-// able to see and end what runs when everything is busy.
+// quick reports whether q does not wait for other requests. An operator must be
+// able to see and end what runs when everything is busy, and what only asks for
+// databases and policies or makes them is done at once: clients do it before
+// they write, and clients that are slow to take their answers could delay it by
+// minutes.
 func (q *Query) quick() bool {
 	for _, s := range q.statements {
 		switch s.(type) {
-		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement:
+		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement,
+			*influxql.ShowDatabasesStatement, *influxql.ShowRetentionPoliciesStatement,
+			*influxql.CreateDatabaseStatement, *influxql.CreateRetentionPolicyStatement, *influxql.AlterRetentionPolicyStatement:
 		default:
 			return false
 		}
