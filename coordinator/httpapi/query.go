@@ -59,7 +59,10 @@ func (s *Server) query(c echo.Context) error {
 // queryText gives the text from parameter q, or from an uploaded file q; "" is
 // none. A form that cannot be read counts as one without q.
 func queryText(r *http.Request) (string, error) {
-	err := r.ParseMultipartForm(32 << 20)
+	err := r.ParseForm() // whose error ParseMultipartForm may hide
+	if err == nil {
+		err = r.ParseMultipartForm(32 << 20)
+	}
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			return "", err

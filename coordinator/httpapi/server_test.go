@@ -349,6 +349,11 @@ func TestBodiesAreBounded(t *testing.T) {
 	if w.Code != 413 {
 		t.Errorf("too long without a length: got %d, want 413", w.Code)
 	}
+
+	w = b.do("POST", "/query", "q="+strings.Repeat("x", 2*len(long)), "Content-Type", "application/x-www-form-urlencoded")
+	if w.Code != 413 {
+		t.Errorf("too long a form: got %d %s, want 413", w.Code, w.Body)
+	}
 }
 
 func TestGzipBombEndsByItsRatio(t *testing.T) {
