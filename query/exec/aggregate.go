@@ -253,16 +253,19 @@ func (a *aggregator) rows(series uint32, member int, list []int) error {
 }
 
 // checkBytes bounds the memory of the cells that are kept by series, and that
-// of collected values.
+// of collected values and of texts.
 func (a *aggregator) checkBytes(member int) error {
 	bytes := 0
 	for _, c := range a.perSeries {
 		if c != nil {
-			bytes = (member + 1) * a.slotBytes
+			bytes = (member+1)*a.slotBytes + c.textBytes
 		}
 	}
 	for _, c := range a.cells {
-		bytes += c.listBytes
+		bytes += c.listBytes + c.textBytes
+	}
+	if a.aux != nil {
+		bytes += a.aux.textBytes
 	}
 	return tooMuch(bytes, a.f.MaxBytes)
 }

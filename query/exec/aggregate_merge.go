@@ -94,7 +94,10 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 	}
 	bytes := m.windows.bytes() + len(m.windows.starts)*(len(m.cells)*cellBytes+len(g.b.Slots)*auxBytes)
 	for _, c := range m.cells {
-		bytes += c.listBytes
+		bytes += c.listBytes + c.textBytes
+	}
+	if m.aux != nil {
+		bytes += m.aux.textBytes
 	}
 	if err := tooMuch(bytes, g.b.MaxBytes); err != nil {
 		return err

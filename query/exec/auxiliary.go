@@ -10,6 +10,8 @@ type auxiliary struct {
 	bits   [][]uint64
 	text   [][]string
 	slots  int
+
+	textBytes int // of all slots' texts
 }
 
 // auxBytes is what a value takes, without its text.
@@ -27,7 +29,7 @@ func (x *auxiliary) reset() {
 	for i := range x.types {
 		x.has[i], x.bits[i], x.text[i] = x.has[i][:0], x.bits[i][:0], x.text[i][:0]
 	}
-	x.slots = 0
+	x.slots, x.textBytes = 0, 0
 }
 
 func (x *auxiliary) grow() {
@@ -50,11 +52,16 @@ func (x *auxiliary) set(slot int, b *batch, row int) {
 		switch {
 		case !x.has[i][slot]:
 		case x.types[i] == model.String:
-			x.text[i][slot] = string(v.Bytes(row * v.step()))
+			x.setText(i, slot, v.Bytes(row*v.step()))
 		default:
 			x.bits[i][slot] = v.Bits[row*v.step()]
 		}
 	}
+}
+
+func (x *auxiliary) setText(column, slot int, text []byte) {
+	x.textBytes += len(text) - len(x.text[column][slot])
+	x.text[column][slot] = string(text)
 }
 
 // merge takes row i of columns that columns made.
@@ -65,7 +72,7 @@ func (x *auxiliary) merge(slot int, columns []model.Column, i int) {
 		switch {
 		case !x.has[j][slot]:
 		case x.types[j] == model.String:
-			x.text[j][slot] = string(c.Bytes(i))
+			x.setText(j, slot, c.Bytes(i))
 		default:
 			x.bits[j][slot] = c.Bits[i]
 		}

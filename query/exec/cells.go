@@ -22,6 +22,7 @@ type cells struct {
 	list [][]byte // all values, packed
 
 	listBytes int // of all slots' lists
+	textBytes int // of all slots' texts
 }
 
 // cellBytes is what a slot takes at most, without its text.
@@ -31,7 +32,7 @@ func newCells(f function.ID, t model.FieldType) *cells { return &cells{f: f, t: 
 
 func (c *cells) reset() {
 	c.n, c.v, c.w, c.at, c.text = c.n[:0], c.v[:0], c.w[:0], c.at[:0], c.text[:0]
-	c.list, c.listBytes = c.list[:0], 0
+	c.list, c.listBytes, c.textBytes = c.list[:0], 0, 0
 }
 
 // grow adds a slot.
@@ -136,6 +137,7 @@ func (c *cells) selectRow(slot int, at int64, col *model.Column, i int) int {
 		if c.n[slot] > 0 && !c.betterText(slot, at, string(text)) {
 			return -1
 		}
+		c.textBytes += len(text) - len(c.text[slot])
 		c.text[slot] = string(text)
 	} else {
 		if c.n[slot] > 0 && !c.better(slot, at, col.Bits[i]) {

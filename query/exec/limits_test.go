@@ -85,6 +85,46 @@ func TestSeriesOfFewRowsCountWithWhatTheyTake(t *testing.T) {
 	}
 }
 
+// longTexts is a shard of one series with 40 texts of 1 MB.
+func longTexts() shard {
+	text := strings.Repeat("x", 1<<20)
+	var rows []exectest.Row
+	for i := range 40 {
+		rows = append(rows, exectest.Row{Measurement: "m", Time: int64(i), Fields: map[string]any{"s": text, "f": float64(i)}})
+	}
+	return shard{model.AllTime, exectest.New(exectest.Options{GranuleRows: 10}, rows...)}
+}
+
+func TestLongTextsCountAsMemory(t *testing.T) {
+	sh := longTexts()
+	for _, q := range []string{
+		"SELECT last(s) FROM m WHERE time >= 0 AND time < 40 GROUP BY time(1ns)",
+		"SELECT max(f), s FROM m WHERE time >= 0 AND time < 40 GROUP BY time(1ns)",
+	} {
+		if _, err := tryRun(t, t.Context(), q, plan.Options{MaxBytes: 20 << 20, Now: now}, sh); !errors.Is(err, model.ErrTooLarge) {
+			t.Errorf("%s: %v, want too much memory", q, err)
+		}
+	}
+}
+
+func TestPiecesOfLongTextsAreShort(t *testing.T) {
+	sh := longTexts()
+	for _, q := range []string{"SELECT s FROM m", "SELECT s FROM m ORDER BY time DESC"} {
+		bound := bind(t, q, plan.Options{}, sh)
+		rows := 0
+		err := exec.RunFragment(t.Context(), sh.src, bound.Fragments[0], func(p *exec.Partial) error {
+			rows += len(p.Times)
+			if n := len(p.Columns[0].Text); n > 16<<20 {
+				t.Errorf("%s: a partial has %d bytes of text", q, n)
+			}
+			return nil
+		})
+		if err != nil || rows != 40 {
+			t.Errorf("%s: %d rows, %v", q, rows, err)
+		}
+	}
+}
+
 func TestWindowsBehindALimitDoNotCount(t *testing.T) {
 	q := "SELECT mean(f) FROM m WHERE time < 200 GROUP BY time(1ns) LIMIT 3"
 	if _, err := tryRun(t, t.Context(), q, plan.Options{MaxBuckets: 50, Now: now}, many()); err != nil {

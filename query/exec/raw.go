@@ -8,12 +8,23 @@ import (
 	"github.com/varvedb/varve/query/plan"
 )
 
-// chunkRows is how many raw rows a partial has at most.
-const chunkRows = 4096
+// A partial of raw rows has at most chunkRows. A text may have a megabyte, so
+// it also ends once it has chunkText bytes of them, which is looked at after
+// every textRows rows.
+const (
+	chunkRows = 4096
+	chunkText = 4 << 20
+	textRows  = 8
+)
 
 // rows runs a fragment of raw rows: it merges the series of each group by time.
 func (r *runner) rows() error {
 	m := &rowMerge{runner: r}
+	for i, c := range r.f.Columns {
+		if r.f.Inputs[c].Type == model.String {
+			m.texts = append(m.texts, i)
+		}
+	}
 	for i := range r.groups {
 		if err := m.group(&r.groups[i]); err != nil {
 			return err
@@ -26,7 +37,8 @@ func (r *runner) rows() error {
 type rowMerge struct {
 	*runner
 	out   *Partial
-	bytes int // of the batches that are loaded
+	texts []int // the columns of out that hold texts
+	bytes int   // of the batches that are loaded
 }
 
 func (m *rowMerge) group(g *group) (err error) {
@@ -88,9 +100,12 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 				m.out = m.newPartial(g, h.left()+s.left(), n)
 			}
 			k := min(n, chunkRows-len(m.out.Times))
+			if len(m.texts) > 0 {
+				k = min(k, textRows)
+			}
 			m.append(s, k)
 			n, emitted = n-k, emitted+k
-			if len(m.out.Times) == chunkRows {
+			if len(m.out.Times) == chunkRows || m.outText() >= chunkText {
 				if err := m.flush(); err != nil {
 					return err
 				}
@@ -127,6 +142,15 @@ func (m *rowMerge) newPartial(g *group, loaded, n int) *Partial {
 		}
 	}
 	return p
+}
+
+// outText gives the bytes of text in the output.
+func (m *rowMerge) outText() int {
+	n := 0
+	for _, i := range m.texts {
+		n += len(m.out.Columns[i].Text)
+	}
+	return n
 }
 
 func (m *rowMerge) flush() error {
