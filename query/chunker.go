@@ -6,12 +6,17 @@ import (
 )
 
 // chunker cuts and joins the pieces of each series to a size. With size 0 it
-// hands them on as they come.
+// hands them on as they come. Pieces of very wide rows are shorter.
 type chunker struct {
-	size int
-	emit func(*exec.Rows) error
-	held exec.Rows // of the current series, fewer than size rows
+	size  int
+	emit  func(*exec.Rows) error
+	held  exec.Rows // of the current series, fewer than size rows
+	bytes int       // of held
 }
+
+// maxHeldBytes bounds a piece: clients choose the size. It is well below what an
+// encoder takes that collects a piece.
+const maxHeldBytes = 32 << 20
 
 // add takes the next piece.
 func (c *chunker) add(r *exec.Rows) error {
@@ -27,9 +32,12 @@ func (c *chunker) add(r *exec.Rows) error {
 			c.held.Times = append(c.held.Times, r.Times[i])
 		}
 		for k := range r.Values {
-			c.held.Values[k].AppendRow(&r.Values[k], i)
+			v := &c.held.Values[k]
+			c.bytes -= len(v.Text)
+			v.AppendRow(&r.Values[k], i)
+			c.bytes += len(v.Text) + 8
 		}
-		if c.held.Len() == c.size {
+		if c.held.Len() == c.size || c.bytes >= maxHeldBytes {
 			if err := c.give(i+1 < n || r.More); err != nil {
 				return err
 			}
@@ -57,6 +65,6 @@ func (c *chunker) hold(r *exec.Rows) {
 func (c *chunker) give(more bool) error {
 	c.held.More = more
 	err := c.emit(&c.held)
-	c.held = exec.Rows{}
+	c.held, c.bytes = exec.Rows{}, 0
 	return err
 }

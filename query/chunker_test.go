@@ -56,3 +56,27 @@ func TestChunkerGivesPiecesOfTheSizeAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// However large the pieces that a client asks for, only so much is held.
+func TestChunkerHoldsABoundedPiece(t *testing.T) {
+	text := make([]byte, 1<<20)
+	rows, most := 0, 0
+	c := chunker{size: 1 << 40, emit: func(r *exec.Rows) error {
+		rows += r.Len()
+		most = max(most, len(r.Values[0].Text))
+		if r.More != (rows < 100) {
+			t.Errorf("after %d rows of 100 there are more: %v", rows, r.More)
+		}
+		return nil
+	}}
+	for i := range 100 {
+		r := exec.Rows{Name: "m", Columns: []string{"time", "v"}, Times: []int64{int64(i)}, More: i < 99, Values: []model.Column{{Field: model.Field{Name: "v", Type: model.String}}}}
+		r.Values[0].AppendText(text)
+		if err := c.add(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows != 100 || most > maxHeldBytes+len(text) {
+		t.Errorf("got %d rows in pieces of up to %d bytes", rows, most)
+	}
+}
