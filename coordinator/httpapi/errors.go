@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
@@ -22,7 +23,7 @@ func (s *Server) fail(c echo.Context, err error) error {
 		text = "timeout"
 	}
 	if status >= http.StatusInternalServerError {
-		s.log.Warn("request failed", "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
+		s.failures.log(s.log, time.Now(), "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
 	return s.failWith(c, status, text)
 }

@@ -73,6 +73,8 @@ type Server struct {
 	echo    *echo.Echo
 	http    *http.Server
 
+	failures failureLog
+
 	unzips  sync.Pool // of *gzip.Reader
 	zips    sync.Pool // of *gzip.Writer
 	buffers sync.Pool // of *[]byte
