@@ -2,7 +2,9 @@ package tsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	iofs "io/fs"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -28,6 +30,7 @@ type crasher struct {
 func (c *crasher) before(op vfs.Op) error {
 	if op.Kind.Mutates() && !c.t.Failed() {
 		c.points++
+		checkVouched(c.t, c.fs, c.h, op, fmt.Sprintf("operation %d", c.points))
 		odds := c.rng.IntN(3) // what was not synced: all lost, all kept, or by chance
 		keep := func() bool { return odds == 1 || odds == 2 && c.rng.IntN(2) == 0 }
 		c.recover(c.fs.CrashClone(keep), fmt.Sprintf("crash before operation %d (%v)", c.points, op))
@@ -37,6 +40,7 @@ func (c *crasher) before(op vfs.Op) error {
 
 func (c *crasher) recover(fs *vfs.Mem, what string) {
 	c.t.Helper()
+	c.spoil(fs)
 	// A second crash at a random operation of the recovery.
 	at, n := 1+c.rng.IntN(20), 0
 	var again *vfs.Mem
@@ -45,6 +49,7 @@ func (c *crasher) recover(fs *vfs.Mem, what string) {
 			if n++; n == at {
 				again = fs.CrashClone(func() bool { return c.rng.IntN(2) == 0 })
 			}
+			checkVouched(c.t, fs, c.h, op, what)
 		}
 		return nil
 	}), "shards/1", c.h.config())
@@ -63,6 +68,24 @@ func (c *crasher) recover(fs *vfs.Mem, what string) {
 		return
 	}
 	c.verify(s, what)
+}
+
+// spoil removes or damages, once in a while, what says how much of the manifest
+// is durable: a shard must do without.
+func (c *crasher) spoil(fs *vfs.Mem) {
+	c.t.Helper()
+	b, err := vfs.ReadFile(fs, "shards/1/"+durableName, 1<<10)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return
+	}
+	must(c.t, err)
+	switch c.rng.IntN(8) {
+	case 0:
+		must(c.t, fs.Remove("shards/1/"+durableName))
+	case 1:
+		b[c.rng.IntN(len(b))] ^= 1 << c.rng.IntN(8)
+		must(c.t, vfs.WriteFile(fs, "shards/1/"+durableName, b))
+	}
 }
 
 // verify wants every acknowledged batch, and of the one under way all or

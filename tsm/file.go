@@ -52,12 +52,18 @@ func openFile(fs vfs.FS, dir string, meta fileMeta) (*file, error) {
 	switch {
 	case err == nil:
 		f.r = r
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+	case isShortage(err):
 		return nil, fmt.Errorf("open file %s: %w: %w", segmentName(meta.id), model.ErrUnavailable, err)
 	default:
 		f.quarantine(err)
 	}
 	return f, nil
+}
+
+// isShortage reports whether err, of opening a file, passes and says nothing of
+// the file.
+func isShortage(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 func openSegment(fs vfs.FS, name string) (*segment.Reader, error) {

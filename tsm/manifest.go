@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strings"
 
@@ -35,15 +36,17 @@ type manifest struct {
 	dir    string
 	number uint64
 	file   vfs.File
-	size   int
-	failed error // a failed append leaves the end unknown: nothing more is taken
+	size   int     // of header and whole records
+	known  durable // what DURABLE, or CURRENT of the first record, says
+	failed error   // a failed append leaves the end unknown: nothing more is taken
 }
 
 func manifestName(number uint64) string { return fmt.Sprintf("%s%06d", manifestPrefix, number) }
 
 // readManifest gives the records in force, and the manifest to append to, nil
-// when there is none.
-func readManifest(fsys vfs.FS, dir string) ([]*edit, *manifest, error) {
+// when there is none. A manifest that was durable beyond its whole records is of
+// kind model.ErrCorrupt.
+func readManifest(fsys vfs.FS, dir string, log *slog.Logger) ([]*edit, *manifest, error) {
 	current, err := vfs.ReadFile(fsys, path.Join(dir, currentName), 1<<10)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -64,10 +67,18 @@ func readManifest(fsys vfs.FS, dir string) ([]*edit, *manifest, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	m := &manifest{fs: fsys, dir: dir, number: number, size: len(b)}
+	known, err := readDurable(fsys, dir, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := known.check(number, whole); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	m := &manifest{fs: fsys, dir: dir, number: number, size: whole, known: known}
 	if whole < len(b) {
 		m.failed = errTornManifest
-	} else if m.file, err = fsys.OpenAppend(path.Join(dir, name)); err != nil {
+	}
+	if m.file, err = fsys.OpenAppend(path.Join(dir, name)); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	return edits, m, nil
@@ -144,7 +155,7 @@ func createManifest(fsys vfs.FS, dir string, number uint64, all *edit) (*manifes
 	b := append([]byte(manifestMagic), 0, 0, 0, 0)
 	binary.LittleEndian.PutUint32(b[len(manifestMagic):], manifestVersion)
 	b = appendRecord(b, all)
-	m.file, m.size = f, len(b)
+	m.file, m.size, m.known = f, len(b), durable{number, len(b)}
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
@@ -170,15 +181,32 @@ func (m *manifest) append(e *edit) error {
 		return m.failed
 	}
 	b := appendRecord(nil, e)
-	_, err := m.file.Write(b)
-	if err == nil {
-		err = m.file.Sync()
-	}
-	if err != nil {
+	if _, err := m.file.Write(b); err != nil {
 		m.failed = fmt.Errorf("append to manifest: %w: %w", model.ErrReadOnly, err)
 		return m.failed
 	}
 	m.size += len(b)
+	return m.confirm()
+}
+
+// confirm makes all whole records durable, and that known outside m. Only then
+// may the log be trimmed or a file be removed on the strength of them. After an
+// error m takes nothing more.
+func (m *manifest) confirm() error {
+	d := durable{m.number, m.size}
+	if m.known == d {
+		return nil
+	}
+	err := m.file.Sync()
+	if err == nil {
+		// Not before the sync: what a crash may still cut off is not damage.
+		err = vfs.WriteFile(m.fs, path.Join(m.dir, durableName), d.append(nil))
+	}
+	if err != nil {
+		m.failed = fmt.Errorf("make manifest durable: %w: %w", model.ErrReadOnly, err)
+		return m.failed
+	}
+	m.known = d
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (s *Shard) open() error {
 	if err := vfs.MkdirAll(s.fs, s.dir); err != nil {
 		return err
 	}
-	edits, m, err := readManifest(s.fs, s.dir)
+	edits, m, err := readManifest(s.fs, s.dir, s.log)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,14 @@ func (s *Shard) open() error {
 	s.manifest = m
 	if err := s.load(edits); err != nil {
 		return err
+	}
+	// A crash may have come before the last record, which is in force now, was
+	// known to be durable.
+	if err := s.manifest.confirm(); err != nil {
+		// A full disk must not keep what there is from being read. Nothing is let
+		// go until there is a new manifest: this one takes no records any more.
+		s.log.Warn("cannot make manifest durable", "dir", s.dir, "err", err)
+		return s.replay()
 	}
 	if err := s.removeOrphans(); err != nil {
 		return err
@@ -96,7 +104,7 @@ func (s *Shard) mustBeNew() error {
 		return err
 	}
 	for _, name := range names {
-		if ext := path.Ext(name); ext == segmentSuffix || ext == indexSuffix || name == logDir {
+		if ext := path.Ext(name); ext == segmentSuffix || ext == indexSuffix || name == logDir || name == durableName {
 			return fmt.Errorf("there is %s but no %s: %w", name, currentName, model.ErrCorrupt)
 		}
 	}
