@@ -43,12 +43,7 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	if r.ContentLength > s.cfg.MaxBodyBytes {
 		return nil, s.tooLarge(c)
 	}
-	wire := &wireReader{
-		from:     r.Body,
-		left:     s.cfg.MaxBodyBytes,
-		deadline: http.NewResponseController(c.Response()).SetReadDeadline,
-		stall:    s.cfg.StallTimeout,
-	}
+	wire := s.wire(c, r.Body, s.cfg.MaxBodyBytes)
 	b := &body{budget: s.budget}
 	var err error
 	if r.Header.Get(echo.HeaderContentEncoding) == "gzip" {
@@ -63,10 +58,7 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.release()
-		s.metrics.refused.WithLabelValues("stall").Inc()
-		// Whatever were answered, the server would first read on, and a status
-		// of 4xx would make collectors throw the rows away.
-		panic(http.ErrAbortHandler)
+		s.abortStalled()
 	}
 	wire.done()
 	switch {
@@ -77,6 +69,15 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	}
 	b.release()
 	return nil, err
+}
+
+// abortStalled closes the connection of a client that is too slow. Whatever were
+// answered, the server would first read on, and a status of 4xx would make
+// collectors throw the rows away. The deadline that has passed must still be
+// set: closing, too, begins with reading on.
+func (s *Server) abortStalled() {
+	s.metrics.refused.WithLabelValues("stall").Inc()
+	panic(http.ErrAbortHandler)
 }
 
 // drainTimeout is how long the rest of a refused body is read.
@@ -161,6 +162,15 @@ type wireReader struct {
 	deadline func(time.Time) error
 	stall    time.Duration
 	next     int64 // from how many bytes on the deadline moves
+}
+
+func (s *Server) wire(c echo.Context, from io.Reader, limit int64) *wireReader {
+	return &wireReader{
+		from:     from,
+		left:     limit,
+		deadline: http.NewResponseController(c.Response()).SetReadDeadline,
+		stall:    s.cfg.StallTimeout,
+	}
 }
 
 func (w *wireReader) Read(p []byte) (int, error) {

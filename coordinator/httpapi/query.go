@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 
@@ -19,8 +21,16 @@ import (
 // the form come first, as in InfluxDB.
 func (s *Server) query(c echo.Context) error {
 	r := c.Request()
-	r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.MaxBodyBytes)
+	wire := s.wire(c, r.Body, math.MaxInt64)
+	r.Body = http.MaxBytesReader(c.Response(), struct {
+		io.Reader
+		io.Closer
+	}{wire, r.Body}, s.cfg.MaxBodyBytes)
 	text, err := queryText(r)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.abortStalled()
+	}
+	wire.done()
 	if r.MultipartForm != nil {
 		defer r.MultipartForm.RemoveAll() //nolint:errcheck // nothing to be done about it
 	}
@@ -64,7 +74,7 @@ func queryText(r *http.Request) (string, error) {
 		err = r.ParseMultipartForm(32 << 20)
 	}
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return "", err
 		}
 	}

@@ -673,17 +673,23 @@ func TestASlowBodyIsGivenUp(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
 	server := httptest.NewServer(b.Handler())
 	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	for _, head := range []string{
+		"POST /write?db=db HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nm v=1",
+		"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nq=x",
+		"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100\r\n\r\n--b\r\n",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, head)
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
+			t.Errorf("%s\ngot %q, %v, want the connection closed without an answer", head, got, err)
+		}
+		conn.Close()
 	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /write?db=db HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nm v=1")
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
-		t.Errorf("got %q, %v, want the connection closed without an answer", got, err)
-	}
-	if len(b.writer.got) > 0 {
-		t.Error("half a body was written")
+	if len(b.writer.got) > 0 || len(b.queries.requests) > 0 {
+		t.Error("half a body was used")
 	}
 }
