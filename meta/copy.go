@@ -38,18 +38,22 @@ func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
 	if fromDisk {
 		kept = s.Snapshot()
 	}
+	var failed error
 	for {
 		changed := s.Changed()
 		if now := s.Snapshot(); now != kept {
-			if err := writeFile(s.fs, path.Join(s.dir, copyFile), encodeCopy(s.keys, now)); err != nil {
-				s.log.Error("cannot keep a copy of the metadata", "error", err)
+			err := writeFile(s.fs, path.Join(s.dir, copyFile), encodeCopy(s.keys, now))
+			if err == nil {
+				kept = now
+			} else if failed == nil {
+				s.log.Error("cannot keep a copy of the metadata, trying again every second", "error", err)
 			}
-			kept = now
+			failed = err
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if sleep(ctx, copyInterval) {
+		if sleep(ctx, copyInterval) && failed == nil {
 			select {
 			case <-changed:
 			case <-ctx.Done():

@@ -143,6 +143,31 @@ func TestNewDirectoryDoesNotStartWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+func TestCopyThatCouldNotBeWrittenIsWrittenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, disk := metatest.NewMemory(), vfs.NewMem()
+		var full atomic.Bool
+		s, _ := written(t, kv, vfs.NewFailing(disk, func(op vfs.Op) error {
+			if full.Load() && op.Kind == vfs.OpWrite {
+				return errors.New("disk full")
+			}
+			return nil
+		}))
+		time.Sleep(10 * time.Second) // of the bubble: copies are a second apart
+		full.Store(true)
+		must(t, s.CreateDatabase(t.Context(), "last", nil))
+		time.Sleep(10 * time.Second)
+		full.Store(false)
+		time.Sleep(10 * time.Second)
+		left := disk.CrashClone(func() bool { return false })
+		must(t, s.Close())
+		kv.SetAway(true)
+		if metatest.OpenStoreIn(t, kv, left, "n").Snapshot().Database("last") == nil {
+			t.Error("the copy on disk lacks the last change")
+		}
+	})
+}
+
 func TestDamagedCopyIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv, fs := metatest.NewMemory(), vfs.NewMem()
