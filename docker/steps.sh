@@ -42,8 +42,8 @@ for _ in $(seq 100); do
 	sleep 0.2
 done
 cat "$out/log"
-chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -port "$port" -execute 'CREATE DATABASE image'
-chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -port "$port" -execute 'SHOW DATABASES' | grep -q '^image$'
+chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -host 127.0.0.1 -port "$port" -execute 'CREATE DATABASE image'
+chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -host 127.0.0.1 -port "$port" -execute 'SHOW DATABASES' | grep -q '^image$'
 grep '^Uid:' "/proc/$server/status"
 if touch "/proc/$server/root/should-not-be" 2>/dev/null; then echo "the root can be written"; exit 1; fi
 kill -TERM "$server"
