@@ -4,6 +4,10 @@
 # asks it what the health check asks. Needs root and user namespaces (unshare).
 set -eu
 cd "$(dirname "$0")/.."
+if [ "$(id -u)" != 0 ]; then
+	echo "skipped: chroot and unshare need root"
+	exit 0
+fi
 out=$(mktemp -d)
 server=
 cleanup() {
