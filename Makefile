@@ -24,9 +24,10 @@ run: build ## build and start one node on its defaults: http://127.0.0.1:8086
 	bin/varved
 
 .PHONY: check
-check: ## go vet, staticcheck and formatting
+check: ## go vet, staticcheck, formatting and a tidy go.mod
 	$(GO) vet -tags invariants $(PACKAGES)
 	$(TOOL) staticcheck -tags invariants $(PACKAGES)
+	$(GO) mod tidy -diff
 	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (make format):"; echo "$$unformatted"; exit 1; fi
 
