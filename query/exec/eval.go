@@ -74,52 +74,17 @@ func (e *evaluator) arithmetic(op plan.Op, t model.FieldType, left, right *vecto
 }
 
 func arithmeticFloat(op plan.Op, dst, l, r []float64, ls, rs int) {
-	switch op {
-	case plan.Add:
-		for i := range dst {
-			dst[i] = l[i*ls] + r[i*rs]
-		}
-	case plan.Sub:
-		for i := range dst {
-			dst[i] = l[i*ls] - r[i*rs]
-		}
-	case plan.Mul:
-		for i := range dst {
-			dst[i] = l[i*ls] * r[i*rs]
-		}
-	case plan.Div, plan.IntDiv:
-		for i := range dst {
-			if d := r[i*rs]; d != 0 {
-				dst[i] = l[i*ls] / d
-			}
-		}
-	case plan.Mod:
-		for i := range dst {
-			dst[i] = math.Mod(l[i*ls], r[i*rs])
-		}
+	if op != plan.Mod {
+		arithmetic(op, dst, l, r, ls, rs)
+		return
+	}
+	for i := range dst {
+		dst[i] = math.Mod(l[i*ls], r[i*rs])
 	}
 }
 
 func arithmeticInt[T int64 | uint64](op plan.Op, dst, l, r []T, ls, rs int) {
 	switch op {
-	case plan.Add:
-		for i := range dst {
-			dst[i] = l[i*ls] + r[i*rs]
-		}
-	case plan.Sub:
-		for i := range dst {
-			dst[i] = l[i*ls] - r[i*rs]
-		}
-	case plan.Mul:
-		for i := range dst {
-			dst[i] = l[i*ls] * r[i*rs]
-		}
-	case plan.Div, plan.IntDiv:
-		for i := range dst {
-			if d := r[i*rs]; d != 0 {
-				dst[i] = l[i*ls] / d
-			}
-		}
 	case plan.Mod:
 		for i := range dst {
 			if d := r[i*rs]; d != 0 {
@@ -137,6 +102,33 @@ func arithmeticInt[T int64 | uint64](op plan.Op, dst, l, r []T, ls, rs int) {
 	case plan.BitXor:
 		for i := range dst {
 			dst[i] = l[i*ls] ^ r[i*rs]
+		}
+	default:
+		arithmetic(op, dst, l, r, ls, rs)
+	}
+}
+
+// arithmetic is what all numbers share. Division by zero gives 0, as in
+// InfluxDB: dst is zero before.
+func arithmetic[T float64 | int64 | uint64](op plan.Op, dst, l, r []T, ls, rs int) {
+	switch op {
+	case plan.Add:
+		for i := range dst {
+			dst[i] = l[i*ls] + r[i*rs]
+		}
+	case plan.Sub:
+		for i := range dst {
+			dst[i] = l[i*ls] - r[i*rs]
+		}
+	case plan.Mul:
+		for i := range dst {
+			dst[i] = l[i*ls] * r[i*rs]
+		}
+	case plan.Div, plan.IntDiv:
+		for i := range dst {
+			if d := r[i*rs]; d != 0 {
+				dst[i] = l[i*ls] / d
+			}
 		}
 	}
 }
