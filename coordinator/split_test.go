@@ -1,27 +1,13 @@
 package coordinator
 
 import (
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
-
-var seed = flag.Uint64("seed", 0, "seed of random tests; 0 is by the clock")
-
-func random(t *testing.T) *rand.Rand {
-	t.Helper()
-	s := *seed
-	if s == 0 {
-		s = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
-}
 
 // points lists the rows of a batch as text, per destination in order.
 func points(b *model.Batch, keep func(table, row int) bool) []string {
@@ -45,7 +31,7 @@ func points(b *model.Batch, keep func(table, row int) bool) []string {
 }
 
 func TestDistributedBatchesAreTheWhole(t *testing.T) {
-	rnd := random(t)
+	rnd := seeded.Rand(t)
 	for range 300 {
 		b := &model.Batch{}
 		for i := range 1 + rnd.IntN(6) {

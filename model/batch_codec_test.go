@@ -3,7 +3,6 @@ package model_test
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -15,20 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-func newRand(t testing.TB) *rand.Rand {
-	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // randomBatch gives a batch with every shape of column.
 func randomBatch(r *rand.Rand) *model.Batch {
@@ -139,7 +127,7 @@ func plain(b *model.Batch) plainBatch {
 }
 
 func TestBatchSurvivesEncoding(t *testing.T) {
-	r := newRand(t)
+	r := seeded.Rand(t)
 	for range 300 {
 		b := randomBatch(r)
 		p := model.AppendBatch([]byte("before"), b)
@@ -253,7 +241,7 @@ func TestEncodingIsSmall(t *testing.T) {
 }
 
 func TestCutsAndFlipsAreCorrupt(t *testing.T) {
-	r := newRand(t)
+	r := seeded.Rand(t)
 	p := model.AppendBatch(nil, randomBatch(r))
 	for range 1000 {
 		n := r.IntN(len(p))
@@ -294,7 +282,7 @@ func TestFewBytesCannotTakeMuchMemory(t *testing.T) {
 
 // What stores a batch asks MemoryBytes whether it can be read back.
 func TestWhatFitsByMemoryBytesIsDecoded(t *testing.T) {
-	r := newRand(t)
+	r := seeded.Rand(t)
 	for range 100 {
 		b := randomBatch(r)
 		if _, err := model.DecodeBatchWithin(model.AppendBatch(nil, b), b.MemoryBytes()); err != nil {

@@ -2,29 +2,16 @@ package vfs_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/internal/vfs"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-func newRand(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 func all() bool { return true }
 
@@ -131,7 +118,7 @@ func TestCrashTearsAtSectors(t *testing.T) {
 	f := write(t, m, "f", strings.Repeat("a", 700), true, true)
 	_, err := f.Write([]byte(strings.Repeat("b", 2000)))
 	must(t, err)
-	rng := newRand(t)
+	rng := seeded.Rand(t)
 	torn, holes := 0, 0
 	for range 200 {
 		got := content(t, m.CrashClone(func() bool { return rng.IntN(2) == 0 }), "f")
@@ -309,7 +296,7 @@ func TestHookMayCrashAtEveryOperation(t *testing.T) {
 }
 
 func TestWriteFileIsOldOrNewAtEveryCrash(t *testing.T) {
-	rng := newRand(t)
+	rng := seeded.Rand(t)
 	m := vfs.NewMem()
 	must(t, vfs.WriteFile(m, "f", []byte("old")))
 	f := vfs.NewFailing(m, func(vfs.Op) error {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
 
@@ -138,7 +139,7 @@ func TestSparseBodiesStaySmall(t *testing.T) {
 // TestLaterValueWinsInSplitTables applies the tables in order and compares with
 // the lines in order.
 func TestLaterValueWinsInSplitTables(t *testing.T) {
-	rng := newRand(t)
+	rng := seeded.Rand(t)
 	type cell struct {
 		key   string
 		time  int64

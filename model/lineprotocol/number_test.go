@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
 
 // TestNumbersAreExact compares with strconv, bit for bit.
 func TestNumbersAreExact(t *testing.T) {
-	rng := newRand(t)
+	rng := seeded.Rand(t)
 	for range 100000 {
 		var s string
 		switch rng.IntN(4) {

@@ -1,24 +1,12 @@
 package lineprotocol
 
 import (
-	"flag"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/varvedb/varve/internal/seeded"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-func newRand(t testing.TB) *rand.Rand {
-	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // mutate gives a body of lines, some with a byte changed, added or missing.
 func mutate(rng *rand.Rand) []byte {
@@ -51,7 +39,7 @@ func mutate(rng *rand.Rand) []byte {
 }
 
 func TestWaysAgreeOnMutatedLines(t *testing.T) {
-	rng := newRand(t)
+	rng := seeded.Rand(t)
 	precisions := []Precision{Nanosecond, Microsecond, Millisecond, Second, Minute, Hour}
 	for range 2000 {
 		body := mutate(rng)

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
 
 func TestArraysGiveEachNumber(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	for _, shape := range shapes {
 		for _, n := range append(lengths(r), 0) {
 			values := make([]uint64, n)

@@ -3,28 +3,14 @@ package block
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
-
-var seed = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-// source gives random numbers that -seed repeats.
-func source(t testing.TB) *rand.Rand {
-	t.Helper()
-	s := *seed
-	if s == 0 {
-		s = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
-}
 
 // same reports where two columns differ in what they say of their rows.
 func same(got, want *model.Column) error {
@@ -144,7 +130,7 @@ func presence(r *rand.Rand, n int) model.Bitmap {
 }
 
 func TestColumnsOfNumbersComeBackBitForBit(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	var e Encoder
 	var d Decoder
 	for _, typ := range []model.FieldType{model.Float, model.Integer, model.Unsigned} {
@@ -165,7 +151,7 @@ func TestColumnsOfNumbersComeBackBitForBit(t *testing.T) {
 }
 
 func TestBooleansComeBack(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	var e Encoder
 	var d Decoder
 	for range 300 {
@@ -182,7 +168,7 @@ func TestBooleansComeBack(t *testing.T) {
 }
 
 func TestStringsComeBack(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	var e Encoder
 	var d Decoder
 	random := func(n int) []byte {
@@ -229,7 +215,7 @@ func TestLargeStringsComeBack(t *testing.T) {
 }
 
 func TestIntsComeBack(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	var e Encoder
 	var d Decoder
 	for _, shape := range shapes {
@@ -256,7 +242,7 @@ func TestIntsComeBack(t *testing.T) {
 
 // The oracle of packing is one bit after the other.
 func TestUnpackInvertsAppendPacked(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	for width := range 65 {
 		for _, n := range []int{1, 2, 7, 8, 9, 64, 100} {
 			values := make([]uint64, n)
@@ -288,7 +274,7 @@ func TestUnpackInvertsAppendPacked(t *testing.T) {
 // Blocks that are cut, lengthened or changed give an error or some value, and
 // never a panic.
 func TestDamagedBlocksDoNotPanic(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	var e Encoder
 	var d Decoder
 	var present model.Bitmap

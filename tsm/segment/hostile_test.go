@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
 
@@ -83,7 +84,7 @@ func readAll(r *Reader) error {
 // Checksums are no proof against a hand that can compute them: whatever a file
 // says, reading it ends in data or ErrCorrupt.
 func TestHostileFilesDoNotPanic(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	refused := 0
 	for _, versioned := range []bool{false, true} {
 		good := smallFile(t, versioned)

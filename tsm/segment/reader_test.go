@@ -6,12 +6,13 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
 
 func TestOpenReadsAFileOfAFileSystem(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	d := randomData(r, true)
 	content, _ := d.write(t, r, 0)
 	for name, fs := range map[string]vfs.FS{"memory": vfs.NewMem(), "machine": vfs.OS} {
@@ -46,7 +47,7 @@ func TestOpenReadsAFileOfAFileSystem(t *testing.T) {
 }
 
 func TestReaderServesSeveralGoroutines(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	d := randomData(r, false)
 	f, _ := d.write(t, r, 2000)
 	reader, err := OpenBytes(f.content)

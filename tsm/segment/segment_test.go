@@ -3,30 +3,16 @@ package segment
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
-
-var seed = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-// source gives random numbers that -seed repeats.
-func source(t testing.TB) *rand.Rand {
-	t.Helper()
-	s := *seed
-	if s == 0 {
-		s = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", s)
-	return rand.New(rand.NewPCG(s, 1))
-}
 
 // file is a vfs.File that only takes writes.
 type file struct {
@@ -324,7 +310,7 @@ func checkField(t *testing.T, c *Cursor, s *testSeries, g, f, from, to int, fiel
 }
 
 func TestFilesGiveBackWhatWasWritten(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	for i := range 6 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			d := randomData(r, i%2 == 1)
@@ -383,7 +369,7 @@ func (d *data) seek(t *testing.T, r *rand.Rand, reader *Reader) {
 }
 
 func TestMissingMeasurementIsEmpty(t *testing.T) {
-	r := source(t)
+	r := seeded.Rand(t)
 	f, _ := randomData(r, false).write(t, r, 0)
 	reader, err := OpenBytes(f.content)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/wal"
@@ -206,7 +207,7 @@ func crashConfig() wal.Config {
 }
 
 func TestCrashAtEveryOperationLosesNothing(t *testing.T) {
-	r := newRand(t)
+	r := seeded.Rand(t)
 	points, again := 0, 0
 	for range 2 {
 		h := newHistory()
@@ -255,7 +256,7 @@ func (h *history) crashDuringRecovery(t *testing.T, r *rand.Rand, crashed *vfs.M
 }
 
 func TestFailureOfEveryOperationLosesNothing(t *testing.T) {
-	r := newRand(t)
+	r := seeded.Rand(t)
 	for _, fault := range []error{syscall.EIO, syscall.ENOSPC, &vfs.ShortWrite{N: 30, Err: syscall.ENOSPC}} {
 		seed := r.Uint64()
 		failed := 0

@@ -2,14 +2,12 @@ package wal_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,18 +15,6 @@ import (
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/wal"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of random tests; 0 draws one")
-
-func newRand(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("-seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 func must(t *testing.T, err error) {
 	t.Helper()
