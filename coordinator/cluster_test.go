@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/metatest"
@@ -101,7 +102,7 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 	if err := c.store.CreateDatabase(t.Context(), "db", &meta.PolicySpec{Replicas: &replicas}); err != nil {
 		t.Fatal(err)
 	}
-	clock, err := OpenClock(vfs.NewMem(), "", nil)
+	clock, err := hlc.Open(vfs.NewMem(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

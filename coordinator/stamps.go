@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/model"
 )
 
 // stamps gives batches their ids and versions.
 type stamps struct {
-	clock  *Clock
+	clock  *hlc.Clock
 	origin uint64
 	epoch  uint64 // drawn at the start, so that counters may begin anew
 
@@ -19,7 +20,7 @@ type stamps struct {
 	seq map[uint64]uint64 // by shard: the last one given
 }
 
-func newStamps(clock *Clock, origin uint64) (*stamps, error) {
+func newStamps(clock *hlc.Clock, origin uint64) (*stamps, error) {
 	var epoch [8]byte
 	if _, err := rand.Read(epoch[:]); err != nil {
 		return nil, fmt.Errorf("draw epoch: %w", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -40,7 +41,7 @@ type Writer struct {
 
 // NewWriter gives a Writer. The batches that it stamps come from the node
 // peers.Local. reg may be nil.
-func NewWriter(cfg Config, store *meta.Store, clock *Clock, peers *Peers, log *slog.Logger, reg prometheus.Registerer) (*Writer, error) {
+func NewWriter(cfg Config, store *meta.Store, clock *hlc.Clock, peers *Peers, log *slog.Logger, reg prometheus.Registerer) (*Writer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

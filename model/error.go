@@ -17,6 +17,9 @@ var (
 	ErrClosed       = errors.New("closed")                     // the thing was closed
 	ErrReadOnly     = errors.New("shard takes no more writes") // after a failed sync or a full disk
 	ErrInterrupted  = errors.New("query interrupted")          // killed, or the client went away
+	ErrBehind       = errors.New("replica is behind")          // it cannot prove that it holds all: ask another owner
+	ErrMoved        = errors.New("owners have changed")        // the sender knows another set of owners: read the metadata
+	ErrTrimmed      = errors.New("trimmed")                    // the log no longer has it
 )
 
 // Error is an error with a kind for programs and a text for people. The text

@@ -18,6 +18,7 @@ import (
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/control"
@@ -141,7 +142,7 @@ func (s *server) open(cfg config) error {
 	}
 	s.onClose("shards", shards.Close)
 
-	clock, err := coordinator.OpenClock(fs, dir, nil)
+	clock, err := hlc.Open(fs, dir, nil)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package coordinator
+package hlc
 
 import (
 	"bytes"
@@ -26,9 +26,9 @@ func reading(t *testing.T, c *Clock) model.HLC {
 
 func openClock(t *testing.T, fs vfs.FS, wall *time.Time) *Clock {
 	t.Helper()
-	c, err := OpenClock(fs, "", func() time.Time { return *wall })
+	c, err := Open(fs, "", func() time.Time { return *wall })
 	if err != nil {
-		t.Fatalf("OpenClock gave %v", err)
+		t.Fatalf("Open gave %v", err)
 	}
 	return c
 }
@@ -101,15 +101,15 @@ func TestClockRefusesADamagedPromise(t *testing.T) {
 		if err := vfs.WriteFile(mem, promiseFile, bad); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenClock(mem, "", nil); !errors.Is(err, model.ErrCorrupt) {
-			t.Errorf("byte %d damaged: OpenClock gave %v, want ErrCorrupt", i, err)
+		if _, err := Open(mem, "", nil); !errors.Is(err, model.ErrCorrupt) {
+			t.Errorf("byte %d damaged: Open gave %v, want ErrCorrupt", i, err)
 		}
 	}
 	if err := vfs.WriteFile(mem, promiseFile, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenClock(mem, "", nil); !errors.Is(err, model.ErrCorrupt) {
-		t.Errorf("empty file: OpenClock gave %v, want ErrCorrupt", err)
+	if _, err := Open(mem, "", nil); !errors.Is(err, model.ErrCorrupt) {
+		t.Errorf("empty file: Open gave %v, want ErrCorrupt", err)
 	}
 }
 

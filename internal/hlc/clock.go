@@ -1,4 +1,4 @@
-package coordinator
+package hlc
 
 import (
 	"encoding/binary"
@@ -33,14 +33,15 @@ type Clock struct {
 	mu      sync.Mutex // held while a promise is synced: readings beyond it must wait for that anyhow
 	last    model.HLC
 	promise model.HLC
+	found   model.HLC // the promise at the start
 }
 
 const promiseFile = "clock"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// OpenClock reads the promise kept in dir. wall is nil for the machine's clock.
-func OpenClock(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
+// Open reads the promise kept in dir. wall is nil for the machine's clock.
+func Open(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
 	if wall == nil {
 		wall = time.Now
 	}
@@ -56,8 +57,31 @@ func OpenClock(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
 	if c.promise, err = decodePromise(b); err != nil {
 		return nil, fmt.Errorf("open clock: %s: %w", name, err)
 	}
-	c.last = c.promise
+	c.last, c.found = c.promise, c.promise
 	return c, nil
+}
+
+// Found gives the promise that was found at the start, 0 in a new directory:
+// nothing below it may be stamped or taken first-hand any more.
+func (c *Clock) Found() model.HLC { return c.found }
+
+// Wall gives the machine's clock, which may step.
+func (c *Clock) Wall() time.Time { return c.wall() }
+
+// Observe raises the clock, so that later readings are above h. It is for
+// readings of other nodes; the caller has refused what is too far ahead. An
+// error is of kind model.ErrUnavailable: the promise could not be made durable.
+func (c *Clock) Observe(h model.HLC) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h <= c.last {
+		return nil
+	}
+	if err := c.reachLocked(h); err != nil {
+		return err
+	}
+	c.last = h
+	return nil
 }
 
 // Now gives a reading above all that were given before. An error is of kind
@@ -67,15 +91,24 @@ func (c *Clock) Now() (model.HLC, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next := max(now, c.last+1)
-	if next > c.promise {
-		promise := next + model.HLC(promiseAhead.Milliseconds()<<16)
-		if err := c.store(promise); err != nil {
-			return 0, fmt.Errorf("promise clock: %w: %w", model.ErrUnavailable, err)
-		}
-		c.promise = promise
+	if err := c.reachLocked(next); err != nil {
+		return 0, err
 	}
 	c.last = next
 	return next, nil
+}
+
+// reachLocked makes a promise durable that h is not beyond.
+func (c *Clock) reachLocked(h model.HLC) error {
+	if h <= c.promise {
+		return nil
+	}
+	promise := h + model.HLC(promiseAhead.Milliseconds()<<16)
+	if err := c.store(promise); err != nil {
+		return fmt.Errorf("promise clock: %w: %w", model.ErrUnavailable, err)
+	}
+	c.promise = promise
+	return nil
 }
 
 // store makes a promise durable.
