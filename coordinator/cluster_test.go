@@ -29,7 +29,7 @@ type peer struct {
 	batches map[uint64][]*model.Batch // by shard
 }
 
-func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch) error {
+func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch, _ uint64) error {
 	if p.write != nil {
 		if err := p.write(ctx, shard, b); err != nil {
 			return err
@@ -44,19 +44,23 @@ func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch) e
 	return nil
 }
 
-func (p *peer) Scan(_ context.Context, _ data.ShardRef, _ *plan.Fragment, emit func(*exec.Partial) error) error {
+func (p *peer) Scan(_ context.Context, _ data.ReadRef, _ *plan.Fragment, emit func(*exec.Partial) error) error {
 	return p.scan(emit)
 }
 
-func (p *peer) List(context.Context, data.ShardRef, *exec.ListRequest) (*exec.List, error) {
+func (p *peer) List(context.Context, data.ReadRef, *exec.ListRequest) (*exec.List, error) {
 	if p.list != nil {
 		p.list()
 	}
 	return &exec.List{}, p.err
 }
 
-func (p *peer) Schema(context.Context, data.ShardRef, *model.Predicate) ([]data.Measurement, error) {
+func (p *peer) Schema(context.Context, data.ReadRef, *model.Predicate) ([]data.Measurement, error) {
 	return []data.Measurement{{Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, Tags: []string{"t"}}}, p.err
+}
+
+func (p *peer) Applied(context.Context, data.ShardRef) (*model.BatchSet, error) {
+	return &model.BatchSet{}, p.err
 }
 
 // all gives what the peer keeps, in order of the batches' versions.

@@ -47,7 +47,7 @@ func (r *Reader) Schema(ctx context.Context, shards query.Shards, where *model.P
 	}
 	answers := make([][]data.Measurement, len(found))
 	err = r.each(ctx, found, func(ctx context.Context, i int, p data.Peer) (err error) {
-		answers[i], err = p.Schema(ctx, found[i].ref(), where)
+		answers[i], err = p.Schema(ctx, found[i].readRef(), where)
 		return err
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (r *Reader) Scan(ctx context.Context, f *plan.Fragment) ([]exec.Stream, err
 		streams[i] = exec.Pipe(s.group.Range(), func(ctx context.Context, emit func(*exec.Partial) error) error {
 			begun := false
 			return r.ask(ctx, s, func(p data.Peer) error {
-				err := p.Scan(ctx, s.ref(), f, func(part *exec.Partial) error {
+				err := p.Scan(ctx, s.readRef(), f, func(part *exec.Partial) error {
 					begun = true
 					return emit(part)
 				})
@@ -139,7 +139,7 @@ func (r *Reader) List(ctx context.Context, shards []query.Shards, q *exec.ListRe
 	}
 	lists := make([]*exec.List, len(found))
 	err := r.each(ctx, found, func(ctx context.Context, i int, p data.Peer) (err error) {
-		lists[i], err = p.List(ctx, found[i].ref(), q)
+		lists[i], err = p.List(ctx, found[i].readRef(), q)
 		return err
 	})
 	if err != nil {

@@ -124,7 +124,7 @@ func (w *Writer) sendTo(ctx context.Context, node uint64, p *part) error {
 	if peer == nil {
 		return fmt.Errorf("node %d: %w", node, model.ErrUnavailable)
 	}
-	return peer.Write(ctx, p.ref(), p.batch)
+	return peer.Write(ctx, p.ref(), p.batch, 0)
 }
 
 // notMet says which owners are missing. It carries no text of theirs: words in

@@ -96,7 +96,7 @@ func (n *Node) openShard(id uint64, fs vfs.FS, dir string) (*tsm.Shard, error) {
 }
 
 // Write implements Peer.
-func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch) error {
+func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy uint64) error {
 	if !n.shards.has(ref.Shard) {
 		if live, err := n.live(ctx, ref); err != nil {
 			return err
@@ -147,17 +147,17 @@ func (n *Node) live(ctx context.Context, ref ShardRef) (bool, error) {
 }
 
 // Scan implements Peer.
-func (n *Node) Scan(ctx context.Context, ref ShardRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
-	return n.read(ref, func(src exec.Source) error {
+func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
+	return n.read(ref.ShardRef, func(src exec.Source) error {
 		n.metrics.scans.Inc()
 		return exec.RunFragment(ctx, src, f, emit)
 	})
 }
 
 // List implements Peer.
-func (n *Node) List(ctx context.Context, ref ShardRef, q *exec.ListRequest) (*exec.List, error) {
+func (n *Node) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*exec.List, error) {
 	list := &exec.List{}
-	err := n.read(ref, func(src exec.Source) (err error) {
+	err := n.read(ref.ShardRef, func(src exec.Source) (err error) {
 		list, err = exec.RunList(ctx, src, q)
 		return err
 	})
@@ -165,9 +165,9 @@ func (n *Node) List(ctx context.Context, ref ShardRef, q *exec.ListRequest) (*ex
 }
 
 // Schema implements Peer.
-func (n *Node) Schema(ctx context.Context, ref ShardRef, where *model.Predicate) ([]Measurement, error) {
+func (n *Node) Schema(ctx context.Context, ref ReadRef, where *model.Predicate) ([]Measurement, error) {
 	var out []Measurement
-	err := n.read(ref, func(src exec.Source) error {
+	err := n.read(ref.ShardRef, func(src exec.Source) error {
 		for _, name := range src.Measurements() {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -179,6 +179,11 @@ func (n *Node) Schema(ctx context.Context, ref ShardRef, where *model.Predicate)
 		return nil
 	})
 	return out, err
+}
+
+// Applied implements Peer.
+func (n *Node) Applied(context.Context, ShardRef) (*model.BatchSet, error) {
+	return nil, fmt.Errorf("applied set: %w", model.ErrNotSupported)
 }
 
 // read runs f over a view of a shard; a shard that is not here has no data.

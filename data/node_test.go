@@ -96,7 +96,7 @@ func (w *world) write(ref ShardRef, name string, at time.Time) error {
 		}},
 	}
 	b.Version = model.Version{HLC: model.NewHLC(time.Now()) + model.HLC(w.seq), ID: b.ID}
-	return w.node.Write(context.Background(), ref, b)
+	return w.node.Write(context.Background(), ref, b, 0)
 }
 
 func (w *world) mustWrite(t *testing.T, ref ShardRef, name string, at time.Time) {
@@ -122,7 +122,7 @@ func (w *world) sweepUntilGone(t *testing.T, ref ShardRef) {
 // series gives the keys of the series of a shard.
 func (w *world) series(t *testing.T, ref ShardRef) string {
 	t.Helper()
-	list, err := w.node.List(t.Context(), ref, &exec.ListRequest{Kind: exec.ListSeries})
+	list, err := w.node.List(t.Context(), ReadRef{ShardRef: ref}, &exec.ListRequest{Kind: exec.ListSeries})
 	if err != nil {
 		t.Fatalf("list %s: %v", ref, err)
 	}
@@ -153,7 +153,7 @@ func TestNodeKeepsItsShardsOverARestart(t *testing.T) {
 	if got := w.series(t, first) + ", " + w.series(t, second); got != "m,t=a, m,t=b" {
 		t.Errorf("after a restart the shards have %q", got)
 	}
-	schema, err := w.node.Schema(t.Context(), first, nil)
+	schema, err := w.node.Schema(t.Context(), ReadRef{ShardRef: first}, nil)
 	if err != nil || len(schema) != 1 || schema[0].Name != "m" || fmt.Sprint(schema[0].Tags) != "[t]" || schema[0].Fields[0].Name != "v" {
 		t.Errorf("Schema gave %v, %v", schema, err)
 	}
@@ -181,7 +181,7 @@ func TestFieldStaysListedWithoutAValue(t *testing.T) {
 		}
 	}
 	w.mustWrite(t, ref, "a", now)
-	list, err := w.node.List(t.Context(), ref, &exec.ListRequest{Kind: exec.ListFieldKeys})
+	list, err := w.node.List(t.Context(), ReadRef{ShardRef: ref}, &exec.ListRequest{Kind: exec.ListFieldKeys})
 	want := []exec.Entry{{Measurement: "m", Key: "v", Type: model.Float}, {Measurement: "m", Key: "w", Type: model.String}}
 	if err != nil || !slices.Equal(list.Entries, want) {
 		t.Errorf("field keys: got %v %v, want %v", list, err, want)
@@ -274,7 +274,7 @@ func TestAPanicInAScanHoldsNoFile(t *testing.T) {
 				t.Errorf("Scan ended with panic %v, want boom", p)
 			}
 		}()
-		_ = w.node.Scan(t.Context(), ref, &plan.Fragment{
+		_ = w.node.Scan(t.Context(), ReadRef{ShardRef: ref}, &plan.Fragment{
 			Measurement: "m", Range: model.AllTime, Columns: []int{0},
 			Fields: []model.Field{{Name: "v", Type: model.Float}}, Inputs: []plan.Source{{Type: model.Float, Fields: []int{0}}},
 		}, func(*exec.Partial) error { panic("boom") })
@@ -333,7 +333,7 @@ func TestDamagedShardDoesNotStopTheNode(t *testing.T) {
 	if err := w.write(bad, "c", now); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("write to the damaged shard gave %v, want an error that names it", err)
 	}
-	if _, err := w.node.List(t.Context(), bad, &exec.ListRequest{Kind: exec.ListSeries}); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := w.node.List(t.Context(), ReadRef{ShardRef: bad}, &exec.ListRequest{Kind: exec.ListSeries}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("list of the damaged shard gave %v, want an error that names it", err)
 	}
 }
