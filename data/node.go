@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
@@ -23,6 +24,8 @@ import (
 type Node struct {
 	cfg     Config
 	meta    *meta.Store
+	clock   *hlc.Clock
+	peers   Directory
 	log     *slog.Logger
 	metrics *metrics
 	worker  *tsm.Worker
@@ -44,12 +47,14 @@ var _ Peer = (*Node)(nil)
 // is damaged stops only requests for it.
 //
 // Shards of another cluster are refused with model.ErrConflict. store must stay
-// open until Close. reg may be nil.
-func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, log *slog.Logger, reg prometheus.Registerer) (*Node, error) {
+// open until Close and its directory be registered as a node. clock is the one
+// of this node, shared with its coordinator. With nil peers no other node can be
+// reached. reg may be nil.
+func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock, peers Directory, log *slog.Logger, reg prometheus.Registerer) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, meta: store, log: log, swept: make(chan struct{}, 1), relief: make(chan struct{}, 1)}
+	n := &Node{cfg: cfg, meta: store, clock: clock, peers: peers, log: log, swept: make(chan struct{}, 1), relief: make(chan struct{}, 1)}
 	var err error
 	if n.shards, err = loadShards(fs, dir, cfg.OpenShards, n.openShard); err != nil {
 		return nil, fmt.Errorf("open shards: %w", err)

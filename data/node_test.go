@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/metatest"
@@ -45,7 +46,11 @@ func newWorld(t *testing.T, cfg Config) *world {
 func (w *world) open(t *testing.T, fs vfs.FS, cfg Config) {
 	t.Helper()
 	w.reg = prometheus.NewRegistry()
-	node, err := Open(fs, "shards", cfg, w.store, slog.New(slog.DiscardHandler), w.reg)
+	clock, err := hlc.Open(fs, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := Open(fs, "shards", cfg, w.store, clock, nil, slog.New(slog.DiscardHandler), w.reg)
 	if err != nil {
 		t.Fatalf("Open gave %v", err)
 	}
@@ -346,13 +351,13 @@ func TestShardsOfAnotherClusterAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := metatest.OpenStore(t, metatest.NewMemory(), "a")
-	if _, err := Open(w.disk, "shards", DefaultConfig(), other, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
+	if _, err := Open(w.disk, "shards", DefaultConfig(), other, w.node.clock, nil, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
 		t.Errorf("Open with the metadata of another cluster gave %v, want ErrConflict", err)
 	}
 	if err := w.disk.Remove(path.Join("shards", clusterFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(w.disk, "shards", DefaultConfig(), w.store, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
+	if _, err := Open(w.disk, "shards", DefaultConfig(), w.store, w.node.clock, nil, slog.New(slog.DiscardHandler), nil); !errors.Is(err, model.ErrConflict) {
 		t.Errorf("Open of unmarked shards gave %v, want ErrConflict", err)
 	}
 }

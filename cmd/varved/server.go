@@ -136,16 +136,16 @@ func (s *server) open(cfg config) error {
 
 	dataConfig := data.DefaultConfig()
 	dataConfig.MemtableBytes = memory / 4
-	shards, err := data.Open(fs, path.Join(dir, "shards"), dataConfig, store, s.log, s.registry)
+	clock, err := hlc.Open(fs, dir, nil)
+	if err != nil {
+		return err
+	}
+	shards, err := data.Open(fs, path.Join(dir, "shards"), dataConfig, store, clock, nil, s.log, s.registry)
 	if err != nil {
 		return err
 	}
 	s.onClose("shards", shards.Close)
 
-	clock, err := hlc.Open(fs, dir, nil)
-	if err != nil {
-		return err
-	}
 	peers := &coordinator.Peers{Local: node.ID, ByNode: map[uint64]data.Peer{node.ID: shards}}
 	writer, err := coordinator.NewWriter(coordinator.DefaultConfig(), store, clock, peers, s.log, s.registry)
 	if err != nil {
