@@ -29,6 +29,10 @@ type Config struct {
 	// them rows are refused with model.ErrUnavailable.
 	ReservedBytes uint64
 
+	// Replication is what is known of the other owners of the shard; nil is that
+	// there are none.
+	Replication Replication
+
 	// Worker flushes and compacts in the background; one serves all shards of a
 	// node. With nil nothing happens unless Flush and Compact are called.
 	Worker *Worker

@@ -148,6 +148,7 @@ func (s *Shard) Close() error {
 type Info struct {
 	DiskBytes   int64           // segment files, index files and log
 	LogBytes    int64           // of them the log
+	LogSince    time.Time       // when the last batch of the oldest log file was stamped; zero when there is none
 	MemoryBytes int64           // memtables
 	Files       int             // segment files
 	Quarantined int             // of them those found damaged
