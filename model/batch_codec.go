@@ -89,9 +89,14 @@ func appendTable(dst []byte, t *Table, scratch []uint64) ([]byte, []uint64) {
 	dst = binary.AppendUvarint(dst, uint64(rows))
 	dst = appendPacked(dst, t.Series, 0)
 	dst = appendTimes(dst, t.Times)
-	dst = binary.AppendUvarint(dst, uint64(len(t.Columns)))
-	for i := range t.Columns {
-		c := &t.Columns[i]
+	return appendColumns(dst, t.Columns, rows, scratch)
+}
+
+// appendColumns adds columns of so many rows.
+func appendColumns(dst []byte, columns []Column, rows int, scratch []uint64) ([]byte, []uint64) {
+	dst = binary.AppendUvarint(dst, uint64(len(columns)))
+	for i := range columns {
+		c := &columns[i]
 		invariant.Check(c.Len() == rows, "column %q: %d slots for %d rows", c.Name, c.Len(), rows)
 		dst = appendName(dst, c.Name)
 		dst = append(dst, byte(c.Type))

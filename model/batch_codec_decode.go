@@ -284,17 +284,23 @@ func (d *batchDecoder) table(t *Table, series int) {
 		}
 	}
 	t.Times = unpackInto(d, make([]int64, rows))
+	t.Columns = d.columns(rows)
+}
+
+// columns reads columns of so many rows.
+func (d *batchDecoder) columns(rows int) []Column {
 	n := d.count(3) // name, type, presence
 	if n == 0 || !d.spend(n, columnBytes) {
-		return
+		return nil
 	}
-	t.Columns = make([]Column, n)
-	for i := range t.Columns {
-		d.column(&t.Columns[i], rows)
+	columns := make([]Column, n)
+	for i := range columns {
+		d.column(&columns[i], rows)
 		if d.err != nil {
-			return
+			return nil
 		}
 	}
+	return columns
 }
 
 func (d *batchDecoder) column(c *Column, rows int) {
