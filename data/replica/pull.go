@@ -1,0 +1,114 @@
+package replica
+
+import (
+	"github.com/varvedb/varve/model"
+)
+
+// Pull is batches to be fetched from another owner.
+type Pull struct {
+	Shard    uint64
+	Revision uint64
+	From     uint64
+	Want     *model.BatchSet
+}
+
+// Pulls gives what is to be fetched now, one Pull for a shard at a time: each is
+// to be answered with PullDone.
+func (n *Node) Pulls(now Time) []Pull {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []Pull
+	for _, s := range inOrder(n.mu.shards) {
+		if s.pulling || !s.loaded || s.state == "" || s.state == Rebuild || now.Mono < s.pullAfter {
+			continue
+		}
+		if p, ok := n.pullLocked(now, s); ok {
+			s.pulling = true
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// pullLocked chooses the owner from which most can be fetched, of those that
+// were met of late if there are such.
+func (n *Node) pullLocked(now Time, s *shard) (best Pull, ok bool) {
+	bestMet := false
+	for node, v := range inOrder(s.views) {
+		want := s.fetchable(v)
+		if want.Empty() {
+			continue
+		}
+		p := n.mu.peers[node]
+		met := p.heard && now.Mono-p.echoed <= n.cfg.SyncFor
+		if !ok || met && !bestMet || met == bestMet && want.Len() > best.Want.Len() {
+			best, bestMet, ok = Pull{Shard: s.id, Revision: s.revision, From: node, Want: want}, met, true
+		}
+	}
+	return best, ok
+}
+
+// fetchable gives what another owner has and this replica lacks and is not
+// about to have.
+func (s *shard) fetchable(v *view) *model.BatchSet {
+	if !v.heard || v.missing == nil || v.missing.Empty() || s.owner(v.node).State == Rebuild {
+		return &model.BatchSet{}
+	}
+	want := v.missing.Clone()
+	if v.trimmed != nil {
+		want = want.Minus(v.trimmed)
+	}
+	for id := range s.pending {
+		want.Remove(id)
+	}
+	return want
+}
+
+// PullDone says how a Pull has ended: with what the other owner no longer has in
+// its log, and with the error that cut it short. What was fetched came through
+// Admit and Durable.
+func (n *Node) PullDone(now Time, p Pull, trimmed *model.BatchSet, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.mu.shards[p.Shard]
+	if s == nil {
+		return
+	}
+	s.pulling = false
+	if err != nil {
+		s.pullAfter = now.Mono + n.cfg.PullPause
+	}
+	v := s.views[p.From]
+	if v == nil || trimmed == nil {
+		return
+	}
+	if v.trimmed == nil {
+		v.trimmed = &model.BatchSet{}
+	}
+	v.trimmed.AddAll(trimmed)
+}
+
+// Lost reports whether a replica lacks batches that are in the log of no owner
+// that has them any more: it must be copied anew.
+func (n *Node) Lost(id uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.mu.shards[id]
+	if s == nil || !s.loaded {
+		return false
+	}
+	lost, found := &model.BatchSet{}, &model.BatchSet{}
+	for _, v := range s.views {
+		if v.missing == nil || v.missing.Empty() {
+			continue
+		}
+		found.AddAll(s.fetchable(v))
+		if v.trimmed != nil {
+			lost.AddAll(v.missing.Intersect(v.trimmed))
+		}
+	}
+	for id := range s.pending {
+		lost.Remove(id)
+	}
+	return !lost.Minus(found).Empty()
+}

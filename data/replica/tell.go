@@ -1,0 +1,86 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/varvedb/varve/internal/mutant"
+	"github.com/varvedb/varve/model"
+)
+
+// maxFirstStatements bounds the statements of a message about shards that the
+// addressee has not heard of from this run: after a start there may be
+// thousands. All others must be in every message until they are acknowledged.
+const maxFirstStatements = 1000
+
+// Tell gives the next message to another node, nil when there is no shard to
+// talk about. It is to be sent about five times a second, and as the answer to
+// a message; one that gets lost does no harm.
+func (n *Node) Tell(now Time, to uint64) *Message {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tickLocked(now)
+	p := n.mu.peers[to]
+	if p == nil {
+		return nil
+	}
+	n.settleLocked()
+	p.number++
+	m := &Message{
+		From: n.self, To: to, ToStart: p.start, Number: p.number, Got: p.got, Ping: max(1, now.Mono), Echo: p.ping,
+		Wall: now.Wall.Truncate(time.Millisecond), Clock: n.mu.clock, Cutoff: n.mu.cutoff,
+	}
+	first := 0
+	for _, s := range inOrder(p.unacked) {
+		v := s.views[to]
+		if v.statedSince == 0 {
+			if first == maxFirstStatements {
+				continue
+			}
+			first++
+		}
+		if !s.loaded || s.state == "" || s.state == Rebuild {
+			continue // it can say nothing that would hold
+		}
+		if v.stated != s.generation || v.statedSince == 0 {
+			v.stated, v.statedSince = s.generation, p.number
+		}
+		m.Statements = append(m.Statements, Statement{Shard: s.id, Revision: s.revision, Floor: s.floor(n.mu.cutoff), Set: s.settled.Clone()})
+	}
+	return m
+}
+
+// settleLocked moves the cut-off on and with it the batches that it has passed.
+func (n *Node) settleLocked() {
+	cutoff := back(n.mu.clock, n.cfg.CutoffAge)
+	n.mu.cutoff = max(n.mu.cutoff, cutoff)
+	for _, s := range n.mu.shards {
+		if s.revised == 0 {
+			s.revised = n.mu.clock
+		}
+		moved := false
+		kept := s.recent[:0]
+		for _, v := range s.recent {
+			if v.HLC < n.mu.cutoff {
+				s.settled.Add(v.ID)
+				moved = true
+			} else {
+				kept = append(kept, v)
+			}
+		}
+		s.recent = kept
+		if moved || s.floor(n.mu.cutoff) < n.mu.cutoff {
+			n.restateLocked(s)
+		}
+	}
+}
+
+// floor gives the lowest version that is not durable yet, or the bound.
+func (s *shard) floor(bound model.HLC) model.HLC {
+	if mutant.Is(mutant.FloorWithoutPending) {
+		return bound
+	}
+	for _, v := range s.pending {
+		bound = min(bound, v.HLC)
+	}
+	return bound
+}
