@@ -18,7 +18,7 @@ type builder struct {
 
 	// What of next no published snapshot shares, so that it may be changed.
 	owned struct {
-		databases, policies, groups, shards, schemas, nodes bool
+		databases, policies, groups, shards, schemas, nodes, alive bool
 
 		schema map[*groupSchema]bool
 		live   map[*policyGroups]bool
@@ -33,7 +33,7 @@ func newBuilder(keys keyspace) *builder {
 
 func (b *builder) disown() {
 	b.owned.databases, b.owned.policies, b.owned.groups = false, false, false
-	b.owned.shards, b.owned.schemas, b.owned.nodes = false, false, false
+	b.owned.shards, b.owned.schemas, b.owned.nodes, b.owned.alive = false, false, false, false
 	b.owned.schema, b.owned.live = map[*groupSchema]bool{}, map[*policyGroups]bool{}
 }
 
@@ -56,6 +56,8 @@ func (b *builder) apply(c Change) error {
 		err = b.applyIDs(c)
 	case "nodes":
 		err = b.applyNode(c, rest)
+	case "alive":
+		err = b.applyAlive(c, rest)
 	case "databases":
 		err = b.applyDatabase(c, rest)
 	case "groups":
@@ -119,6 +121,20 @@ func (b *builder) applyNode(c Change, rest string) error {
 		return nil
 	}
 	b.next.nodes = insert(b.next.nodes, id, &node{*n, c.Modified}, compareNode)
+	return nil
+}
+
+func (b *builder) applyAlive(c Change, rest string) error {
+	id, err := parseID(rest)
+	if err != nil {
+		return err
+	}
+	own(&b.next.alive, &b.owned.alive)
+	if c.Removed {
+		b.next.alive = remove(b.next.alive, id, cmp.Compare[uint64])
+		return nil
+	}
+	b.next.alive = insert(b.next.alive, id, id, cmp.Compare[uint64])
 	return nil
 }
 

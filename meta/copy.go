@@ -73,6 +73,7 @@ func (s *Store) readCopy() (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
+	b.next.defaultReplication = s.cfg.DefaultReplication
 	if b.next.cluster.ID == "" || b.next.cluster.ID != s.identity.Cluster {
 		return nil, fmt.Errorf("read %s: of cluster %q, this directory is of %q: %w", name, b.next.cluster.ID, s.identity.Cluster, model.ErrConflict)
 	}

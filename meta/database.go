@@ -32,8 +32,12 @@ type Policy struct {
 	Name          string
 	Duration      time.Duration // how long data is kept; 0 is for ever
 	ShardDuration time.Duration // the span of new shard groups
-	Replicas      int
+	Replicas      int           // AutoReplicas, or what a statement said; see Snapshot.Factor
 }
+
+// AutoReplicas as Policy.Replicas lets the replication factor follow the number
+// of nodes.
+const AutoReplicas = 0
 
 // Oldest gives the lowest time that a point may have at now, in nanoseconds;
 // ok is false when the policy keeps everything.

@@ -32,7 +32,7 @@ func (s *Store) CreateDatabase(ctx context.Context, name string, spec *PolicySpe
 			return true, nil
 		case d != nil && len(d.Policies) > 0:
 			have := d.Policy(policy.Name)
-			if have == nil || have.Name != d.DefaultPolicy || !spec.matches(have) {
+			if have == nil || have.Name != d.DefaultPolicy || !now.matches(spec, have) {
 				return false, conflict("retention policy conflicts with an existing policy")
 			}
 			return true, nil
@@ -94,7 +94,7 @@ func (s *Store) addPolicy(ctx context.Context, now *Snapshot, database string, p
 	}
 	if have := d.Policy(policy.Name); have != nil {
 		switch {
-		case !have.same(policy):
+		case !now.same(have, policy):
 			return false, conflict("retention policy already exists")
 		case makeDefault && d.DefaultPolicy != policy.Name:
 			return false, conflict("retention policy conflicts with an existing policy")
@@ -169,11 +169,11 @@ func (d *Database) policyIndex(name string) int {
 	return slices.IndexFunc(d.Policies, func(p *Policy) bool { return p.Name == name })
 }
 
-// matches reports whether s, where it says something, says what p is.
-func (s *PolicySpec) matches(p *Policy) bool {
-	return (s.Duration == nil || *s.Duration == p.Duration) &&
-		(s.Replicas == nil || *s.Replicas == p.Replicas) &&
-		shardDuration(s.ShardDuration, p.Duration) == p.ShardDuration
+// matches reports whether spec, where it says something, says what p is.
+func (s *Snapshot) matches(spec *PolicySpec, p *Policy) bool {
+	return (spec.Duration == nil || *spec.Duration == p.Duration) &&
+		(spec.Replicas == nil || *spec.Replicas == s.Factor(p)) &&
+		shardDuration(spec.ShardDuration, p.Duration) == p.ShardDuration
 }
 
 // change runs attempt on a fresh Snapshot until it is done or fails. attempt

@@ -102,7 +102,7 @@ func shardCount(now *Snapshot, p *Policy) uint64 {
 	if n == 0 {
 		return 1
 	}
-	a, b := n, min(p.Replicas, n)
+	a, b := n, min(now.Factor(p), n)
 	for b != 0 {
 		a, b = b, a%b
 	}
@@ -120,7 +120,7 @@ func place(now *Snapshot, p *Policy, ids reservedIDs) ([]Shard, error) {
 	at := int(ids.first % uint64(len(nodes)))
 	for i := range shards {
 		shards[i] = Shard{ID: ids.first + 1 + uint64(i), Revision: 1}
-		for range min(p.Replicas, len(nodes)) {
+		for range min(now.Factor(p), len(nodes)) {
 			shards[i].Owners = append(shards[i].Owners, Owner{Node: nodes[at%len(nodes)].ID, State: Active})
 			at++
 		}
@@ -131,7 +131,7 @@ func place(now *Snapshot, p *Policy, ids reservedIDs) ([]Shard, error) {
 func dataNodes(now *Snapshot) []*Node {
 	var nodes []*Node
 	for _, n := range now.nodes {
-		if n.Has(RoleData) {
+		if n.TakesData() {
 			nodes = append(nodes, &n.Node)
 		}
 	}

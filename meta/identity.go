@@ -1,7 +1,6 @@
 package meta
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -24,6 +23,7 @@ type identity struct {
 	Cluster     string `json:"cluster,omitempty"` // once it has joined one
 	ID          uint64 `json:"id,omitempty"`      // of the node, once registered
 	Name        string `json:"name,omitempty"`
+	Starts      uint64 `json:"starts,omitempty"` // of the directory; written before etcd hears of one
 }
 
 // openIdentity reads the identity file, or makes one with a new incarnation.
@@ -57,62 +57,6 @@ func (s *Store) adopt(cluster string) error {
 
 func (s *Store) saveIdentity() error {
 	return writeFile(s.fs, path.Join(s.dir, identityFile), append(encode(s.identity), '\n'))
-}
-
-// RegisterNode makes this directory a node of the cluster, or says what has
-// changed of it since its last start. It is called once, before the Store is
-// shared. With etcd away a node that was registered before stays what it was.
-//
-// A name belongs to one directory: a node that lost its directory cannot come
-// back under its name, since others count on what it held.
-func (s *Store) RegisterNode(ctx context.Context, name string, roles []Role, version string) (*Node, error) {
-	if err := checkName(name); err != nil {
-		return nil, fmt.Errorf("node name %q: %w", name, err)
-	}
-	self := &Node{Name: name, Incarnation: uint64(s.identity.Incarnation), Roles: roles, Version: version}
-	err := s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
-		have, err := findNode(now, self)
-		if err != nil {
-			return false, err
-		}
-		if have != nil {
-			self.ID = have.ID
-			return s.commit(ctx, "register node",
-				[]Condition{{Key: s.keys.node(self.ID), Revision: have.modified}},
-				[]Op{Put(s.keys.node(self.ID), encode(nodeToRecord(self)))})
-		}
-		if s.identity.ID != 0 {
-			return false, conflict(fmt.Sprintf("node %d was removed from the cluster; its data directory cannot be used again", s.identity.ID))
-		}
-		self.ID = now.counter.next
-		return s.commit(ctx, "register node",
-			[]Condition{s.idsUnchanged(now)},
-			[]Op{Put(s.keys.node(self.ID), encode(nodeToRecord(self))), s.takeIDs(now, 1)})
-	})
-	if errors.Is(err, model.ErrUnavailable) && s.identity.ID != 0 {
-		if known := s.Snapshot().Node(s.identity.ID); known != nil {
-			return known, nil
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.identity.ID, s.identity.Name = self.ID, self.Name
-	return self, s.saveIdentity()
-}
-
-// findNode finds the node that self is. A crash between registering and noting
-// the id leaves only the incarnation to know it by.
-func findNode(now *Snapshot, self *Node) (have *node, err error) {
-	for _, n := range now.nodes {
-		switch {
-		case n.Incarnation == self.Incarnation:
-			have = n
-		case n.Name == self.Name:
-			return nil, conflict(fmt.Sprintf("node name %q is taken by node %d, whose data directory is another one", n.Name, n.ID))
-		}
-	}
-	return have, nil
 }
 
 func random64() uint64 {

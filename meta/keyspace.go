@@ -18,6 +18,8 @@ func (k keyspace) format() string             { return k.root + "format" }
 func (k keyspace) ids() string                { return k.root + "ids" }
 func (k keyspace) changed() string            { return k.root + "changed" }
 func (k keyspace) node(id uint64) string      { return fmt.Sprintf("%snodes/%016x", k.root, id) }
+func (k keyspace) alive(id uint64) string     { return fmt.Sprintf("%salive/%016x", k.root, id) }
+func (k keyspace) secret(name string) string  { return k.root + "secrets/" + escape(name) }
 func (k keyspace) database(uid uint64) string { return fmt.Sprintf("%sdatabases/%016x", k.root, uid) }
 func (k keyspace) name(name string) string    { return k.root + "names/" + escape(name) }
 func (k keyspace) lease(name string) string   { return k.root + "leases/" + escape(name) }

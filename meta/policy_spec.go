@@ -21,7 +21,7 @@ type PolicySpec struct {
 	Name          string         // "" stands for DefaultPolicyName
 	Duration      *time.Duration // nil and 0: for ever
 	ShardDuration time.Duration  // 0: by Duration
-	Replicas      *int           // nil: 1
+	Replicas      *int           // nil: AutoReplicas
 }
 
 // PolicyUpdate is what ALTER RETENTION POLICY says; nil fields stay.
@@ -34,15 +34,15 @@ type PolicyUpdate struct {
 
 // policy gives the policy that s asks for, without a uid.
 func (s *PolicySpec) policy() (*Policy, error) {
-	p := &Policy{Name: s.Name, Replicas: 1}
+	p := &Policy{Name: s.Name, Replicas: AutoReplicas}
 	if p.Name == "" {
 		p.Name = DefaultPolicyName
 	}
 	if s.Duration != nil {
 		p.Duration = *s.Duration
 	}
-	if s.Replicas != nil {
-		p.Replicas = *s.Replicas
+	if err := p.setReplicas(s.Replicas); err != nil {
+		return nil, err
 	}
 	p.ShardDuration = shardDuration(s.ShardDuration, p.Duration)
 	if err := checkName(p.Name); err != nil {
@@ -56,13 +56,28 @@ func (p *Policy) check() error {
 	switch {
 	case p.Duration != 0 && p.Duration < minPolicyDuration:
 		return invalid(fmt.Sprintf("retention policy duration must be at least %s", minPolicyDuration))
-	case p.Replicas < 1:
-		return invalid("replication factor must be greater than 0")
+	case p.Replicas < AutoReplicas:
+		return errNoReplicas
 	case p.Duration != 0 && p.Duration < p.ShardDuration:
 		return invalid("retention policy duration must be greater than the shard duration")
 	}
 	return nil
 }
+
+// setReplicas takes the factor of a statement, if it has one. None can ask for
+// AutoReplicas by number.
+func (p *Policy) setReplicas(n *int) error {
+	if n == nil {
+		return nil
+	}
+	if *n < 1 {
+		return errNoReplicas
+	}
+	p.Replicas = *n
+	return nil
+}
+
+var errNoReplicas = invalid("replication factor must be greater than 0")
 
 // apply gives p as u changes it. The shard duration is not derived anew from
 // another duration, as in InfluxDB.
@@ -71,8 +86,8 @@ func (u *PolicyUpdate) apply(p *Policy) (*Policy, error) {
 	if u.Duration != nil {
 		to.Duration = *u.Duration
 	}
-	if u.Replicas != nil {
-		to.Replicas = *u.Replicas
+	if err := to.setReplicas(u.Replicas); err != nil {
+		return nil, err
 	}
 	if u.ShardDuration != nil {
 		to.ShardDuration = shardDuration(*u.ShardDuration, to.Duration)
@@ -80,9 +95,10 @@ func (u *PolicyUpdate) apply(p *Policy) (*Policy, error) {
 	return &to, to.check()
 }
 
-// same reports whether p and o ask for the same thing under the same name.
-func (p *Policy) same(o *Policy) bool {
-	return p.Name == o.Name && p.Duration == o.Duration && p.ShardDuration == o.ShardDuration && p.Replicas == o.Replicas
+// same reports whether p and o ask for the same thing under the same name. A
+// factor that is auto is the same as the number that is in force.
+func (s *Snapshot) same(p, o *Policy) bool {
+	return p.Name == o.Name && p.Duration == o.Duration && p.ShardDuration == o.ShardDuration && s.Factor(p) == s.Factor(o)
 }
 
 // shardDuration gives the span of the groups of a policy: what was asked for,

@@ -70,12 +70,27 @@ type (
 		State OwnerState `json:"state"`
 	}
 	nodeRecord struct {
-		Format      int    `json:"format"`
-		ID          uint64 `json:"id"`
-		Name        string `json:"name"`
-		Incarnation hex64  `json:"incarnation"`
-		Roles       []Role `json:"roles"`
-		Version     string `json:"version"`
+		Format      int               `json:"format"`
+		ID          uint64            `json:"id"`
+		Name        string            `json:"name"`
+		Incarnation hex64             `json:"incarnation"`
+		Starts      uint64            `json:"starts"`
+		Roles       []Role            `json:"roles"`
+		Version     string            `json:"version"`
+		Addresses   Addresses         `json:"addresses,omitzero"`
+		Labels      map[string]string `json:"labels,omitempty"`
+		Draining    bool              `json:"draining,omitempty"`
+		Replaces    []uint64          `json:"replaces,omitempty"`
+	}
+	// aliveRecord is for people: that its key is there says all.
+	aliveRecord struct {
+		Format int    `json:"format"`
+		Start  uint64 `json:"start"` // of the node
+	}
+	secretRecord struct {
+		Format  int       `json:"format"`
+		Value   []byte    `json:"value"`
+		Expires time.Time `json:"expires,omitzero"`
 	}
 	// schemaRecord maps field names, escaped as in keys, to types.
 	schemaRecord struct {
@@ -238,7 +253,10 @@ func nanoseconds(t time.Time) (int64, bool) {
 }
 
 func nodeToRecord(n *Node) nodeRecord {
-	return nodeRecord{recordFormat, n.ID, n.Name, hex64(n.Incarnation), n.Roles, n.Version}
+	return nodeRecord{
+		Format: recordFormat, ID: n.ID, Name: n.Name, Incarnation: hex64(n.Incarnation), Starts: n.Starts, Roles: n.Roles,
+		Version: n.Version, Addresses: n.Addresses, Labels: n.Labels, Draining: n.Draining, Replaces: n.replaces,
+	}
 }
 
 func decodeNode(value []byte) (*Node, error) {
@@ -246,7 +264,16 @@ func decodeNode(value []byte) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{r.ID, r.Name, uint64(r.Incarnation), r.Roles, r.Version}, nil
+	if r.ID == 0 {
+		return nil, corrupt("a node without an id")
+	}
+	if err := checkName(r.Name); err != nil {
+		return nil, corrupt("node %q: %v", r.Name, err)
+	}
+	return &Node{
+		ID: r.ID, Name: r.Name, Incarnation: uint64(r.Incarnation), Roles: r.Roles, Version: r.Version, Addresses: r.Addresses,
+		Labels: r.Labels, Starts: r.Starts, Draining: r.Draining, replaces: r.Replaces,
+	}, nil
 }
 
 func schemaToRecord(fields []schemaField) schemaRecord {

@@ -19,6 +19,10 @@ type Snapshot struct {
 	shards    []shardOf       // of all groups, sorted by id
 	schemas   []*groupSchema  // sorted by id of the group
 	nodes     []*node         // sorted by id
+	alive     []uint64        // ids of nodes whose lease has not ended, sorted
+
+	// defaultReplication is Config.DefaultReplication.
+	defaultReplication int
 }
 
 // What the snapshot keeps beside the public values: the revision at which the
@@ -273,9 +277,39 @@ func (s *Snapshot) Nodes() []*Node {
 
 // Node gives a node, or nil.
 func (s *Snapshot) Node(id uint64) *Node {
+	if n := s.node(id); n != nil {
+		return &n.Node
+	}
+	return nil
+}
+
+func (s *Snapshot) node(id uint64) *node {
 	i, ok := slices.BinarySearchFunc(s.nodes, id, compareNode)
 	if !ok {
 		return nil
 	}
-	return &s.nodes[i].Node
+	return s.nodes[i]
+}
+
+// Alive reports whether the lease of a node had not ended. It says nothing
+// while Store.Away: nobody is seen to come or go then.
+func (s *Snapshot) Alive(node uint64) bool {
+	_, ok := slices.BinarySearch(s.alive, node)
+	return ok
+}
+
+// Factor gives the replication factor in force for a policy: its own, or for
+// one that is auto Config.DefaultReplication, as far as there are nodes that
+// take data.
+func (s *Snapshot) Factor(p *Policy) int {
+	if p.Replicas != AutoReplicas {
+		return p.Replicas
+	}
+	nodes := 0
+	for _, n := range s.nodes {
+		if n.TakesData() {
+			nodes++
+		}
+	}
+	return max(1, min(s.defaultReplication, nodes))
 }

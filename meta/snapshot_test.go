@@ -275,6 +275,13 @@ func TestFormatExamples(t *testing.T) {
 	}
 }
 
+var exampleNode = &Node{
+	ID: 1, Name: "host", Incarnation: 0xfedcba9876543210, Starts: 3,
+	Roles: []Role{RoleMeta, RoleData, RoleCoordinator}, Version: "0.1.0",
+	Addresses: Addresses{HTTP: "10.0.0.1:8086", RPC: "10.0.0.1:8088", MetaClient: "10.0.0.1:2379", MetaPeer: "10.0.0.1:2380"},
+	Labels:    map[string]string{LabelZone: "a"},
+}
+
 // exampleSnapshot is what the example of FORMAT.md shows.
 func exampleSnapshot(t testing.TB) *Snapshot {
 	t.Helper()
@@ -286,7 +293,7 @@ func exampleSnapshot(t testing.TB) *Snapshot {
 	for _, c := range []Change{
 		put(keys.format(), clusterRecord{recordFormat, "00112233445566778899aabbccddeeff", 0x0123456789abcdef}, 0),
 		put(keys.ids(), idsRecord{recordFormat, 6}, 0),
-		put(keys.node(1), nodeToRecord(&Node{1, "host", 0xfedcba9876543210, []Role{RoleMeta, RoleData, RoleCoordinator}, "0.1.0"}), 0),
+		put(keys.node(1), nodeToRecord(exampleNode), 0),
 		put(keys.database(2), databaseToRecord(&Database{2, "telegraf", "autogen", []*Policy{p}}), 0),
 		put(keys.group(2, 3, g.Start), groupToRecord(g), 0),
 		put(keys.measurement(4, "cpu load"), schemaToRecord(fields), 0),

@@ -40,6 +40,10 @@ type Store struct {
 		changed chan struct{} // closed and replaced after each new snapshot
 	}
 
+	fresh    atomic.Int64 // the Snapshot was complete at this time of epoch, see Away
+	epoch    time.Time    // when the Store was opened, of the monotonic clock
+	expelled chan error   // see Expelled
+
 	cancel context.CancelFunc
 	done   sync.WaitGroup // the watcher and the keeper of the copy on disk
 }
@@ -55,7 +59,8 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), turn: make(chan struct{}, 1)}
+	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), turn: make(chan struct{}, 1), epoch: time.Now(), expelled: make(chan error, 1)}
+	s.fresh.Store(int64(-freshFor))
 	s.mu.changed = make(chan struct{})
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, err

@@ -346,7 +346,7 @@ func TestDirectorySurvivesACrashAtAnyOperation(t *testing.T) {
 			t.Errorf("crash %d: open: %v", i, err)
 			continue
 		}
-		n, err := s.RegisterNode(t.Context(), "n", []meta.Role{meta.RoleData}, "test")
+		n, err := s.RegisterNode(t.Context(), meta.NodeSpec{Name: "n", Roles: []meta.Role{meta.RoleData}, Version: "test"})
 		switch {
 		case err == nil && c.registered != 0 && n.ID != c.registered:
 			t.Errorf("crash %d: node %d came back as %d", i, c.registered, n.ID)

@@ -48,6 +48,7 @@ func (s *Store) read(ctx context.Context) (*builder, error) {
 			return nil, s.unavailable(ctx, "read everything", err)
 		}
 		b := newBuilder(s.keys)
+		b.next.defaultReplication = s.cfg.DefaultReplication
 		for _, item := range items {
 			// With a hole in it the metadata would look as if a database or
 			// a shard had been dropped, and its data would be removed.

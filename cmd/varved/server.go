@@ -219,7 +219,7 @@ func (s *server) openMeta(ctx context.Context, fs vfs.FS, dir string, cfg config
 		return nil, nil, fmt.Errorf("open metadata: %w", err)
 	}
 	s.onClose("metadata", store.Close)
-	node, err := store.RegisterNode(ctx, cfg.nodeName, cfg.roles, softwareVersion())
+	node, err := store.RegisterNode(ctx, meta.NodeSpec{Name: cfg.nodeName, Roles: cfg.roles, Version: softwareVersion()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("register node: %w", err)
 	}

@@ -54,7 +54,7 @@ func OpenStoreIn(t *testing.T, kv meta.KV, fs vfs.FS, node string) *meta.Store {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(func() { s.Close() })
-	if _, err := s.RegisterNode(t.Context(), node, []meta.Role{meta.RoleData}, "test"); err != nil {
+	if _, err := s.RegisterNode(t.Context(), meta.NodeSpec{Name: node, Roles: []meta.Role{meta.RoleData}, Version: "test"}); err != nil {
 		t.Fatalf("register node: %v", err)
 	}
 	return s
@@ -457,7 +457,7 @@ func nodeKeepsItsIDAndNamesAreNotStolen(t *testing.T, kv meta.KV) {
 	thief, err := meta.Open(context.Background(), kv, vfs.NewMem(), "meta", meta.DefaultConfig(), slog.New(slog.DiscardHandler), nil)
 	must(t, err)
 	defer thief.Close()
-	if _, err := thief.RegisterNode(t.Context(), "renamed", []meta.Role{meta.RoleData}, "test"); !errors.Is(err, model.ErrConflict) {
+	if _, err := thief.RegisterNode(t.Context(), meta.NodeSpec{Name: "renamed", Roles: []meta.Role{meta.RoleData}, Version: "test"}); !errors.Is(err, model.ErrConflict) {
 		t.Errorf("a name that another directory has: %v", err)
 	}
 }
