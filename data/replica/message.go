@@ -13,9 +13,9 @@ import (
 type Message struct {
 	From    Self
 	To      uint64
-	ToStart uint64 // the run of the addressee that Got and Echo are about
-	Number  uint64 // counts the messages of this run of the sender to the addressee, from 1
-	Got     uint64 // the highest number of the addressee's messages that was taken in whole
+	ToStart uint64        // the run of the addressee that Got and Echo are about
+	Number  uint64        // counts the messages of this run of the sender to the addressee, from 1
+	Got     uint64        // the highest number of the addressee's messages that was taken in whole
 	Ping    time.Duration // when it was made, by the sender's Mono; more than 0
 	Echo    time.Duration // the Ping of the addressee's last message
 	Wall    time.Time     // the sender's machine clock, to the millisecond
