@@ -3,13 +3,21 @@ package data
 import (
 	"context"
 
+	"github.com/varvedb/varve/data/replica"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm"
 )
 
 // Owner is a data node as the other owners of its shards see it. Node is the
 // one in this process, Client one elsewhere. All methods may be called
 // concurrently.
 type Owner interface {
+	// Tell takes in a message and answers it with one; nil is none.
+	Tell(ctx context.Context, m *replica.Message) (*replica.Message, error)
+
+	// Applied gives the batches that are durable in a replica.
+	Applied(ctx context.Context, shard ShardRef) (*model.BatchSet, error)
+
 	// Fetch emits batches that are wanted and still in the replica's log. Each
 	// names the key of a series at least once in the stream. trimmed is what the
 	// replica holds, but no longer in its log; what it does not hold at all is
@@ -25,6 +33,9 @@ type Owner interface {
 	// Offer hands over a batch that the others may lack and cannot pull any
 	// more: what is missing of it here is written as a new batch.
 	Offer(ctx context.Context, shard ShardRef, b *model.Batch) error
+
+	// Digest gives a hash of what a replica holds.
+	Digest(ctx context.Context, shard ShardRef) (tsm.Digest, error)
 }
 
 // SnapshotFile is a file of a snapshot, or the beginning of one.
@@ -39,7 +50,7 @@ type SnapshotFile struct {
 type SnapshotPart struct {
 	Manifest []byte
 	Files    []SnapshotFile // all, with their whole size
-	Newest   model.HLC      // of all that is in the files
+	Clock    model.HLC      // a reading of the source: no floor it has told is higher
 
 	Name   string
 	Offset int64
