@@ -64,6 +64,14 @@ func (b *builder) apply(c Change) error {
 		err = b.applyGroup(c)
 	case "schema":
 		err = b.applySchema(c, rest)
+	case "moves":
+		err = b.applyMove(c, rest)
+	case "extra":
+		err = b.applyExtra(c, rest)
+	case "absent":
+		err = b.applyAbsence(c, rest)
+	case "rebalance":
+		err = b.applyRebalance(c)
 	}
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", c.Key, err)

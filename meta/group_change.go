@@ -95,49 +95,6 @@ func clampTime(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// shardCount gives n/gcd(n, rf) for n data nodes: as few shards as give every
-// node the same load.
-func shardCount(now *Snapshot, p *Policy) uint64 {
-	n := len(dataNodes(now))
-	if n == 0 {
-		return 1
-	}
-	a, b := n, min(now.Factor(p), n)
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return uint64(n / a)
-}
-
-// place gives the shards of a new group their owners: one node after the
-// other, beginning with another one for each group.
-func place(now *Snapshot, p *Policy, ids reservedIDs) ([]Shard, error) {
-	nodes := dataNodes(now)
-	if len(nodes) == 0 {
-		return nil, &model.Error{Kind: model.ErrUnavailable, Text: "no data node is registered"}
-	}
-	shards := make([]Shard, min(shardCount(now, p), ids.n-1))
-	at := int(ids.first % uint64(len(nodes)))
-	for i := range shards {
-		shards[i] = Shard{ID: ids.first + 1 + uint64(i), Revision: 1}
-		for range min(now.Factor(p), len(nodes)) {
-			shards[i].Owners = append(shards[i].Owners, Owner{Node: nodes[at%len(nodes)].ID, State: Active})
-			at++
-		}
-	}
-	return shards, nil
-}
-
-func dataNodes(now *Snapshot) []*Node {
-	var nodes []*Node
-	for _, n := range now.nodes {
-		if n.TakesData() {
-			nodes = append(nodes, &n.Node)
-		}
-	}
-	return nodes
-}
-
 // reservedIDs is n ids in a row: the group's, then those of its shards.
 type reservedIDs struct{ first, n uint64 }
 

@@ -20,6 +20,7 @@ type Snapshot struct {
 	schemas   []*groupSchema  // sorted by id of the group
 	nodes     []*node         // sorted by id
 	alive     []uint64        // ids of nodes whose lease has not ended, sorted
+	control   controlState
 
 	// defaultReplication is Config.DefaultReplication.
 	defaultReplication int
