@@ -13,6 +13,8 @@ type Batch struct {
 	Series []Series // the distinct series of all tables
 	Tables []Table  // one or several per measurement; of several, a later one wins
 	Delete *Delete  // when set, Series and Tables are empty
+
+	Packed Packed // the binary form of Tables, once Pack has made it
 }
 
 // Series names a series in a batch. Key is the canonical key, or nil where the

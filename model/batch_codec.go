@@ -50,10 +50,10 @@ func AppendBatch(dst []byte, b *Batch) []byte {
 		dst = AppendPredicate(dst, d.Where)
 	} else {
 		dst = appendSeries(dst, b.Series)
-		dst = binary.AppendUvarint(dst, uint64(len(b.Tables)))
-		var scratch []uint64
-		for i := range b.Tables {
-			dst, scratch = appendTable(dst, &b.Tables[i], scratch)
+		if p := b.packedTables(); p != nil {
+			dst = append(dst, p...)
+		} else {
+			dst = appendTables(dst, b.Tables)
 		}
 	}
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
@@ -79,6 +79,15 @@ func appendSeries(dst []byte, series []Series) []byte {
 		keys = append(keys, key...)
 	}
 	return appendText(dst, keys)
+}
+
+func appendTables(dst []byte, tables []Table) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(tables)))
+	var scratch []uint64
+	for i := range tables {
+		dst, scratch = appendTable(dst, &tables[i], scratch)
+	}
+	return dst
 }
 
 // appendTable adds one table. scratch is memory to work in, and is given back.

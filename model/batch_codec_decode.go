@@ -14,9 +14,9 @@ import (
 // Errors are of kind ErrCorrupt, except ErrNotSupported for a format of a later
 // version. Memory stays below MaxBatchBytes and a small multiple of len(p),
 // whatever p is.
-func DecodeBatch(p []byte) (*Batch, error) { return decodeBatch(p, MaxBatchBytes) }
+func DecodeBatch(p []byte) (*Batch, error) { return decodeBatch(p, MaxBatchBytes, false) }
 
-func decodeBatch(p []byte, budget int64) (*Batch, error) {
+func decodeBatch(p []byte, budget int64, keep bool) (*Batch, error) {
 	if len(p) < batchHeaderBytes+batchCheckBytes {
 		return nil, fmt.Errorf("decode batch: %d bytes: %w", len(p), ErrCorrupt)
 	}
@@ -36,7 +36,12 @@ func decodeBatch(p []byte, budget int64) (*Batch, error) {
 	b.Version = Version{HLC: HLC(binary.LittleEndian.Uint64(body[26:])), ID: b.ID}
 	switch body[1] {
 	case batchRows:
-		d.rows(b)
+		d.series(b)
+		tables := d.rest
+		d.tables(b)
+		if keep && d.err == nil {
+			b.keep(tables)
+		}
 	case batchDelete:
 		d.delete(b)
 	default:
@@ -179,8 +184,7 @@ func (d *batchDecoder) delete(b *Batch) {
 	b.Delete = del
 }
 
-func (d *batchDecoder) rows(b *Batch) {
-	d.series(b)
+func (d *batchDecoder) tables(b *Batch) {
 	n := d.count(3) // name, rows, columns
 	if n == 0 || !d.spend(n, tableBytes) {
 		return

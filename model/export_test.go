@@ -6,7 +6,7 @@ import (
 )
 
 // DecodeBatchWithin is DecodeBatch with another bound on memory.
-var DecodeBatchWithin = decodeBatch
+func DecodeBatchWithin(p []byte, budget int64) (*Batch, error) { return decodeBatch(p, budget, false) }
 
 // ResumBatch makes the checksum of p fit, so that tests reach what is behind it.
 func ResumBatch(p []byte) {
