@@ -190,7 +190,7 @@ func (s *Shard) due() due {
 	idle := now.Sub(s.mu.lastWrite)
 	over := s.cfg.End != 0 && now.UnixNano() >= s.cfg.End && idle >= coldAfter
 	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
-	hot := s.mu.active.rows > 0 || unkept
+	hot := !s.mu.active.empty() || unkept
 	d := due{flush: len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes || hot && (over || idle >= s.cfg.FlushAge)}
 	levels := map[uint8]int{}
 	for _, f := range s.mu.files {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
@@ -46,7 +47,7 @@ func (s *Shard) seal() error {
 	}
 	// With a memtable that is being flushed go the deletes, too.
 	unkept := len(s.mu.sealed) == 0 && slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
-	if s.mu.active.rows == 0 && len(s.mu.pending) == 0 && !unkept {
+	if s.mu.active.empty() && len(s.mu.pending) == 0 && !unkept {
 		s.mu.Unlock()
 		return nil
 	}
@@ -94,7 +95,10 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 		s.metrics.RewriteSeconds.WithLabelValues("flush").Observe(time.Since(start).Seconds())
 		s.log.Info("flushed memtable", "dir", s.dir, "rows", m.rows, "bytes", f.meta.size, "took", time.Since(start))
 	}
-	if err := s.wal.Trim(m.logFile); err != nil {
+	s.mu.Lock()
+	s.mu.flushedLog = m.logFile
+	s.mu.Unlock()
+	if err := s.ReleaseLog(); err != nil {
 		// The batches are known to be in files: replay skips them.
 		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
 	}
@@ -190,7 +194,7 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 		errs = append(errs, o.drop())
 	}
 	for _, id := range dropped {
-		errs = append(errs, s.fs.Remove(s.path(indexName(id))))
+		errs = append(errs, s.pins.remove(s.fs, s.path(indexName(id))))
 	}
 	if err := errors.Join(errs...); err != nil {
 		// Nothing names these files any more: the next start removes them.
@@ -317,7 +321,7 @@ func (s *Shard) snapshotLocked(e *edit) *edit {
 func (s *Shard) idleDeletesLocked(e *edit) (numbers []uint64) {
 	frontier := s.frontierLocked()
 	for _, t := range s.mu.deletes {
-		if t.version.HLC >= frontier {
+		if t.version.HLC >= frontier && !mutant.Is(mutant.TombstoneForgottenEarly) {
 			continue
 		}
 		busy := slices.ContainsFunc(s.memtablesLocked(), func(m *memtable) bool {

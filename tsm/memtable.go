@@ -49,6 +49,10 @@ func newMemtable() *memtable {
 	}
 }
 
+// empty reports whether no batch is in m; one without rows must be noted in the
+// manifest, too, before the log goes.
+func (m *memtable) empty() bool { return m.ids.Empty() }
+
 // insert adds the rows of b; ids are those of b.Series. The marks that publish
 // them are added to marks.
 func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []mark) []mark {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
 )
 
@@ -260,7 +261,11 @@ func (c *Cursor) emit(r *run, lo, hi int) {
 // only rows that keep the same version become one.
 func (c *Cursor) emitSame(same []place) {
 	slices.SortStableFunc(same, func(a, b place) int {
-		return cmp.Or(a.version().Compare(b.version()), cmp.Compare(a.run.rank, b.run.rank))
+		byRank := cmp.Compare(a.run.rank, b.run.rank)
+		if mutant.Is(mutant.ArrivalOrder) {
+			return byRank
+		}
+		return cmp.Or(a.version().Compare(b.version()), byRank)
 	})
 	for len(same) > 0 {
 		n := len(same)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -85,15 +86,22 @@ func (s *Shard) open() error {
 		// A full disk must not keep what there is from being read. Nothing is let
 		// go until there is a new manifest: this one takes no records any more.
 		s.log.Warn("cannot make manifest durable", "dir", s.dir, "err", err)
-		return s.replay()
+		_, err := s.replay()
+		return err
 	}
 	if err := s.removeOrphans(); err != nil {
 		return err
 	}
-	if err := s.replay(); err != nil {
+	needed, err := s.replay()
+	if err != nil {
 		return err
 	}
-	s.trimReplayed()
+	s.noteFlushedLog(needed)
+	// A crash came before the flush did, and of a shard that is not written to
+	// any more none may come.
+	if err := s.ReleaseLog(); err != nil {
+		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
+	}
 	return nil
 }
 
@@ -203,25 +211,40 @@ func (s *Shard) removeManifests() error {
 	return nil
 }
 
-// replay brings back what is only in the log.
-func (s *Shard) replay() error {
+// replay brings back what is only in the log, and gives the first log file with
+// something that is nowhere else, 0 when there is none.
+func (s *Shard) replay() (needed wal.FileID, err error) {
 	cfg := wal.DefaultConfig()
 	cfg.Metrics, cfg.Logger = s.metrics.Log, s.log
+	now := s.now()
+	cfg.Skip = func(_ wal.FileID, v model.Version) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.holdsLocked(v.ID) {
+			return false
+		}
+		s.mu.recent.add(v, now)
+		return true
+	}
 	// Rows of the log revive their series, although a delete, of the log or of
 	// the manifest, may hide them all.
 	deleted, written := roaring.New(), roaring.New()
-	log, err := wal.Open(s.fs, s.path(logDir), cfg, func(_ wal.FileID, b *model.Batch) error {
+	log, err := wal.Open(s.fs, s.path(logDir), cfg, func(id wal.FileID, b *model.Batch) error {
+		if needed == 0 {
+			needed = id
+		}
 		p, err := s.replayBatch(b)
-		if p != nil && p.delete != nil {
+		if err != nil {
+			return err
+		}
+		if p.delete != nil {
 			deleted.Or(p.delete.series)
 		}
-		if p != nil {
-			written.AddMany(p.ids)
-		}
-		return err
+		written.AddMany(p.ids)
+		return nil
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	s.wal = log
 	kept := roaring.New()
@@ -231,38 +254,25 @@ func (s *Shard) replay() error {
 	kept.And(written)
 	deleted.Or(kept)
 	if deleted.IsEmpty() {
-		return nil
+		return needed, nil
 	}
-	return s.buryEmpty(deleted)
+	return needed, s.buryEmpty(deleted)
 }
 
-// trimReplayed lets the log go when all of it is in files: a crash came before
-// the flush did, and of a shard that is not written to any more none may come.
-func (s *Shard) trimReplayed() {
+// noteFlushedLog notes which files of a log that was replayed may go: those
+// before the first that is needed, or all when that is 0.
+func (s *Shard) noteFlushedLog(needed wal.FileID) {
 	s.mu.Lock()
-	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
-	needed := s.mu.active.rows > 0 || unkept
-	s.mu.Unlock()
-	if needed {
-		return
-	}
-	through, err := s.wal.Rotate()
-	if err == nil {
-		err = s.wal.Trim(through)
-	}
-	if err != nil {
-		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
+	defer s.mu.Unlock()
+	for _, f := range s.wal.Closed(math.MaxUint64) {
+		if needed == 0 || f.ID < needed {
+			s.mu.flushedLog = f.ID
+		}
 	}
 }
 
-// replayBatch takes a batch of the log; nil says that it is in a file already.
+// replayBatch takes a batch of the log that is nowhere else.
 func (s *Shard) replayBatch(b *model.Batch) (*pending, error) {
-	s.mu.Lock()
-	held := s.mu.held.Contains(b.ID)
-	s.mu.Unlock()
-	if held {
-		return nil, nil
-	}
 	ids, unknown := s.index.Lookup(nil, b.Series)
 	s.mu.Lock()
 	if unknown {

@@ -2,7 +2,7 @@ package tsm
 
 import "github.com/varvedb/varve/model"
 
-// Replication is what a shard must know of the other owners. Both methods are
+// Replication is what a shard must know of the other owners. Its methods may be
 // called with the shard locked, so they must not call it back nor wait for it.
 type Replication interface {
 	// Frontier gives a version below which no batch can arrive any more at any

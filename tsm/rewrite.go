@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/internal/invariant"
+	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/segment"
 )
@@ -93,7 +94,11 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 			w.applied = min(w.applied, p.delete.number)
 		}
 	}
-	w.versioned = deleting || w.high.HLC >= w.frontier || slices.ContainsFunc(others, times.Overlaps)
+	bound := w.frontier
+	if mutant.Is(mutant.VersionsDroppedEarly) {
+		bound = model.NewHLC(s.now())
+	}
+	w.versioned = deleting || w.high.HLC >= bound || slices.ContainsFunc(others, times.Overlaps)
 	switch {
 	case !w.versioned:
 		s.mu.frontier = max(s.mu.frontier, w.frontier)
@@ -105,15 +110,21 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 	return w
 }
 
-// frontierLocked gives the version below which this shard's only owner takes
-// nothing from now on, if it says so: its own floor.
+// frontierLocked gives the version below which nothing need be taken from now
+// on, if this shard says so: nothing can arrive at any owner. Of a shard with
+// one owner that is its own floor.
 func (s *Shard) frontierLocked() model.HLC { return s.floorLocked(fence) }
 
-// floorLocked gives the version of some time ago, but none above the next one
-// after those seen: all that a higher one would do is to refuse batches, for
-// an hour when the clock was an hour ahead and has been set right.
+// floorLocked gives the version of some time ago, but none that another owner
+// may still bring, and none above the next one after those seen: all that a
+// higher one would do is to refuse batches, for an hour when the clock was an
+// hour ahead and has been set right.
 func (s *Shard) floorLocked(ago time.Duration) model.HLC {
-	return min(model.NewHLC(s.now().Add(-ago)), s.mu.newest+1)
+	floor := min(model.NewHLC(s.now().Add(-ago)), s.mu.newest+1)
+	if s.cfg.Replication != nil {
+		floor = min(floor, s.cfg.Replication.Frontier())
+	}
+	return floor
 }
 
 // run writes the file and opens it. It gives nil when there are no rows left.

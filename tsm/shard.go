@@ -38,7 +38,9 @@ type Shard struct {
 	manifest   *manifest       // installing protects it
 	applied    *model.BatchSet // what the manifest says; installing protects it
 	buried     *roaring.Bitmap // what the manifest says; installing protects it
-	doubtful   []string        // files that only a record names that may not be in force; installing protects it
+	pins       pins
+	logDamage  atomic.Pointer[error] // why records of the log cannot be read
+	doubtful   []string              // files that only a record names that may not be in force; installing protects it
 
 	queued  [2]atomic.Bool // by the Worker, per kind of work
 	closing atomic.Bool    // files that are being written are given up
@@ -60,10 +62,12 @@ type Shard struct {
 		active  *memtable
 		sealed  []*memtable // being flushed, oldest first
 		held    model.BatchSet
+		recent  recentVersions
 
 		pending         []*pending // appended to the log and not durable yet, in that order
 		last            wal.LSN
-		publishedSeries uint32 // series with lower ids were named by published batches
+		flushedLog      wal.FileID // log files up to this one have only what the manifest has durably
+		publishedSeries uint32     // series with lower ids were named by published batches
 		checks          []*burialCheck
 		room            chan struct{} // closed when memory is given back
 		lastWrite       time.Time
@@ -74,6 +78,7 @@ type Shard struct {
 // pending is a batch that waits for the sync that covers it.
 type pending struct {
 	lsn    wal.LSN
+	id     model.BatchID
 	marks  []mark
 	ids    []uint32 // series of the rows
 	delete *tombstone
@@ -170,6 +175,9 @@ func (s *Shard) Info() Info {
 		Series:      s.index.Live(s.mu.publishedSeries),
 		Range:       model.TimeRange{Min: model.MaxTime, Max: model.MinTime},
 		LastWrite:   s.mu.lastWrite,
+	}
+	if since := s.wal.Since(); since != 0 {
+		i.LogSince = since.Time()
 	}
 	i.DiskBytes = i.LogBytes
 	for _, x := range s.mu.indexes {

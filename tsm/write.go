@@ -9,6 +9,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/wal"
 )
@@ -133,7 +134,7 @@ func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
 	switch {
 	case s.mu.closed:
 		return 0, nil, errClosed
-	case s.mu.held.Contains(b.ID):
+	case s.holdsLocked(b.ID):
 		return s.mu.last, nil, nil
 	case b.Version.HLC < s.mu.frontier:
 		s.metrics.Refused.WithLabelValues("stale").Inc()
@@ -153,6 +154,15 @@ func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
 	}
 	s.mu.last = lsn
 	return lsn, s.takeLocked(b, ids, lsn), nil
+}
+
+// holdsLocked reports whether the shard has a batch. It must not be applied
+// again: what it lost to may be forgotten since.
+func (s *Shard) holdsLocked(id model.BatchID) bool {
+	if mutant.Is(mutant.PulledTwice) {
+		return false
+	}
+	return s.mu.held.Contains(id)
 }
 
 func (s *Shard) keyOf(h model.SeriesHash) []byte {
@@ -216,7 +226,7 @@ func usedSeries(b *model.Batch) []bool {
 // takeLocked puts a batch that is in the log into the memtable, or among the
 // deletes to be.
 func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
-	p := &pending{lsn: lsn, series: s.index.Len()}
+	p := &pending{lsn: lsn, id: b.ID, series: s.index.Len()}
 	now := s.now()
 	if b.Delete != nil {
 		p.delete = &tombstone{
@@ -233,6 +243,7 @@ func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
 		p.marks = s.mu.active.insert(b, ids, now, nil)
 	}
 	s.mu.held.Add(b.ID)
+	s.mu.recent.add(b.Version, now)
 	s.mu.newest = max(s.mu.newest, b.Version.HLC)
 	s.mu.pending = append(s.mu.pending, p)
 	s.mu.lastWrite = now

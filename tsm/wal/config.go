@@ -16,6 +16,9 @@ type Config struct {
 	// file, 16 bytes and the map's share each. Over it the set starts anew
 	// and keys are written again.
 	SeriesPerFile int
+	// Skip is asked by Open for each batch; one for which it is true is not
+	// decoded and not handed on: it is kept only for others. Nil: none.
+	Skip func(FileID, model.Version) bool
 
 	Metrics *Metrics     // nil: counted, but nowhere to be seen
 	Logger  *slog.Logger // nil: silent

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -30,9 +32,9 @@ type Log struct {
 	mu struct {
 		sync.Mutex
 		tail   tail
-		closed map[FileID]int64 // the files before the tail, by length
-		last   LSN              // appended
-		synced LSN              // durable
+		closed map[FileID]closedFile // the files before the tail
+		last   LSN                   // appended
+		synced LSN                   // durable
 
 		syncing bool       // a Sync of the tail runs without mu
 		idle    *sync.Cond // signalled when syncing becomes false
@@ -53,6 +55,24 @@ type tail struct {
 	size   int64
 	synced int64                         // how much of it is durable
 	seen   map[model.SeriesHash]struct{} // whose key is in the file
+	has    contents
+}
+
+// closedFile is a file that nothing is appended to any more.
+type closedFile struct {
+	size int64
+	has  contents // not changed any more
+}
+
+// contents is which batches a file has: a few intervals of ids.
+type contents struct {
+	batches model.BatchSet
+	newest  model.HLC // of their versions
+}
+
+func (c *contents) add(v model.Version) {
+	c.batches.Add(v.ID)
+	c.newest = max(c.newest, v.HLC)
 }
 
 // empty reports whether no batch is in the file.
@@ -90,6 +110,7 @@ func (l *Log) Append(b *model.Batch, key func(model.SeriesHash) []byte) (LSN, er
 	}
 	l.markSeenLocked()
 	l.releaseBuffersLocked()
+	l.mu.tail.has.add(b.Version)
 	l.mu.last++
 	l.cfg.Metrics.Appends.Inc()
 	l.cfg.Metrics.AppendBytes.Add(float64(len(rec)))
@@ -277,10 +298,21 @@ func (l *Log) Size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.mu.tail.size
-	for _, size := range l.mu.closed {
-		n += size
+	for _, f := range l.mu.closed {
+		n += f.size
 	}
 	return n
+}
+
+// Since gives the highest clock in the versions of the oldest file's batches:
+// what is in it was stamped until then. It is 0 for a log without batches.
+func (l *Log) Since() model.HLC {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.mu.closed) == 0 {
+		return l.mu.tail.has.newest
+	}
+	return l.mu.closed[slices.Min(slices.Collect(maps.Keys(l.mu.closed)))].has.newest
 }
 
 // Close makes durable what is not yet and closes the log, marking its end so

@@ -16,6 +16,7 @@ type Metrics struct {
 	FilesCreated  prometheus.Counter
 	FilesTrimmed  prometheus.Counter
 	ReplayBatches prometheus.Counter
+	ReplaySkipped prometheus.Counter
 	ReplayBytes   prometheus.Counter
 	TornBytes     prometheus.Counter
 	Corruptions   prometheus.Counter
@@ -42,6 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		FilesCreated:  counter("files_created_total", "Log files created."),
 		FilesTrimmed:  counter("files_trimmed_total", "Log files removed because their batches are in segments."),
 		ReplayBatches: counter("replay_batches_total", "Batches read back from logs at start."),
+		ReplaySkipped: counter("replay_skipped_total", "Batches of logs that files had already at start."),
 		ReplayBytes:   counter("replay_bytes_total", "Bytes read back from logs at start."),
 		TornBytes:     counter("torn_bytes_total", "Bytes cut off the ends of logs at start: writes that a crash interrupted."),
 		Corruptions:   counter("corruptions_total", "Logs refused at start because acknowledged data in them is damaged."),

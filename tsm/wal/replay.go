@@ -33,7 +33,7 @@ func Open(fs vfs.FS, dir string, cfg Config, replay func(f FileID, b *model.Batc
 		cfg.Logger = discardLogger
 	}
 	l := &Log{fs: fs, dir: dir, cfg: cfg}
-	l.mu.closed = map[FileID]int64{}
+	l.mu.closed = map[FileID]closedFile{}
 	l.mu.idle = sync.NewCond(&l.mu)
 	if err := l.recover(replay); err != nil {
 		if errors.Is(err, model.ErrCorrupt) {
@@ -110,7 +110,7 @@ func (l *Log) replayFile(id FileID, first, last bool, replay func(FileID, *model
 	if last {
 		return l.adoptTail(r, id)
 	}
-	l.mu.closed[id] = size
+	l.mu.closed[id] = closedFile{size: size, has: r.has}
 	return nil
 }
 
@@ -128,17 +128,30 @@ func (l *Log) replayRecords(r *reader, id FileID, replay func(FileID, *model.Bat
 		default:
 			return fmt.Errorf("record of type %d: %w", h.kind, model.ErrCorrupt)
 		}
-		b, err := model.DecodeBatch(payload)
-		if err != nil {
-			return err
-		}
-		l.mu.last++
-		l.cfg.Metrics.ReplayBatches.Inc()
-		l.cfg.Metrics.ReplayBytes.Add(float64(len(payload)))
-		if err := replay(id, b); err != nil {
+		if err := l.replayBatch(r, id, payload, replay); err != nil {
 			return err
 		}
 	}
+}
+
+func (l *Log) replayBatch(r *reader, id FileID, payload []byte, replay func(FileID, *model.Batch) error) error {
+	v, err := model.BatchVersion(payload)
+	if err != nil {
+		return err
+	}
+	l.mu.last++
+	l.cfg.Metrics.ReplayBytes.Add(float64(len(payload)))
+	r.has.add(v)
+	if l.cfg.Skip != nil && l.cfg.Skip(id, v) {
+		l.cfg.Metrics.ReplaySkipped.Inc()
+		return nil
+	}
+	b, err := model.DecodeBatch(payload)
+	if err != nil {
+		return err
+	}
+	l.cfg.Metrics.ReplayBatches.Inc()
+	return replay(id, b)
 }
 
 // adoptTail cuts a torn end off the last file and makes the rest durable: what
@@ -165,7 +178,7 @@ func (l *Log) adoptTail(r *reader, id FileID) error {
 		l.mu.tail = tail{id: id, made: true, size: r.at, synced: r.at}
 		return nil
 	}
-	l.mu.closed[id] = r.at
+	l.mu.closed[id] = closedFile{size: r.at, has: r.has}
 	l.mu.tail = tail{id: id + 1}
 	return nil
 }
@@ -176,6 +189,7 @@ type reader struct {
 	size   int64
 	header fileHeader
 	at     int64 // the next record
+	has    contents
 
 	buf   []byte // the file from start on
 	start int64

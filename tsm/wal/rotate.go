@@ -41,7 +41,7 @@ func (l *Log) rotateLocked() error {
 			return l.failLocked(fmt.Errorf("close log file: %w", err))
 		}
 	}
-	l.mu.closed[t.id] = t.size
+	l.mu.closed[t.id] = closedFile{size: t.size, has: t.has}
 	*t = tail{id: t.id + 1}
 	return nil
 }
