@@ -53,7 +53,8 @@ func (s *Store) Leave(ctx context.Context, shardID, self uint64) error {
 }
 
 // Retire begins a Move without a new owner: node becomes leaving, for a shard
-// that has more owners than it is to have.
+// that has more owners than it is to have. As many as that must remain active
+// and alive, unless why is ByHand.
 func (s *Store) Retire(ctx context.Context, fence Fence, shardID, node uint64, why Reason) error {
 	return s.changeOwners(ctx, "retire owner", fence, shardID, func(c *ownerChange) error { return c.retire(node, why) })
 }
@@ -238,11 +239,23 @@ func (c *ownerChange) retire(node uint64, why Reason) error {
 		return c.refuse("its owners are changing already")
 	case o.State != Active:
 		c.drop(node)
+	case why != ByHand && c.serving(node) < c.now.Wanted(c.shard.ID):
+		return c.refuse("it would have %d active owners that are alive, and is to have %d", c.serving(node), c.now.Wanted(c.shard.ID))
 	default:
 		o.State = Leaving
 		c.move = &Move{Shard: c.shard.ID, From: node, Why: why, Started: time.Now()}
 	}
 	return nil
+}
+
+// serving counts the active owners that are alive, but for one.
+func (c *ownerChange) serving(without uint64) (n int) {
+	for _, o := range c.shard.Owners {
+		if o.Node != without && o.State == Active && c.now.Alive(o.Node) {
+			n++
+		}
+	}
+	return n
 }
 
 // restore makes the leaving owner active again, if there is one.

@@ -12,6 +12,7 @@ import (
 // more is.
 type Rebalance struct {
 	Started time.Time
+	Round   int // from 1: the next plan for what the one before left unequal
 	Moves   []PlannedMove
 }
 
@@ -34,6 +35,7 @@ type rebalance struct {
 type rebalanceRecord struct {
 	Format  int                 `json:"format"`
 	Started time.Time           `json:"started"`
+	Round   int                 `json:"round"`
 	Moves   []plannedMoveRecord `json:"moves"`
 }
 
@@ -57,15 +59,9 @@ func (s *Snapshot) Rebalance() *Rebalance {
 // StartRebalance lets the controller carry out a plan. While one is under way
 // the error is model.ErrConflict.
 func (s *Store) StartRebalance(ctx context.Context, moves []PlannedMove) error {
-	if len(moves) == 0 || len(moves) > MaxPlannedMoves {
-		return invalid(fmt.Sprintf("a plan has 1 to %d moves, not %d", MaxPlannedMoves, len(moves)))
-	}
-	r := rebalanceRecord{Format: recordFormat, Started: time.Now().UTC()}
-	for _, m := range moves {
-		if m.From == 0 || m.To == 0 || m.From == m.To {
-			return invalid(fmt.Sprintf("move of shard %d from node %d to node %d", m.Shard, m.From, m.To))
-		}
-		r.Moves = append(r.Moves, plannedMoveRecord(m))
+	r := rebalanceRecord{Format: recordFormat, Started: time.Now().UTC(), Round: 1}
+	if err := r.plan(moves); err != nil {
+		return err
 	}
 	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
 		if now.Rebalance() != nil {
@@ -76,17 +72,39 @@ func (s *Store) StartRebalance(ctx context.Context, moves []PlannedMove) error {
 	})
 }
 
-// EndRebalance forgets the plan that started then, since nothing of it is left
-// to do; another plan stays.
-func (s *Store) EndRebalance(ctx context.Context, fence Fence, started time.Time) error {
+// NextRebalance puts a plan for the next round in the place of the one that
+// started then, of which nothing is left to do. No moves end it. Another plan
+// stays.
+func (s *Store) NextRebalance(ctx context.Context, fence Fence, started time.Time, moves []PlannedMove) error {
 	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
-		r := now.control.rebalance
-		if r == nil || !r.Started.Equal(started) {
+		have := now.control.rebalance
+		if have == nil || !have.Started.Equal(started) {
 			return true, nil
 		}
 		key := s.keys.rebalance()
-		return s.fenced(ctx, "end rebalance", fence, []Condition{{Key: key, Revision: r.modified}}, []Op{Delete(key)})
+		op := Delete(key)
+		if len(moves) > 0 {
+			r := rebalanceRecord{Format: recordFormat, Started: time.Now().UTC(), Round: have.Round + 1}
+			if err := r.plan(moves); err != nil {
+				return false, err
+			}
+			op = Put(key, encode(r))
+		}
+		return s.fenced(ctx, "next rebalance", fence, []Condition{{Key: key, Revision: have.modified}}, []Op{op})
 	})
+}
+
+func (r *rebalanceRecord) plan(moves []PlannedMove) error {
+	if len(moves) == 0 || len(moves) > MaxPlannedMoves {
+		return invalid(fmt.Sprintf("a plan has 1 to %d moves, not %d", MaxPlannedMoves, len(moves)))
+	}
+	for _, m := range moves {
+		if m.From == 0 || m.To == 0 || m.From == m.To {
+			return invalid(fmt.Sprintf("move of shard %d from node %d to node %d", m.Shard, m.From, m.To))
+		}
+		r.Moves = append(r.Moves, plannedMoveRecord(m))
+	}
+	return nil
 }
 
 // CancelRebalance forgets the plan and gives up the copies that its moves have
@@ -103,7 +121,7 @@ func (s *Store) CancelRebalance(ctx context.Context) error {
 		}
 	}
 	// The plan first: else the controller would begin the moves again.
-	if err := s.EndRebalance(ctx, Fence{}, r.Started); err != nil {
+	if err := s.NextRebalance(ctx, Fence{}, r.Started, nil); err != nil {
 		return err
 	}
 	for _, m := range s.Snapshot().Moves() {
@@ -129,7 +147,7 @@ func (b *builder) applyRebalance(c Change) error {
 	if len(r.Moves) > MaxPlannedMoves {
 		return corrupt("a plan of %d moves", len(r.Moves))
 	}
-	to := &rebalance{Rebalance{Started: r.Started}, c.Modified}
+	to := &rebalance{Rebalance{Started: r.Started, Round: r.Round}, c.Modified}
 	for _, m := range r.Moves {
 		to.Moves = append(to.Moves, PlannedMove(m))
 	}
