@@ -85,9 +85,9 @@ func run(c config, out io.Writer) error {
 			results[i] = append(results[i], f)
 		}
 	}
-	values := float64(c.hosts) * float64(c.rows) * float64(len(fieldNames))
+	values := float64(c.hosts) * float64(c.rows) * float64(len(harness.CPUFields))
 	fmt.Fprintf(out, "%d rows of %d fields in %d series, %d clients, %d lines a request, medians of %d runs\n",
-		c.hosts*c.rows, len(fieldNames), c.hosts, c.clients, c.batch, c.rounds)
+		c.hosts*c.rows, len(harness.CPUFields), c.hosts, c.clients, c.batch, c.rounds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\trows/s\tCPU s\tCPU ns/value\tCPU s settled\tpeak MB\tbytes/value\tbytes/value settled\t")
 	for i, k := range contenders {
@@ -175,7 +175,7 @@ func write(c config, url string) error {
 	free := make(chan []byte, 2*c.clients)
 	work.Go(func() error {
 		defer close(bodies)
-		g := newGenerator(c.hosts)
+		g := harness.NewCPUOnly(c.hosts)
 		for left := c.hosts * c.rows; left > 0; {
 			n := min(left, c.batch)
 			var body []byte
@@ -183,7 +183,7 @@ func write(c config, url string) error {
 			case body = <-free:
 			default:
 			}
-			body = g.appendLines(body[:0], n)
+			body = g.AppendLines(body[:0], n)
 			left -= n
 			select {
 			case bodies <- body:

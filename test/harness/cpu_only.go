@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"fmt"
@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-var fieldNames = []string{
+// CPUFields are the fields of CPUOnly.
+var CPUFields = []string{
 	"usage_user", "usage_system", "usage_idle", "usage_nice", "usage_iowait",
 	"usage_irq", "usage_softirq", "usage_steal", "usage_guest", "usage_guest_nice",
 }
 
-// generator makes the lines of TSBS's "cpu-only": for each time every host once.
-type generator struct {
+// CPUOnly makes the lines of TSBS's "cpu-only": for each time every host once.
+type CPUOnly struct {
 	rng    *rand.Rand
 	keys   []string // "cpu,tag=…,…" per host
 	values []float64
@@ -21,8 +22,10 @@ type generator struct {
 	time   time.Time
 }
 
-func newGenerator(hosts int) *generator {
-	g := &generator{
+// NewCPUOnly gives a generator whose first time is 2016-01-01; they are ten
+// seconds apart. Two of them make the same lines.
+func NewCPUOnly(hosts int) *CPUOnly {
+	g := &CPUOnly{
 		rng:  rand.New(rand.NewPCG(123, 0)),
 		time: time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
@@ -33,19 +36,19 @@ func newGenerator(hosts int) *generator {
 			[]string{"Ubuntu16.10", "Ubuntu16.04LTS", "Ubuntu15.10"}[g.rng.IntN(3)],
 			[]string{"x64", "x86"}[g.rng.IntN(2)], []string{"SF", "NYC", "LON", "CHI"}[g.rng.IntN(4)],
 			g.rng.IntN(20), g.rng.IntN(2), []string{"production", "staging", "test"}[g.rng.IntN(3)]))
-		for range fieldNames {
+		for range CPUFields {
 			g.values = append(g.values, 100*g.rng.Float64())
 		}
 	}
 	return g
 }
 
-// appendLines adds the next n lines.
-func (g *generator) appendLines(dst []byte, n int) []byte {
+// AppendLines adds the next n lines.
+func (g *CPUOnly) AppendLines(dst []byte, n int) []byte {
 	for range n {
 		dst = append(dst, g.keys[g.host]...)
-		for i, name := range fieldNames {
-			v := &g.values[g.host*len(fieldNames)+i]
+		for i, name := range CPUFields {
+			v := &g.values[g.host*len(CPUFields)+i]
 			*v = min(max(*v+g.rng.NormFloat64(), 0), 100)
 			dst = append(dst, " ,"[min(i, 1)])
 			dst = append(dst, name...)
