@@ -1,0 +1,92 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/varvedb/varve/internal/seeded"
+	"github.com/varvedb/varve/model"
+)
+
+func TestListRequestsComeBack(t *testing.T) {
+	for _, q := range []*ListRequest{
+		{Kind: ListMeasurements},
+		{Kind: ListTagValues, Where: model.IsMeasurement("m"), Keys: model.MatchRegexp("", regexp.MustCompile("h.*"), false), Limit: 7},
+		{Kind: ListSeries, Where: &model.Predicate{Op: model.Nothing}, Limit: 1<<63 - 1},
+	} {
+		got, err := DecodeListRequest(AppendListRequest(nil, q))
+		if err != nil || !reflect.DeepEqual(got, q) {
+			t.Errorf("got %+v, %v, want %+v", got, err, q)
+		}
+	}
+	if _, err := DecodeListRequest(AppendListRequest(nil, &ListRequest{Kind: 99})); !errors.Is(err, model.ErrNotSupported) {
+		t.Errorf("an unknown kind gave %v, want ErrNotSupported", err)
+	}
+}
+
+func randomList(r *rand.Rand) *List {
+	l := &List{}
+	for range r.IntN(200) {
+		l.Entries = append(l.Entries, Entry{
+			Measurement: fmt.Sprint("m", r.IntN(3)), Key: fmt.Sprintf("m,host=h%d", r.IntN(50)),
+			Value: strings.Repeat("v", r.IntN(2)), Type: model.FieldType(r.IntN(6)),
+		})
+	}
+	l.sort()
+	return l
+}
+
+func TestListsComeBack(t *testing.T) {
+	r := seeded.Rand(t)
+	for range 200 {
+		l := randomList(r)
+		b := AppendList(nil, l)
+		got, err := DecodeList(b)
+		if err != nil || !slices.Equal(got.Entries, l.Entries) {
+			t.Fatalf("got %v, %v, want %v", got, err, l)
+		}
+		if n := r.IntN(len(b)); n > 0 {
+			if _, err := DecodeList(b[:n]); !errors.Is(err, model.ErrCorrupt) {
+				t.Fatalf("%d of %d bytes gave %v, want ErrCorrupt", n, len(b), err)
+			}
+		}
+	}
+}
+
+func TestListThatGrowsInDecodingIsRefused(t *testing.T) {
+	key := strings.Repeat("k", 64<<10)
+	x, y := Entry{Key: key + "x"}, Entry{Key: key + "y"}
+	l := &List{}
+	for range 2500 { // a few bytes each in binary form, 320 MB decoded
+		l.Entries = append(l.Entries, x, y)
+	}
+	if _, err := DecodeList(AppendList(nil, l)); !errors.Is(err, model.ErrCorrupt) {
+		t.Errorf("got %v, want ErrCorrupt", err)
+	}
+}
+
+func FuzzDecodeList(f *testing.F) {
+	r := seeded.Rand(f)
+	for range 5 {
+		f.Add(AppendList(nil, randomList(r)))
+		f.Add(AppendListRequest(nil, &ListRequest{Kind: ListSeries, Where: model.IsMeasurement("m")}))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if l, err := DecodeList(b); err == nil {
+			if again, err := DecodeList(AppendList(nil, l)); err != nil || !slices.Equal(again.Entries, l.Entries) {
+				t.Errorf("what was decoded does not come back: %v", err)
+			}
+		}
+		if q, err := DecodeListRequest(b); err == nil {
+			if _, err := DecodeListRequest(AppendListRequest(nil, q)); err != nil {
+				t.Errorf("what was decoded does not come back: %v", err)
+			}
+		}
+	})
+}
