@@ -19,18 +19,27 @@ type KV interface {
 	// Txn applies all ops at one revision if all conditions hold, and says
 	// whether they held and at which revision. A key may be in one op only.
 	// At most MaxOps conditions, and as many ops.
+	//
+	// Not every answer comes back: what ended with an error may have been done,
+	// or may be done later, and a try that was repeated unnoticed finds that
+	// its conditions do not hold because it was done. So a change carries
+	// conditions which make it void when it comes too late, and whoever makes
+	// it looks again what is there before he calls it lost.
 	Txn(ctx context.Context, when []Condition, ops []Op) (ok bool, revision int64, err error)
 
 	// Watch sends all changes under prefix from revision from on, those of one
 	// revision together, in order, until ctx ends or the watch breaks, of
-	// which the last Changes tells. The channel is closed after that.
+	// which the last Changes tells. The channel is closed after that. When
+	// others than these have made the revision grow, it says so within about a
+	// second, by a Changes without any.
 	Watch(ctx context.Context, prefix string, from int64) <-chan Changes
 
 	// Grant makes a lease; keys put with it vanish when it ends.
 	Grant(ctx context.Context, ttl time.Duration) (lease int64, err error)
-	// Renew gives a lease its full time again; it fails when it has ended.
+	// Renew gives a lease its full time again; model.ErrNotFound says that it
+	// has ended.
 	Renew(ctx context.Context, lease int64) error
-	// Revoke ends a lease.
+	// Revoke ends a lease; model.ErrNotFound says that it had ended before.
 	Revoke(ctx context.Context, lease int64) error
 }
 

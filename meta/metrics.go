@@ -9,6 +9,9 @@ type metrics struct {
 	badValues prometheus.Counter
 	reloads   prometheus.Counter
 	revision  prometheus.Gauge
+
+	leasesLost prometheus.Counter
+	away       prometheus.Gauge
 }
 
 // newMetrics makes the metrics and registers them when reg is not nil.
@@ -25,9 +28,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		revision: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "meta", Name: "revision", Help: "Revision of the metadata that this node works with.",
 		}),
+		leasesLost: counter("leases_lost_total", "Times that this node counted as gone though it ran."),
+		away: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "meta", Name: "away", Help: "1 while the metadata may be older than a few seconds.",
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.changes, m.conflicts, m.failures, m.badValues, m.reloads, m.revision)
+		reg.MustRegister(m.changes, m.conflicts, m.failures, m.badValues, m.reloads, m.revision, m.leasesLost, m.away)
 	}
 	return m
+}
+
+func (m *metrics) setAway(away bool) {
+	m.away.Set(0)
+	if away {
+		m.away.Set(1)
+	}
 }

@@ -23,6 +23,8 @@ type Node struct {
 	// those that it has are moved to others.
 	Draining bool
 
+	run uint64 // random, of the last start
+
 	// replaces are nodes of the same name whose place this one is taking:
 	// they are removed, but some shards still name them as owners.
 	replaces []uint64

@@ -23,7 +23,7 @@ func show(s *meta.Store, database string) string {
 	var b strings.Builder
 	d := s.Snapshot().Database(database)
 	for _, p := range d.Policies {
-		fmt.Fprintf(&b, "%s %s %s %d %v\n", p.Name, p.Duration, p.ShardDuration, p.Replicas, p.Name == d.DefaultPolicy)
+		fmt.Fprintf(&b, "%s %s %s %d %v\n", p.Name, p.Duration, p.ShardDuration, s.Snapshot().Factor(p), p.Name == d.DefaultPolicy)
 	}
 	return b.String()
 }

@@ -75,6 +75,7 @@ type (
 		Name        string            `json:"name"`
 		Incarnation hex64             `json:"incarnation"`
 		Starts      uint64            `json:"starts"`
+		Run         hex64             `json:"run"`
 		Roles       []Role            `json:"roles"`
 		Version     string            `json:"version"`
 		Addresses   Addresses         `json:"addresses,omitzero"`
@@ -254,7 +255,7 @@ func nanoseconds(t time.Time) (int64, bool) {
 
 func nodeToRecord(n *Node) nodeRecord {
 	return nodeRecord{
-		Format: recordFormat, ID: n.ID, Name: n.Name, Incarnation: hex64(n.Incarnation), Starts: n.Starts, Roles: n.Roles,
+		Format: recordFormat, ID: n.ID, Name: n.Name, Incarnation: hex64(n.Incarnation), Starts: n.Starts, Run: hex64(n.run), Roles: n.Roles,
 		Version: n.Version, Addresses: n.Addresses, Labels: n.Labels, Draining: n.Draining, Replaces: n.replaces,
 	}
 }
@@ -272,7 +273,7 @@ func decodeNode(value []byte) (*Node, error) {
 	}
 	return &Node{
 		ID: r.ID, Name: r.Name, Incarnation: uint64(r.Incarnation), Roles: r.Roles, Version: r.Version, Addresses: r.Addresses,
-		Labels: r.Labels, Starts: r.Starts, Draining: r.Draining, replaces: r.Replaces,
+		Labels: r.Labels, Starts: r.Starts, run: uint64(r.Run), Draining: r.Draining, replaces: r.Replaces,
 	}, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"time"
 
 	"github.com/varvedb/varve/model"
 )
@@ -29,70 +31,133 @@ func (s *Store) RegisterNode(ctx context.Context, spec NodeSpec) (*Node, error) 
 	if err := s.saveIdentity(); err != nil {
 		return nil, err
 	}
-	self, err := s.register(ctx, spec)
-	if errors.Is(err, model.ErrUnavailable) && s.identity.ID != 0 {
+	p := &pulse{store: s, spec: spec}
+	self, err := s.registerWhenFree(ctx, spec)
+	if errors.Is(err, model.ErrUnavailable) {
 		if known := s.Snapshot().Node(s.identity.ID); known != nil {
 			self = known.clone()
 			self.Starts = s.identity.Starts
+			s.background(p.run)
 			return self, nil
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	p.told = true
 	s.identity.ID, s.identity.Name = self.ID, self.Name
-	return self, s.saveIdentity()
+	if err := s.saveIdentity(); err != nil {
+		return nil, err
+	}
+	p.beat(ctx)
+	if len(self.replaces) > 0 {
+		if err := s.takePlace(ctx, self); err != nil {
+			s.log.Warn("cannot take over all shards yet, going on in the background", "error", err)
+		}
+	}
+	s.background(p.run)
+	return self, nil
 }
+
+// registerWhenFree registers the node. A node of the same name may look alive
+// though it is not: its lease has not ended yet. So that is waited for.
+func (s *Store) registerWhenFree(ctx context.Context, spec NodeSpec) (*Node, error) {
+	for until := time.Now().Add(2 * aliveTTL); ; {
+		changed := s.Changed()
+		self, err := s.register(ctx, spec)
+		if !errors.Is(err, errNameTaken) {
+			return self, err
+		}
+		wait := time.NewTimer(time.Until(until))
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-wait.C:
+		}
+		wait.Stop()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case !time.Now().Before(until):
+			return nil, err
+		}
+	}
+}
+
+// errNameTaken is of an error that ends, unless the one that has the name is
+// alive indeed.
+var errNameTaken = errors.New("a node of this name is alive")
 
 // register tells etcd of this start.
 func (s *Store) register(ctx context.Context, spec NodeSpec) (self *Node, err error) {
 	err = s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
-		have, err := s.findNode(now, spec.Name)
-		if err != nil {
-			return false, err
-		}
+		have, namesake := s.findNode(now, spec.Name)
 		if have != nil {
-			if have.Starts >= s.identity.Starts {
-				return false, conflict(fmt.Sprintf("%s is an old copy: it was started %d times, but node %d %d times; it has forgotten what it acknowledged", s.dir, s.identity.Starts-1, have.ID, have.Starts))
-			}
 			self = have.clone()
 			s.describe(self, spec)
+			switch {
+			case have.run == s.run:
+				return true, nil // an earlier try came through
+			case namesake != nil:
+				return false, conflict(fmt.Sprintf("node name %q is taken by node %d", spec.Name, namesake.ID))
+			case have.Starts >= s.identity.Starts:
+				return false, conflict(fmt.Sprintf("%s is an old copy: it was started %d times before, but node %d %d times; it has forgotten what it acknowledged", s.dir, s.identity.Starts-1, have.ID, have.Starts))
+			}
 			return s.commit(ctx, "register node",
-				[]Condition{{Key: s.keys.node(self.ID), Revision: have.modified}},
+				[]Condition{s.nodeUnchanged(now, self.ID)},
 				[]Op{Put(s.keys.node(self.ID), encode(nodeToRecord(self)))})
 		}
 		if s.identity.ID != 0 {
 			return false, conflict(fmt.Sprintf("node %d was removed from the cluster; its data directory cannot be used again", s.identity.ID))
 		}
 		self = &Node{ID: now.counter.next, Incarnation: uint64(s.identity.Incarnation)}
+		when, ops := []Condition{s.idsUnchanged(now)}, []Op{s.takeIDs(now, 1)}
+		if namesake != nil {
+			if now.Alive(namesake.ID) {
+				return false, &nameTaken{namesake.Node}
+			}
+			self.Labels, self.replaces = namesake.clone().Labels, append(slices.Clone(namesake.replaces), namesake.ID)
+			when = append(when, s.nodeUnchanged(now, namesake.ID), Condition{Key: s.keys.alive(namesake.ID)})
+			ops = append(ops, Delete(s.keys.node(namesake.ID)))
+		}
 		s.describe(self, spec)
-		return s.commit(ctx, "register node",
-			[]Condition{s.idsUnchanged(now)},
-			[]Op{Put(s.keys.node(self.ID), encode(nodeToRecord(self))), s.takeIDs(now, 1)})
+		return s.commit(ctx, "register node", when, append(ops, Put(s.keys.node(self.ID), encode(nodeToRecord(self)))))
 	})
 	return self, err
+}
+
+// nameTaken is the error of a name that a living node has.
+type nameTaken struct{ by Node }
+
+func (e *nameTaken) Error() string {
+	return fmt.Sprintf("node name %q is taken by node %d, which is alive and has another data directory", e.by.Name, e.by.ID)
+}
+
+func (e *nameTaken) Is(target error) bool {
+	return target == errNameTaken || target == model.ErrConflict
 }
 
 // describe writes what a start says into the record of the own node.
 func (s *Store) describe(self *Node, spec NodeSpec) {
 	self.Name, self.Roles, self.Version, self.Addresses = spec.Name, spec.Roles, spec.Version, spec.Addresses
-	self.Starts = s.identity.Starts
+	self.Starts, self.run = s.identity.Starts, s.run
 	if self.Labels == nil {
 		self.Labels = map[string]string{}
 	}
 	maps.Copy(self.Labels, spec.Labels)
 }
 
-// findNode finds the node of this directory. A crash between registering and
-// noting the id leaves only the incarnation to know it by.
-func (s *Store) findNode(now *Snapshot, name string) (have *node, err error) {
+// findNode finds the node of this directory, and another one that has the name.
+// A crash between registering and noting the id leaves only the incarnation to
+// know the own node by.
+func (s *Store) findNode(now *Snapshot, name string) (have, namesake *node) {
 	for _, n := range now.nodes {
 		switch {
 		case n.Incarnation == uint64(s.identity.Incarnation):
 			have = n
 		case n.Name == name:
-			return nil, conflict(fmt.Sprintf("node name %q is taken by node %d, whose data directory is another one", n.Name, n.ID))
+			namesake = n
 		}
 	}
-	return have, nil
+	return have, namesake
 }

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -50,10 +51,34 @@ func (s *Store) PutSecret(ctx context.Context, name string, value []byte, ttl ti
 		op.Lease = lease
 	}
 	op.Value = encode(r)
-	if _, _, err := s.kv.Txn(ctx, nil, []Op{op}); err != nil {
-		return s.unavailable(ctx, "put secret", err)
-	}
-	return nil
+	return s.changeSecret(ctx, "put secret", op, func(have Item, ok bool) bool {
+		return ok && bytes.Equal(have.Value, op.Value)
+	})
+}
+
+// DeleteSecret removes a secret; none of that name is no error.
+func (s *Store) DeleteSecret(ctx context.Context, name string) error {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	return s.changeSecret(ctx, "delete secret", Delete(s.keys.secret(name)), func(_ Item, ok bool) bool { return !ok })
+}
+
+// changeSecret makes a change, on the condition that the key is as it was read,
+// until it is done.
+func (s *Store) changeSecret(ctx context.Context, doing string, op Op, done func(have Item, ok bool) bool) error {
+	return s.retry(ctx, func() (bool, error) {
+		have, ok, err := s.kv.Get(ctx, op.Key)
+		if err == nil && done(have, ok) {
+			return true, nil
+		}
+		if err == nil {
+			ok, _, err = s.kv.Txn(ctx, []Condition{{Key: op.Key, Revision: have.Modified}}, []Op{op})
+		}
+		if err != nil {
+			return false, s.unavailable(ctx, doing, err)
+		}
+		return ok, nil
+	})
 }
 
 // Secret reads a secret, linearizably; model.ErrNotFound says that there is none,
@@ -100,16 +125,6 @@ func (s *Store) Secrets(ctx context.Context, prefix string) ([]*Secret, error) {
 		}
 	}
 	return out, nil
-}
-
-// DeleteSecret removes a secret; none of that name is no error.
-func (s *Store) DeleteSecret(ctx context.Context, name string) error {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
-	if _, _, err := s.kv.Txn(ctx, nil, []Op{Delete(s.keys.secret(name))}); err != nil {
-		return s.unavailable(ctx, "delete secret", err)
-	}
-	return nil
 }
 
 func (s *Store) decodeSecret(item Item) (*Secret, error) {

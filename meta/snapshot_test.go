@@ -276,7 +276,7 @@ func TestFormatExamples(t *testing.T) {
 }
 
 var exampleNode = &Node{
-	ID: 1, Name: "host", Incarnation: 0xfedcba9876543210, Starts: 3,
+	ID: 1, Name: "host", Incarnation: 0xfedcba9876543210, Starts: 3, run: 0xfedc,
 	Roles: []Role{RoleMeta, RoleData, RoleCoordinator}, Version: "0.1.0",
 	Addresses: Addresses{HTTP: "10.0.0.1:8086", RPC: "10.0.0.1:8088", MetaClient: "10.0.0.1:2379", MetaPeer: "10.0.0.1:2380"},
 	Labels:    map[string]string{LabelZone: "a"},

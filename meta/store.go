@@ -40,12 +40,24 @@ type Store struct {
 		changed chan struct{} // closed and replaced after each new snapshot
 	}
 
-	fresh    atomic.Int64 // the Snapshot was complete at this time of epoch, see Away
-	epoch    time.Time    // when the Store was opened, of the monotonic clock
-	expelled chan error   // see Expelled
+	// freshness tells how old the Snapshot may be. See Away.
+	freshness struct {
+		sync.Mutex
+		watched int64     // revision up to which the watch has sent everything
+		at      time.Time // the Snapshot was complete then
 
-	cancel context.CancelFunc
-	done   sync.WaitGroup // the watcher and the keeper of the copy on disk
+		// A comparison that waits for the watch: at began, etcd was at revision.
+		open     bool
+		began    time.Time
+		revision int64
+	}
+
+	run      uint64     // random, of this run of the node
+	expelled chan error // holds one; see Expelled
+
+	background func(func(context.Context)) // starts a goroutine that Close ends
+	cancel     context.CancelFunc
+	done       sync.WaitGroup // watcher, comparer, keeper of the copy on disk, pulse
 }
 
 // Open reads the metadata of cfg.Cluster, makes it when the store behind kv
@@ -59,8 +71,7 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), turn: make(chan struct{}, 1), epoch: time.Now(), expelled: make(chan error, 1)}
-	s.fresh.Store(int64(-freshFor))
+	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), turn: make(chan struct{}, 1), run: random64(), expelled: make(chan error, 1)}
 	s.mu.changed = make(chan struct{})
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, err
@@ -72,20 +83,26 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	if s.identity, err = openIdentity(fs, path.Join(dir, identityFile)); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	first, err := s.load(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if !first.fromDisk {
+		s.freshness.at = began
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
+	s.background = func(work func(context.Context)) { s.done.Go(func() { work(run) }) }
 	s.publish(first.snapshot())
-	s.done.Go(func() { s.watch(run, first) })
-	s.done.Go(func() { s.keepCopy(run, first.fromDisk) })
+	s.background(s.compare)
+	s.background(func(ctx context.Context) { s.watch(ctx, first) })
+	s.background(func(ctx context.Context) { s.keepCopy(ctx, first.fromDisk) })
 	return s, nil
 }
 
-// Close ends the watch and writes the last copy of the snapshot. It is safe to
-// call twice.
+// Close ends the node's sign of life and the watch, and writes the last copy of
+// the snapshot. It is safe to call twice.
 func (s *Store) Close() error {
 	s.cancel()
 	s.done.Wait()
@@ -223,6 +240,7 @@ func (s *Store) wait(ctx context.Context, revision int64) error {
 
 func (s *Store) publish(next *Snapshot) {
 	s.snapshot.Store(next)
+	s.watched(next.revision)
 	s.metrics.revision.Set(float64(next.revision))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -134,6 +134,10 @@ func (s *Store) follow(ctx context.Context, b *builder) (any bool) {
 			}
 			break
 		}
+		if len(c.Changes) == 0 {
+			s.watched(c.Revision)
+			continue
+		}
 		for _, change := range c.Changes {
 			if err := b.apply(change); err != nil {
 				s.metrics.badValues.Inc()

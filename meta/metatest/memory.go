@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,12 +12,14 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
 )
 
 // Memory is a meta.KV in memory. It keeps its whole history, so it is for
 // tests. Time is that of package time: in a synctest bubble leases end by the
 // bubble's clock.
 type Memory struct {
+	gate
 	mu struct {
 		sync.Mutex
 		revision int64
@@ -24,7 +27,6 @@ type Memory struct {
 		history  []revision
 		leases   map[int64]*lease
 		lastID   int64
-		away     chan struct{} // closed when it is back; nil while it is there
 		changed  chan struct{} // closed and replaced when anything changes
 	}
 }
@@ -51,20 +53,23 @@ func NewMemory() *Memory {
 	m.mu.items = map[string]item{}
 	m.mu.leases = map[int64]*lease{}
 	m.mu.changed = make(chan struct{})
+	m.gate.open()
 	return m
 }
 
 // SetAway makes every call wait in vain for its context, and breaks all
-// watches, until it is called with false.
+// watches, until it is called with false. No lease ends meanwhile, and all have
+// their full time again after that.
 func (m *Memory) SetAway(away bool) {
+	m.gate.set(away)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch {
-	case away && m.mu.away == nil:
-		m.mu.away = make(chan struct{})
-	case !away && m.mu.away != nil:
-		close(m.mu.away)
-		m.mu.away = nil
+	for _, l := range m.mu.leases {
+		if away {
+			l.timer.Stop()
+		} else {
+			l.timer.Reset(l.ttl)
+		}
 	}
 	m.wakeLocked()
 }
@@ -76,21 +81,11 @@ func (m *Memory) wakeLocked() {
 
 // lock locks m once it is there.
 func (m *Memory) lock(ctx context.Context) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m.mu.Lock()
-		away := m.mu.away
-		if away == nil {
-			return nil
-		}
-		m.mu.Unlock()
-		select {
-		case <-away:
-		case <-ctx.Done():
-		}
+	if err := m.gate.pass(ctx); err != nil {
+		return err
 	}
+	m.mu.Lock()
+	return nil
 }
 
 // Range implements meta.KV.
@@ -129,7 +124,7 @@ func (m *Memory) Get(ctx context.Context, key string) (meta.Item, bool, error) {
 var (
 	errTooMany   = errors.New("too many operations in one transaction")
 	errDuplicate = errors.New("a key is in two operations of one transaction")
-	errNoLease   = errors.New("requested lease not found")
+	errNoLease   = fmt.Errorf("requested lease: %w", model.ErrNotFound)
 	errAway      = errors.New("the store went away")
 )
 
@@ -215,26 +210,33 @@ func removal(key string, at int64) meta.Change {
 
 // Watch implements meta.KV.
 func (m *Memory) Watch(ctx context.Context, prefix string, from int64) <-chan meta.Changes {
+	return m.watch(ctx, prefix, from, &m.gate)
+}
+
+// watch sends changes until ctx ends or one of the gates closes.
+func (m *Memory) watch(ctx context.Context, prefix string, from int64, gates ...*gate) <-chan meta.Changes {
 	out := make(chan meta.Changes)
+	closed := func() bool { return slices.ContainsFunc(gates, (*gate).closed) }
 	go func() {
 		defer close(out)
 		for {
-			next, changed, err := m.since(ctx, prefix, from)
-			if len(next.Changes) > 0 {
-				from = next.Revision + 1
+			var next meta.Changes
+			changed := m.changed()
+			if closed() {
+				next.Err = errAway
+			} else {
+				next = m.since(prefix, from)
 			}
-			if next.Err = err; err != nil || len(next.Changes) > 0 {
+			if next.Err != nil || next.Revision >= from {
+				from = next.Revision + 1
 				select {
 				case out <- next:
 				case <-ctx.Done():
 					return
 				}
 			}
-			if err != nil {
+			if next.Err != nil {
 				return
-			}
-			if len(next.Changes) > 0 {
-				continue
 			}
 			select {
 			case <-changed:
@@ -246,13 +248,17 @@ func (m *Memory) Watch(ctx context.Context, prefix string, from int64) <-chan me
 	return out
 }
 
-// since gives what has happened from a revision on, and what to wait for.
-func (m *Memory) since(ctx context.Context, prefix string, from int64) (meta.Changes, chan struct{}, error) {
+// changed gives a channel that is closed at the next change.
+func (m *Memory) changed() chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.mu.away != nil {
-		return meta.Changes{}, nil, errAway
-	}
+	return m.mu.changed
+}
+
+// since gives what has happened from a revision on.
+func (m *Memory) since(prefix string, from int64) meta.Changes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	i, _ := slices.BinarySearchFunc(m.mu.history, from, func(r revision, from int64) int { return cmp.Compare(r.number, from) })
 	out := meta.Changes{Revision: m.mu.revision}
 	for _, r := range m.mu.history[i:] {
@@ -263,7 +269,7 @@ func (m *Memory) since(ctx context.Context, prefix string, from int64) (meta.Cha
 			}
 		}
 	}
-	return out, m.mu.changed, ctx.Err()
+	return out
 }
 
 // Grant implements meta.KV.

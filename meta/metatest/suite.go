@@ -1,7 +1,6 @@
 package metatest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,21 +18,24 @@ import (
 // empty one for each test.
 func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 	for name, test := range map[string]func(*testing.T, meta.KV){
-		"TxnAppliesOnlyWhenConditionsHold":    txnAppliesOnlyWhenConditionsHold,
-		"TxnDeletesByPrefix":                  txnDeletesByPrefix,
-		"WatchSendsEachRevisionOnceInOrder":   watchSendsEachRevisionOnceInOrder,
-		"RevokedLeaseRemovesItsKeys":          revokedLeaseRemovesItsKeys,
-		"RevisionsGrowOnlyByChanges":          revisionsGrowOnlyByChanges,
-		"StoresSeeEachOthersChanges":          storesSeeEachOthersChanges,
-		"RacingStoresMakeOneGroupPerTime":     racingStoresMakeOneGroupPerTime,
-		"RacingStoresAgreeOnFieldTypes":       racingStoresAgreeOnFieldTypes,
-		"RacingStoresMakeOneDatabase":         racingStoresMakeOneDatabase,
-		"DropRemovesEverythingOfADatabase":    dropRemovesEverythingOfADatabase,
-		"LeaseHasOneHolderAndFencesItsActs":   leaseHasOneHolderAndFencesItsActs,
-		"SucceedCopiesManyMeasurements":       succeedCopiesManyMeasurements,
-		"DirectoryOfAnotherClusterIsRefused":  directoryOfAnotherClusterIsRefused,
-		"NodeKeepsItsIDAndNamesAreNotStolen":  nodeKeepsItsIDAndNamesAreNotStolen,
-		"StrangeNamesComeBackFromTheirValues": strangeNamesComeBackFromTheirValues,
+		"TxnAppliesOnlyWhenConditionsHold":     txnAppliesOnlyWhenConditionsHold,
+		"TxnDeletesByPrefix":                   txnDeletesByPrefix,
+		"WatchSendsEachRevisionOnceInOrder":    watchSendsEachRevisionOnceInOrder,
+		"RevokedLeaseRemovesItsKeys":           revokedLeaseRemovesItsKeys,
+		"RevisionsGrowOnlyByChanges":           revisionsGrowOnlyByChanges,
+		"StoresSeeEachOthersChanges":           storesSeeEachOthersChanges,
+		"RacingStoresMakeOneGroupPerTime":      racingStoresMakeOneGroupPerTime,
+		"RacingStoresAgreeOnFieldTypes":        racingStoresAgreeOnFieldTypes,
+		"RacingStoresMakeOneDatabase":          racingStoresMakeOneDatabase,
+		"DropRemovesEverythingOfADatabase":     dropRemovesEverythingOfADatabase,
+		"LeaseHasOneHolderAndFencesItsActs":    leaseHasOneHolderAndFencesItsActs,
+		"SucceedCopiesManyMeasurements":        succeedCopiesManyMeasurements,
+		"DirectoryOfAnotherClusterIsRefused":   directoryOfAnotherClusterIsRefused,
+		"NodeKeepsItsIDUnderAnotherName":       nodeKeepsItsIDUnderAnotherName,
+		"WipedNodeTakesItsOwnPlace":            wipedNodeTakesItsOwnPlace,
+		"SecretsExpire":                        secretsExpire,
+		"WatchTellsThatOthersChangedSomething": watchTellsThatOthersChangedSomething,
+		"StrangeNamesComeBackFromTheirValues":  strangeNamesComeBackFromTheirValues,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -162,8 +164,11 @@ func revokedLeaseRemovesItsKeys(t *testing.T, kv meta.KV) {
 	if _, found, _ := kv.Get(t.Context(), "/kept"); !found {
 		t.Error("a key without a lease went with it")
 	}
-	if err := kv.Renew(t.Context(), lease); err == nil {
-		t.Error("a revoked lease was renewed")
+	if err := kv.Renew(t.Context(), lease); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("renewal of a revoked lease: %v", err)
+	}
+	if err := kv.Revoke(t.Context(), lease); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("second end of a lease: %v", err)
 	}
 }
 
@@ -428,15 +433,12 @@ func succeedCopiesManyMeasurements(t *testing.T, kv meta.KV) {
 func directoryOfAnotherClusterIsRefused(t *testing.T, kv meta.KV) {
 	fs := vfs.NewMem()
 	must(t, OpenStoreIn(t, kv, fs, "n").Close())
-	for name, cfg := range map[string]meta.Config{
-		"other cluster": {Cluster: "other", Timeout: time.Second},
-	} {
-		_, err := meta.Open(t.Context(), kv, fs, "meta", cfg, slog.New(slog.DiscardHandler), nil)
-		if !errors.Is(err, model.ErrConflict) {
-			t.Errorf("%s that does not exist: %v", name, err)
-		}
+	other := meta.DefaultConfig()
+	other.Cluster = "other"
+	_, err := meta.Open(t.Context(), kv, fs, "meta", other, slog.New(slog.DiscardHandler), nil)
+	if !errors.Is(err, model.ErrConflict) {
+		t.Errorf("other cluster that does not exist: %v", err)
 	}
-	other := meta.Config{Cluster: "other", Timeout: time.Second}
 	s, err := meta.Open(t.Context(), kv, vfs.NewMem(), "meta", other, slog.New(slog.DiscardHandler), nil)
 	must(t, err)
 	defer s.Close()
@@ -445,20 +447,83 @@ func directoryOfAnotherClusterIsRefused(t *testing.T, kv meta.KV) {
 	}
 }
 
-func nodeKeepsItsIDAndNamesAreNotStolen(t *testing.T, kv meta.KV) {
+func nodeKeepsItsIDUnderAnotherName(t *testing.T, kv meta.KV) {
 	fs := vfs.NewMem()
 	s := OpenStoreIn(t, kv, fs, "first")
-	id := s.Snapshot().Nodes()[0].ID
+	first := s.Snapshot().Nodes()[0]
+	if !s.Snapshot().Alive(first.ID) || s.Away() {
+		t.Errorf("alive %v, away %v", s.Snapshot().Alive(first.ID), s.Away())
+	}
 	must(t, s.Close())
 	s = OpenStoreIn(t, kv, fs, "renamed")
-	if n := s.Snapshot().Nodes(); len(n) != 1 || n[0].ID != id || n[0].Name != "renamed" {
+	n := s.Snapshot().Nodes()
+	if len(n) != 1 || n[0].ID != first.ID || n[0].Name != "renamed" || n[0].Starts != first.Starts+1 || !s.Snapshot().Alive(first.ID) {
 		t.Errorf("nodes after a start under another name: %+v", n)
 	}
-	thief, err := meta.Open(context.Background(), kv, vfs.NewMem(), "meta", meta.DefaultConfig(), slog.New(slog.DiscardHandler), nil)
-	must(t, err)
-	defer thief.Close()
-	if _, err := thief.RegisterNode(t.Context(), meta.NodeSpec{Name: "renamed", Roles: []meta.Role{meta.RoleData}, Version: "test"}); !errors.Is(err, model.ErrConflict) {
-		t.Errorf("a name that another directory has: %v", err)
+}
+
+func wipedNodeTakesItsOwnPlace(t *testing.T, kv meta.KV) {
+	const groups = 130 // more than a transaction holds
+	a, b := OpenStore(t, kv, "a"), OpenStore(t, kv, "b")
+	must(t, a.Refresh(t.Context()))
+	must(t, a.CreateDatabase(t.Context(), "db", nil))
+	policy := a.Snapshot().Database("db").Policy("").UID
+	for i := range groups {
+		_, err := a.EnsureGroup(t.Context(), policy, int64(i)*int64(7*24*time.Hour))
+		must(t, err)
+	}
+	old, kept := b.Self(), a.Self()
+	must(t, b.Close())
+	b = OpenStore(t, kv, "b")
+	now := b.Snapshot()
+	if b.Self() == old || now.Node(old) != nil || now.Alive(old) {
+		t.Errorf("node %d is still there, the new one is %d", old, b.Self())
+	}
+	want := []meta.Owner{{Node: kept, State: meta.Active}, {Node: b.Self(), State: meta.Joining}}
+	for _, g := range now.Groups(policy, model.AllTime) {
+		for _, sh := range g.Shards {
+			got := slices.SortedFunc(slices.Values(sh.Owners), func(x, y meta.Owner) int { return int(x.Node) - int(y.Node) })
+			if !slices.Equal(got, want) || sh.Revision != 2 {
+				t.Fatalf("owners of shard %d: %v at revision %d, want %v at 2", sh.ID, got, sh.Revision, want)
+			}
+		}
+	}
+}
+
+func secretsExpire(t *testing.T, kv meta.KV) {
+	s := OpenStore(t, kv, "n")
+	must(t, s.PutSecret(t.Context(), "tokens/a", []byte("1"), time.Hour))
+	must(t, s.PutSecret(t.Context(), "tokens/b", []byte("2"), time.Nanosecond))
+	must(t, s.PutSecret(t.Context(), "ca", []byte("3"), 0))
+	must(t, s.PutSecret(t.Context(), "tokens/a", []byte("4"), time.Hour))
+	got, err := s.Secret(t.Context(), "tokens/a")
+	if err != nil || string(got.Value) != "4" {
+		t.Errorf("secret put twice: %+v, %v", got, err)
+	}
+	if _, err := s.Secret(t.Context(), "tokens/b"); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("expired secret: %v", err)
+	}
+	all, err := s.Secrets(t.Context(), "tokens/")
+	if err != nil || len(all) != 1 || all[0].Name != "tokens/a" {
+		t.Errorf("tokens: %+v, %v", all, err)
+	}
+	must(t, s.DeleteSecret(t.Context(), "tokens/a"))
+	if _, err := s.Secret(t.Context(), "tokens/a"); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("deleted secret: %v", err)
+	}
+}
+
+func watchTellsThatOthersChangedSomething(t *testing.T, kv meta.KV) {
+	_, from := txn(t, kv, nil, meta.Put("/w/0", []byte("0")))
+	watch := kv.Watch(t.Context(), "/w/", from+1)
+	_, at := txn(t, kv, nil, meta.Put("/elsewhere", []byte("0")))
+	for c := range watch {
+		if c.Err != nil || len(c.Changes) > 0 {
+			t.Fatalf("watch sent %+v", c)
+		}
+		if c.Revision >= at {
+			return
+		}
 	}
 }
 
