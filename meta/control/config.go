@@ -14,14 +14,26 @@ type Config struct {
 	PrecreateInterval time.Duration `toml:"precreate-check-interval"`
 	// PrecreateAhead is how long before its start a group is made.
 	PrecreateAhead time.Duration `toml:"precreate-advance-period"`
+
+	// ReplaceAfter is how long a node may be absent before what it keeps is
+	// copied to others.
+	ReplaceAfter time.Duration `toml:"replace-after"`
+	// MovesAtOnce bounds the replicas that are copied at a time in the whole
+	// cluster, and MovesPerNode those that are copied to one node.
+	MovesAtOnce  int `toml:"moves-at-once"`
+	MovesPerNode int `toml:"moves-per-node"`
 }
 
-// DefaultConfig gives InfluxDB's intervals.
+// DefaultConfig gives InfluxDB's intervals, and moves that a busy cluster
+// hardly feels.
 func DefaultConfig() Config {
 	return Config{
 		RetentionInterval: 30 * time.Minute,
 		PrecreateInterval: 10 * time.Minute,
 		PrecreateAhead:    30 * time.Minute,
+		ReplaceAfter:      30 * time.Minute,
+		MovesAtOnce:       8,
+		MovesPerNode:      2,
 	}
 }
 
@@ -34,6 +46,12 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("precreate-check-interval: must be at least 1s, not %s", c.PrecreateInterval)
 	case c.PrecreateAhead <= c.PrecreateInterval:
 		return fmt.Errorf("precreate-advance-period: must be greater than precreate-check-interval, %s, not %s", c.PrecreateInterval, c.PrecreateAhead)
+	case c.ReplaceAfter < time.Second:
+		return fmt.Errorf("replace-after: must be at least 1s, not %s", c.ReplaceAfter)
+	case c.MovesPerNode < 1:
+		return fmt.Errorf("moves-per-node: must be at least 1, not %d", c.MovesPerNode)
+	case c.MovesAtOnce < c.MovesPerNode:
+		return fmt.Errorf("moves-at-once: must be at least moves-per-node, %d, not %d", c.MovesPerNode, c.MovesAtOnce)
 	}
 	return nil
 }

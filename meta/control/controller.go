@@ -20,10 +20,9 @@ const (
 	leaseTTL   = 15 * time.Second
 	renewEvery = 5 * time.Second
 
-	// pruneAfter is how long a group stays marked deleted: the time a data
-	// node may be away and still learn from the mark what to remove. After
-	// that it learns it from the group's absence.
-	pruneAfter = 14 * 24 * time.Hour
+	// lookEvery is the least time between two looks at all shards, which
+	// changes of the metadata set off.
+	lookEvery = time.Second
 )
 
 // Controller is this node's part in the election, and what it does once
@@ -33,10 +32,17 @@ type Controller struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *metrics
+	measure Measure // nil: there is none
 
 	lease                        *meta.Lease // nil while another node has it
 	nextRetention, nextPrecreate time.Time
+	nextLook                     time.Time
+	memory                       memory
 }
+
+// Measure gives the bytes of one replica of each shard, as far as it can find
+// them out.
+type Measure func(ctx context.Context) (map[uint64]int64, error)
 
 // New gives a Controller. reg may be nil.
 func New(store *meta.Store, cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Controller, error) {
@@ -46,30 +52,60 @@ func New(store *meta.Store, cfg Config, log *slog.Logger, reg prometheus.Registe
 	return &Controller{store: store, cfg: cfg, log: log, metrics: newMetrics(reg)}, nil
 }
 
+// MeasureBy lets places be chosen by bytes; without it replicas are counted. It
+// is called before Run.
+func (c *Controller) MeasureBy(m Measure) { c.measure = m }
+
 // Run takes part until ctx ends, and gives the lease back then. It is called
 // once.
 func (c *Controller) Run(ctx context.Context) {
 	defer c.resign(context.WithoutCancel(ctx))
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
-	for {
-		if c.lead(ctx) {
-			c.act(ctx, time.Now())
+	for due := true; ; {
+		changed := c.store.Changed()
+		if due {
+			c.lead(ctx)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		if c.lease != nil {
+			c.act(ctx, time.Now())
+		} else {
+			changed = nil // whatever it is, another node looks at it
+		}
+		due = c.wait(ctx, tick.C, changed)
+		if ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// lead renews the lease or tries to get it, and reports whether it is held.
-func (c *Controller) lead(ctx context.Context) bool {
+// wait returns when there is something to do again, and reports whether the
+// lease is due.
+func (c *Controller) wait(ctx context.Context, tick <-chan time.Time, changed <-chan struct{}) (due bool) {
+	select {
+	case <-tick:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	}
+	pause := time.NewTimer(time.Until(c.nextLook))
+	defer pause.Stop()
+	select {
+	case <-tick:
+		return true
+	case <-ctx.Done():
+	case <-pause.C:
+	}
+	return false
+}
+
+// lead renews the lease or tries to get it.
+func (c *Controller) lead(ctx context.Context) {
 	if c.lease != nil {
 		err := c.lease.Renew(ctx)
 		if err == nil {
-			return true
+			return
 		}
 		c.depose(err)
 	}
@@ -78,18 +114,18 @@ func (c *Controller) lead(ctx context.Context) bool {
 		if ctx.Err() == nil && !errors.Is(err, model.ErrConflict) {
 			c.log.Warn("cannot stand for controller", "error", err)
 		}
-		return false
+		return
 	}
 	c.lease = lease
-	c.nextRetention, c.nextPrecreate = time.Time{}, time.Time{} // both now
+	c.nextRetention, c.nextPrecreate, c.nextLook = time.Time{}, time.Time{}, time.Time{} // all now
+	c.memory = memory{}
 	c.metrics.leading.Set(1)
 	c.log.Info("became controller of the cluster")
-	return true
 }
 
 func (c *Controller) depose(why error) {
 	c.lease = nil
-	c.metrics.leading.Set(0)
+	c.metrics.rest()
 	c.log.Info("no longer controller of the cluster", "why", why)
 }
 
@@ -101,10 +137,10 @@ func (c *Controller) resign(ctx context.Context) {
 		c.log.Warn("cannot give back the controller's lease, it ends by itself", "error", err)
 	}
 	c.lease = nil
-	c.metrics.leading.Set(0)
+	c.metrics.rest()
 }
 
-// act does what is due.
+// act does what is due. What one part cannot do now holds up no other.
 func (c *Controller) act(ctx context.Context, now time.Time) {
 	if !now.Before(c.nextRetention) {
 		c.nextRetention = now.Add(c.cfg.RetentionInterval)
@@ -115,14 +151,18 @@ func (c *Controller) act(ctx context.Context, now time.Time) {
 		c.nextPrecreate = now.Add(c.cfg.PrecreateInterval)
 		c.precreate(ctx, now)
 	}
+	if c.lease != nil && !now.Before(c.nextLook) {
+		c.nextLook = now.Add(lookEvery)
+		c.placeShards(ctx, now)
+	}
 }
 
 // done counts and tells what became of one act. It reports whether to go on.
-func (c *Controller) done(ctx context.Context, err error, count prometheus.Counter, what string, group uint64) bool {
+func (c *Controller) done(ctx context.Context, err error, count prometheus.Counter, what string, facts ...any) bool {
 	switch {
 	case err == nil:
 		count.Inc()
-		c.log.Info(what, "group", group)
+		c.log.Info(what, facts...)
 		return true
 	case errors.Is(err, meta.ErrDeposed):
 		c.depose(err)
@@ -130,78 +170,9 @@ func (c *Controller) done(ctx context.Context, err error, count prometheus.Count
 	}
 	c.metrics.failures.Inc()
 	if ctx.Err() == nil {
-		c.log.Warn("failed, will try again: "+what, "group", group, "error", err)
+		c.log.Warn("failed, will try again: "+what, append(facts, "error", err)...)
 	}
 	// When the metadata store is away every further act would wait, too, and
 	// meanwhile the lease would not be renewed.
 	return ctx.Err() == nil && !errors.Is(err, model.ErrUnavailable)
-}
-
-// enforceRetention marks the groups deleted that hold nothing their policy
-// still keeps.
-func (c *Controller) enforceRetention(ctx context.Context, now time.Time) {
-	snapshot := c.store.Snapshot()
-	for _, d := range snapshot.Databases() {
-		for _, p := range d.Policies {
-			oldest, limited := p.Oldest(now)
-			if !limited {
-				continue
-			}
-			for _, g := range snapshot.Groups(p.UID, model.AllTime) {
-				if g.End > oldest {
-					break // in order of time: the others end later
-				}
-				err := c.store.DeleteGroup(ctx, c.lease.Fence(), g.ID, now)
-				if !c.done(ctx, err, c.metrics.deleted, "marked expired shard group deleted", g.ID) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// prune forgets groups that were marked deleted long ago, and schemas whose
-// group is gone.
-func (c *Controller) prune(ctx context.Context, now time.Time) {
-	if c.lease == nil {
-		return
-	}
-	snapshot := c.store.Snapshot()
-	due := snapshot.Orphans()
-	for g := range snapshot.AllGroups {
-		if !g.Live() && g.DeletedAt < now.Add(-pruneAfter).UnixNano() {
-			due = append(due, g.ID)
-		}
-	}
-	for _, id := range due {
-		err := c.store.PruneGroup(ctx, c.lease.Fence(), id)
-		if !c.done(ctx, err, c.metrics.pruned, "forgot shard group", id) {
-			return
-		}
-	}
-}
-
-// precreate makes the group after each policy's newest one if that ends soon,
-// so that the first write after the boundary waits for nothing. A group that
-// nothing was written to gets no successor: an idle policy would grow for ever.
-func (c *Controller) precreate(ctx context.Context, now time.Time) {
-	snapshot := c.store.Snapshot()
-	for _, d := range snapshot.Databases() {
-		for _, p := range d.Policies {
-			// The one that holds now; later ones were written to on purpose.
-			g := snapshot.Group(p.UID, now.UnixNano())
-			if g == nil || g.End > now.Add(c.cfg.PrecreateAhead).UnixNano() || g.End > model.MaxTime ||
-				snapshot.Group(p.UID, g.End) != nil || !snapshot.InUse(g.ID) {
-				continue
-			}
-			next, err := c.store.Succeed(ctx, c.lease.Fence(), g.ID)
-			id := g.ID
-			if err == nil {
-				id = next.ID
-			}
-			if !c.done(ctx, err, c.metrics.created, "made shard group ahead of its time", id) {
-				return
-			}
-		}
-	}
 }
