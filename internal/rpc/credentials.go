@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -207,7 +208,10 @@ func (c *clientCredentials) open(ctx context.Context, raw net.Conn) (net.Conn, e
 		return nil, refusedByTLS(err)
 	}
 	b, err := readGreeting(conn)
-	if err != nil {
+	switch {
+	case errors.Is(err, io.EOF) && secured == nil:
+		return nil, errors.New("the connection was closed before the greeting: the other side may ask for TLS")
+	case err != nil:
 		return nil, refusedByTLS(err)
 	}
 	w, err := decodeWelcome(b)

@@ -66,11 +66,11 @@ func appendText(dst []byte, text string) []byte {
 func decodeError(b []byte) error {
 	set, n := binary.Uvarint(b)
 	if n <= 0 {
-		return badError
+		return errBad
 	}
 	text, rest, ok := cutText(b[n:])
 	if !ok || len(rest) == 0 {
-		return badError
+		return errBad
 	}
 	e := &remoteError{text: text}
 	for i, kind := range kinds {
@@ -84,7 +84,7 @@ func decodeError(b []byte) error {
 	}
 	final, rest, ok := cutText(rest)
 	if !ok || len(rest) > 0 {
-		return badError
+		return errBad
 	}
 	if kind > len(kinds) {
 		return e
@@ -97,7 +97,7 @@ func decodeError(b []byte) error {
 	return e
 }
 
-var badError = fmt.Errorf("answer with an error that cannot be read: %w", model.ErrCorrupt)
+var errBad = fmt.Errorf("answer with an error that cannot be read: %w", model.ErrCorrupt)
 
 func cutText(b []byte) (text string, rest []byte, ok bool) {
 	size, n := binary.Uvarint(b)
