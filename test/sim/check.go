@@ -1,0 +1,321 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/varvedb/varve/coordinator/fanout"
+	"github.com/varvedb/varve/data/replica"
+	"github.com/varvedb/varve/model"
+)
+
+// readBound is how old an acknowledged row must be for every read to have it.
+const readBound = 5 * time.Second
+
+// checkContent holds a replica against the set of batches that it says it has.
+func (w *world) checkContent(p *process, r *replicaOf) {
+	if p.m.disk.left != nil || r.shard == nil || w.failed() {
+		return
+	}
+	got, set, err := p.read(r)
+	if err != nil {
+		w.failf("READ", "node %d: shard %d: %v", p.node, r.id, err)
+		return
+	}
+	h := w.history(r.id)
+	if err := h.checkIssued(set); err != nil {
+		w.failf("ISSUED", "node %d: shard %d: %v", p.node, r.id, err)
+		return
+	}
+	want := h.of(set)
+	for cell := range got {
+		if got[cell] != want[cell] {
+			w.failf("CONTENT", "node %d: shard %d: %s is %d, by the set of its batches %d", p.node, r.id, cellName(cell), got[cell], want[cell])
+			return
+		}
+	}
+	w.checkApplied(p, r)
+	w.checkPullable(p, r)
+	w.stats.contents++
+}
+
+// checkApplied holds what the state machine takes for durable against the disk.
+func (w *world) checkApplied(p *process, r *replicaOf) {
+	if set := p.core.Applied(r.id); !w.durable(p.m, r.id).ContainsAll(set) {
+		w.failf("APPLIED", "node %d: shard %d: says that it holds %x, which is not durable", p.node, r.id, set.Minus(w.durable(p.m, r.id)).Append(nil))
+	}
+}
+
+// checkTold holds what a node says against its disk.
+func (w *world) checkTold(p *process, m *replica.Message) {
+	for _, st := range m.Statements {
+		if !w.durable(p.m, st.Shard).ContainsAll(st.Set) {
+			w.failf("APPLIED", "node %d: shard %d: tells of %x, which is not durable", p.node, st.Shard, st.Set.Minus(w.durable(p.m, st.Shard)).Append(nil))
+		}
+	}
+}
+
+func (w *world) durable(m *machine, shard uint64) *model.BatchSet {
+	if set := m.durable[shard]; set != nil {
+		return set
+	}
+	return &model.BatchSet{}
+}
+
+// checkArrival holds a batch that is taken against the frontier.
+func (w *world) checkArrival(p *process, r *replicaOf, b *model.Batch) {
+	if frontier := p.core.Frontier(p.time(), r.id); b.Version.HLC < frontier {
+		w.failf("FRONTIER", "node %d: shard %d: takes %v below its frontier %d", p.node, r.id, b.Version, frontier)
+	}
+	i := w.history(r.id).byID[b.ID]
+	if i == nil || i.version != b.Version {
+		w.failf("ISSUED", "node %d: shard %d: takes %v, which nobody made", p.node, r.id, b.Version)
+	}
+}
+
+// checkOpened holds what is found on a disk against what was put there.
+func (w *world) checkOpened(p *process, r *replicaOf, applied *model.BatchSet, recent []model.Version) {
+	if p.m.disk.left != nil {
+		return
+	}
+	if before := w.durable(p.m, r.id); !applied.ContainsAll(before) {
+		w.failf("DURABLE", "node %d: shard %d: a restart has lost %x", p.node, r.id, before.Minus(applied).Append(nil))
+	}
+	p.m.durable[r.id] = applied.Clone()
+	h := w.history(r.id)
+	for _, v := range recent {
+		if i := h.byID[v.ID]; i == nil || i.version != v {
+			w.failf("ISSUED", "node %d: shard %d: has %v in its log, which nobody made", p.node, r.id, v)
+		}
+	}
+}
+
+// checkPullable finds what an owner lacks in the log of another.
+func (w *world) checkPullable(p *process, r *replicaOf) {
+	s := w.meta.state.shard(r.id)
+	if s.dropped {
+		return
+	}
+	all := &model.BatchSet{}
+	for _, m := range w.machines {
+		all.AddAll(w.durable(m, r.id))
+	}
+	lacked := &model.BatchSet{}
+	for _, o := range s.owners {
+		if m := w.machineOf(o.node); m != nil && o.state != replica.Rebuild && m.durable[r.id] != nil {
+			lacked.AddAll(all.Minus(m.durable[r.id]))
+		}
+	}
+	if lacked.Empty() {
+		return
+	}
+	trimmed, err := r.shard.Fetch(w.ctx, lacked, func(*model.Batch) error { return nil })
+	if err != nil {
+		w.failf("FETCH", "node %d: shard %d: %v", p.node, r.id, err)
+		return
+	}
+	p.m.trimmed[r.id] = trimmed
+	for _, m := range w.machines {
+		has := lacked.Intersect(w.durable(m, r.id))
+		if t := m.trimmed[r.id]; t != nil {
+			has = has.Minus(t)
+		}
+		lacked = lacked.Minus(has)
+	}
+	if !lacked.Empty() {
+		w.failf("PULLABLE", "shard %d: an owner lacks %x, which is in no log any more (seen at node %d)", r.id, lacked.Append(nil), p.node)
+	}
+}
+
+// checkRead holds an answer against what was acknowledged before it was asked for.
+func (w *world) checkRead(p *process, r *replicaOf, began time.Duration, level fanout.Level) {
+	w.checkContent(p, r)
+	if w.failed() || p.m.disk.left != nil {
+		return
+	}
+	got, set, err := p.read(r)
+	if err != nil {
+		w.failf("READ", "node %d: shard %d: %v", p.node, r.id, err)
+		return
+	}
+	h := w.history(r.id)
+	for _, wr := range h.writes {
+		if !wr.acked || wr.forgiven != "" {
+			continue
+		}
+		if level == fanout.Quorum {
+			if wr.ackedAt >= began || wr.displaced || wr.level != fanout.Quorum && wr.level != fanout.All {
+				continue
+			}
+		} else if wr.ackedAt >= began-readBound || !wr.sane || w.excused(p, wr) {
+			continue
+		}
+		if !slices.ContainsFunc(wr.ids, set.Contains) {
+			w.failf("READ", "node %d: shard %d: a read at %v that began at %v misses write %d, acknowledged at %v at %v",
+				p.node, r.id, levelName(level), began, wr.number, wr.ackedAt, levelName(wr.level))
+			return
+		}
+		if err := h.visible(wr, got); err != nil {
+			w.failf("READ", "node %d: shard %d: a read at %v that began at %v: write %d, acknowledged at %v: %v",
+				p.node, r.id, levelName(level), began, wr.number, wr.ackedAt, err)
+			return
+		}
+	}
+}
+
+// excused reports whether a read need not have a write: no owner that holds it
+// is alive, as far as the reader can know. That is how long a promise lasts to
+// those who do not read at quorum.
+func (w *world) excused(p *process, wr *write) bool {
+	s := p.m.view.shard(wr.shard)
+	for _, m := range w.machines {
+		if !slices.ContainsFunc(wr.ids, w.durable(m, wr.shard).Contains) {
+			continue
+		}
+		for _, n := range p.m.view.nodes {
+			if o := s.owner(n.id); n.machine == m.number && n.alive && o != nil && (o.state == replica.Active || o.state == replica.Leaving) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// visible reports, from the values alone, whether an answer takes a write into
+// account.
+func (h *history) visible(wr *write, got *content) error {
+	v := h.byID[wr.holder].version
+	for _, put := range wr.change.puts {
+		if err := h.notOlder(put.cell, got[put.cell], v); err != nil {
+			return err
+		}
+	}
+	if wr.change.deletes {
+		for cell, covered := range wr.change.covers {
+			if covered && got[cell] != 0 {
+				if err := h.notOlder(cell, got[cell], v); err != nil {
+					return fmt.Errorf("deleted, but %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// notOlder reports whether a cell has a value of a version that is not below v,
+// or none because of a delete above it.
+func (h *history) notOlder(cell int, value uint64, v model.Version) error {
+	if value == 0 {
+		for _, i := range h.order {
+			if i.change.deletes && i.change.covers[cell] && v.Less(i.version) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has no value", cellName(cell))
+	}
+	for _, i := range h.cells[cell] {
+		if slices.Contains(i.change.puts, put{cell, value}) && !i.version.Less(v) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is %d, which is older", cellName(cell), value)
+}
+
+func levelName(l fanout.Level) string {
+	switch l {
+	case fanout.Any:
+		return "any"
+	case fanout.One:
+		return "one"
+	case fanout.Quorum:
+		return "quorum"
+	case fanout.All:
+		return "all"
+	}
+	return "default"
+}
+
+// acknowledged notes that a client was told that its write is stored.
+func (w *world) acknowledged(wr *write, id model.BatchID, needed int) {
+	wr.acked, wr.ackedAt, wr.holder, wr.needed = true, w.now, id, needed
+	w.stats.acks++
+	w.tracef("write %d acknowledged", wr.number)
+	if w.shardDropped(wr.shard) {
+		return
+	}
+	if n := len(w.holders(wr)); n < needed {
+		w.failf("DURABLE", "write %d of shard %d is acknowledged at %v, but durable on %d disks, not %d", wr.number, wr.shard, levelName(wr.level), n, needed)
+	}
+}
+
+func (w *world) shardDropped(id uint64) bool {
+	s := w.meta.state.shard(id)
+	return s == nil || s.dropped
+}
+
+// holders gives the machines on whose disks a write is.
+func (w *world) holders(wr *write) []*machine {
+	var all []*machine
+	for _, m := range w.machines {
+		if set := m.durable[wr.shard]; set != nil && slices.ContainsFunc(wr.ids, set.Contains) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// diskLost follows the loss of a disk with set of a shard.
+func (w *world) diskLost(shard uint64, set *model.BatchSet) {
+	w.copyGone(shard, set, func(wr *write) {
+		wr.lost++
+		wr.displaced = true
+		if len(w.holders(wr)) > 0 {
+			return
+		}
+		if wr.lost < wr.needed {
+			w.failf("DURABLE", "write %d of shard %d, acknowledged by %d disks, is gone with %d", wr.number, shard, wr.needed, wr.lost)
+		}
+		wr.forgiven = "its disks are lost"
+	})
+}
+
+// dirRemoved follows the removal of a replica's directory with set.
+func (w *world) dirRemoved(p *process, shard uint64, set *model.BatchSet) {
+	w.copyGone(shard, set, func(wr *write) {
+		if len(w.holders(wr)) == 0 {
+			w.failf("DURABLE", "write %d of shard %d is gone with the directory at node %d", wr.number, shard, p.node)
+		}
+	})
+}
+
+// copyGone calls f with the acknowledged writes of a set.
+func (w *world) copyGone(shard uint64, set *model.BatchSet, f func(wr *write)) {
+	if set == nil || w.shardDropped(shard) {
+		return
+	}
+	for _, wr := range w.history(shard).writes {
+		if wr.acked && wr.forgiven == "" && slices.ContainsFunc(wr.ids, set.Contains) {
+			f(wr)
+		}
+	}
+}
+
+// ownerRemoved follows that an owner was taken out that did not go by itself:
+// what it holds may not be found by readers until it is back.
+func (w *world) ownerRemoved(shard, node uint64) {
+	if m := w.machineOf(node); m != nil {
+		w.copyGone(shard, m.durable[shard], func(wr *write) { wr.displaced = true })
+	}
+}
+
+// handedOver follows that an owner has what was lacking of a batch.
+func (w *world) handedOver(shard uint64, from *process, id model.BatchID) {
+	i := w.history(shard).byID[id]
+	if i == nil {
+		return
+	}
+	if all := w.holders(i.write); len(all) == 1 && all[0] == from.m {
+		i.write.forgiven = "handed over"
+	}
+}
