@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/varvedb/varve/data/replica"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
 )
@@ -24,8 +25,28 @@ type Config struct {
 	// beside doing so when the metadata changes.
 	SweepEvery time.Duration
 	// Shard is the settings of each shard. Worker and Metrics are set by Open,
-	// End for each shard.
+	// End, Log and Replication for each shard.
 	Shard tsm.Config
+
+	// Replica is how replicas are kept the same. Found is set by Open.
+	Replica replica.Config
+	// TellEvery is how often each other owner is told what is held here.
+	TellEvery time.Duration
+	// PullsAtOnce is the number of shards that catch up at the same time.
+	PullsAtOnce int
+	// CopiesAtOnce is the number of shards that are copied here whole at the
+	// same time.
+	CopiesAtOnce int
+	// TransferBytes bounds what pulls and copies bring here in a second, all
+	// together, so that they leave something to the requests of clients.
+	TransferBytes int64
+	// CatchupMaxBytes and CatchupMaxAge bound the log that is kept for an owner
+	// that is away. Past them it is marked, and gets its replicas copied anew.
+	CatchupMaxBytes int64
+	CatchupMaxAge   time.Duration
+	// HandOverFor bounds how long Close waits for the other owners to hold what
+	// is held here.
+	HandOverFor time.Duration
 }
 
 // DefaultConfig gives the settings of a small server.
@@ -36,6 +57,15 @@ func DefaultConfig() Config {
 		Workers:       max(1, runtime.GOMAXPROCS(0)/2),
 		SweepEvery:    time.Minute,
 		Shard:         tsm.DefaultConfig(),
+
+		Replica:         replica.DefaultConfig(),
+		TellEvery:       200 * time.Millisecond,
+		PullsAtOnce:     4,
+		CopiesAtOnce:    2,
+		TransferBytes:   128 << 20,
+		CatchupMaxBytes: 10 << 30,
+		CatchupMaxAge:   7 * 24 * time.Hour,
+		HandOverFor:     3 * time.Second,
 	}
 }
 
@@ -50,6 +80,23 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data: %d workers: must be positive: %w", c.Workers, model.ErrInvalid)
 	case c.SweepEvery <= 0:
 		return fmt.Errorf("data: sweep every %v: must be positive: %w", c.SweepEvery, model.ErrInvalid)
+	case c.TellEvery <= 0 || c.TellEvery > c.Replica.SyncFor/2:
+		return fmt.Errorf("data: tell every %v: must be positive and less than half of %v: %w", c.TellEvery, c.Replica.SyncFor, model.ErrInvalid)
+	case c.PullsAtOnce < 1:
+		return fmt.Errorf("data: %d pulls at once: must be positive: %w", c.PullsAtOnce, model.ErrInvalid)
+	case c.CopiesAtOnce < 1:
+		return fmt.Errorf("data: %d copies at once: must be positive: %w", c.CopiesAtOnce, model.ErrInvalid)
+	case c.TransferBytes < 1<<20:
+		return fmt.Errorf("data: transfers of %d bytes a second: less than 1 MiB: %w", c.TransferBytes, model.ErrInvalid)
+	case c.CatchupMaxBytes < 1:
+		return fmt.Errorf("data: catch-up with at most %d bytes: must be positive: %w", c.CatchupMaxBytes, model.ErrInvalid)
+	case c.CatchupMaxAge <= 0:
+		return fmt.Errorf("data: catch-up for at most %v: must be positive: %w", c.CatchupMaxAge, model.ErrInvalid)
+	case c.HandOverFor < 0:
+		return fmt.Errorf("data: hand over for %v: must not be negative: %w", c.HandOverFor, model.ErrInvalid)
+	}
+	if err := c.Replica.Validate(); err != nil {
+		return err
 	}
 	return c.Shard.Validate()
 }

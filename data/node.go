@@ -6,23 +6,26 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"path"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/data/replica"
 	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
-	"github.com/varvedb/varve/query/exec"
-	"github.com/varvedb/varve/query/plan"
 	"github.com/varvedb/varve/tsm"
 )
 
-// Node is the shards of this process. It implements Peer.
+// Node is the shards of this process. It implements Peer for coordinators and
+// Owner for the other nodes that own the same shards.
 type Node struct {
 	cfg     Config
+	self    uint64
 	meta    *meta.Store
 	clock   *hlc.Clock
 	peers   Directory
@@ -32,19 +35,52 @@ type Node struct {
 	shards  *shards
 	memory  atomic.Int64 // bytes in all memtables, as last asked
 
-	cancel  context.CancelFunc
-	done    sync.WaitGroup // the sweeper and the reliever
-	swept   chan struct{}  // asks for a sweep; holds one request
-	relief  chan struct{}  // asks for memtables to be flushed; holds one request
-	closing sync.Once
-	closed  error
+	core    *replica.Node // what is known of the other owners
+	started time.Time
+	latest  atomic.Pointer[replica.Time] // the last time that now gave
+	pace    pace                         // of what comes by pulls and copies
+	anew    atomic.Pointer[Anew]
+	moves   moves
+	excuses excuses
+
+	// follows is what the core was told of the metadata.
+	follows struct {
+		sync.Mutex
+		snapshot atomic.Pointer[meta.Snapshot]
+		owned    map[uint64]uint64            // revision by shard
+		excuses  map[uint64]map[uint64]uint64 // found at the start, of shards that were not met yet
+	}
+
+	// sums is the sum that the metrics share.
+	sums struct {
+		sync.Mutex
+		replicas
+		at    time.Time
+		known bool
+	}
+
+	cancel   context.CancelFunc
+	done     sync.WaitGroup // all goroutines of the node
+	swept    chan struct{}  // asks for a sweep; holds one request
+	relief   chan struct{}  // asks for memtables to be flushed; holds one request
+	pulls    chan struct{}  // asks for pulls; holds one request
+	steps    chan struct{}  // asks for steps of replicas that come or go; holds one request
+	stopping atomic.Bool    // nothing is taken first-hand any more
+	closing  sync.Once
+	closed   error
 }
 
-var _ Peer = (*Node)(nil)
+var (
+	_ Peer  = (*Node)(nil)
+	_ Owner = (*Node)(nil)
+)
+
+// Anew writes a batch that is not stamped, as a coordinator does, into a shard.
+type Anew func(ctx context.Context, shard ShardRef, b *model.Batch) error
 
 // Open gives the node whose shards are below dir, one directory each; it is
-// made when missing. Shards are opened when they are used first, so one that
-// is damaged stops only requests for it.
+// made when missing. Shards that only this node owns are opened when they are
+// used first, so one that is damaged stops only requests for it.
 //
 // Shards of another cluster are refused with model.ErrConflict. store must stay
 // open until Close and its directory be registered as a node. clock is the one
@@ -54,29 +90,49 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, meta: store, clock: clock, peers: peers, log: log, swept: make(chan struct{}, 1), relief: make(chan struct{}, 1)}
+	n := &Node{
+		cfg: cfg, self: store.Self(), meta: store, clock: clock, peers: peers, log: log, started: time.Now(),
+		swept: make(chan struct{}, 1), relief: make(chan struct{}, 1), pulls: make(chan struct{}, 1), steps: make(chan struct{}, 1),
+	}
+	n.pace.perSecond = cfg.TransferBytes
+	n.cfg.Replica.Found = clock.Found()
 	var err error
+	if n.core, err = replica.New(replica.Self{Node: n.self, Start: store.Start()}, n.cfg.Replica); err != nil {
+		return nil, err
+	}
 	if n.shards, err = loadShards(fs, dir, cfg.OpenShards, n.openShard); err != nil {
 		return nil, fmt.Errorf("open shards: %w", err)
 	}
 	if err = claim(fs, dir, store.Snapshot().ClusterID(), len(n.shards.ids()) == 0); err != nil {
 		return nil, err
 	}
+	if n.follows.excuses, err = readExcuses(fs, path.Join(dir, excusesFile)); err != nil {
+		// Without them this node waits for owners that are away, that is all.
+		log.Warn("excuses of absent owners could not be read", "error", err)
+	}
 	n.worker = tsm.NewWorker(cfg.Workers)
 	n.metrics = newMetrics(reg, n)
 	n.cfg.Shard.Worker = n.worker
 	n.cfg.Shard.Metrics = tsm.NewMetrics(reg)
+	n.follow()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	n.done.Go(func() { n.sweeper(ctx) })
-	n.done.Go(func() { n.reliever(ctx) })
+	for _, f := range []func(context.Context){n.sweeper, n.reliever, n.follower, n.loader, n.teller, n.puller, n.stepper, n.keeper} {
+		n.done.Go(func() { f(ctx) })
+	}
 	return n, nil
 }
 
-// Close waits for the requests that run, flushes and closes all shards. Later
-// requests fail with model.ErrClosed. It is safe to call twice.
+// SetAnew gives the node the way by which what others could not hand over in
+// time is written again; until then nothing of it is taken.
+func (n *Node) SetAnew(f Anew) { n.anew.Store(&f) }
+
+// Close waits until the other owners hold what is held here, for a while, and
+// for the requests that run; then it flushes and closes all shards. Requests
+// fail with model.ErrClosed from then on. It is safe to call twice.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
+		n.HandOver(context.Background())
 		n.cancel()
 		n.done.Wait()
 		n.closed = errors.Join(n.shards.close(), n.worker.Close())
@@ -84,152 +140,41 @@ func (n *Node) Close() error {
 	return n.closed
 }
 
-// openShard opens the shard in dir.
+// openShard opens the shard in dir and tells the core what it holds. Nobody
+// writes to it meanwhile.
 func (n *Node) openShard(id uint64, fs vfs.FS, dir string) (*tsm.Shard, error) {
 	cfg := n.cfg.Shard
 	cfg.End = math.MaxInt64
-	if g, _ := n.meta.Snapshot().Shard(id); g != nil {
+	if g, _ := n.follow().Shard(id); g != nil {
 		cfg.End = g.End
 	}
 	cfg.Log = n.log.With("shard", id)
+	cfg.Replication = bounds{node: n, shard: id}
 	s, err := tsm.Open(fs, dir, cfg)
 	if err != nil {
 		n.metrics.openErrors.Inc()
 		n.log.Error("shard does not open", "shard", id, "error", err)
+		n.doubt(id, err)
+		return nil, err
 	}
-	return s, err
+	applied, recent := s.Applied()
+	n.core.Opened(id, applied, recent)
+	return s, nil
 }
 
-// Write implements Peer.
-func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy uint64) error {
-	if !n.shards.has(ref.Shard) {
-		if live, err := n.live(ctx, ref); err != nil {
-			return err
-		} else if !live {
-			n.metrics.late.Inc()
-			return nil
-		}
-	}
-	if b.Delete == nil {
-		if err := n.admit(); err != nil {
-			return err
-		}
-	}
-	h, shard, err := n.shards.use(ref.Shard)
-	if errors.Is(err, model.ErrNotFound) {
-		n.metrics.late.Inc()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer n.release(h)
-	if err := shard.Write(ctx, b); err != nil {
-		return fmt.Errorf("write %s: %w", ref, err)
-	}
-	n.account(h, shard)
-	if b.Delete != nil {
-		n.metrics.deletes.Inc()
-	} else {
-		n.metrics.batches.Inc()
-		n.metrics.rows.Add(float64(b.Rows()))
-	}
-	return nil
+// bounds is what a shard must know of its other owners.
+type bounds struct {
+	node  *Node
+	shard uint64
 }
 
-// live reports whether a shard that is not here is to be made: whether its
-// group exists and is not marked deleted.
-func (n *Node) live(ctx context.Context, ref ShardRef) (bool, error) {
-	if g, _ := n.meta.Snapshot().Shard(ref.Shard); g != nil {
-		return g.Live(), nil
-	}
-	// Not known here: dropped, or made by another node a moment ago.
-	if err := n.meta.Refresh(ctx); err != nil {
-		return false, fmt.Errorf("write %s: %w", ref, err)
-	}
-	g, _ := n.meta.Snapshot().Shard(ref.Shard)
-	return g != nil && g.Live(), nil
-}
+var _ tsm.Replication = bounds{}
 
-// Scan implements Peer.
-func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
-	return n.read(ref.ShardRef, func(src exec.Source) error {
-		n.metrics.scans.Inc()
-		return exec.RunFragment(ctx, src, f, emit)
-	})
-}
+// Frontier implements tsm.Replication.
+func (b bounds) Frontier() model.HLC { return b.node.core.Frontier(b.node.lately(), b.shard) }
 
-// List implements Peer.
-func (n *Node) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*exec.List, error) {
-	list := &exec.List{}
-	err := n.read(ref.ShardRef, func(src exec.Source) (err error) {
-		list, err = exec.RunList(ctx, src, q)
-		return err
-	})
-	return list, err
-}
-
-// Schema implements Peer.
-func (n *Node) Schema(ctx context.Context, ref ReadRef, where *model.Predicate) ([]Measurement, error) {
-	var out []Measurement
-	err := n.read(ref.ShardRef, func(src exec.Source) error {
-		for _, name := range src.Measurements() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if where.Holds(name, nil) {
-				out = append(out, Measurement{Name: name, Fields: src.Fields(name), Tags: src.TagKeys(name)})
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// Applied implements Peer.
-func (n *Node) Applied(context.Context, ShardRef) (*model.BatchSet, error) {
-	return nil, fmt.Errorf("applied set: %w", model.ErrNotSupported)
-}
-
-// read runs f over a view of a shard; a shard that is not here has no data.
-func (n *Node) read(ref ShardRef, f func(exec.Source) error) (err error) {
-	if !n.shards.has(ref.Shard) {
-		return nil
-	}
-	h, shard, err := n.shards.use(ref.Shard)
-	if errors.Is(err, model.ErrNotFound) {
-		return nil // dropped since
-	}
-	if err != nil {
-		return err
-	}
-	defer n.release(h)
-	r, err := shard.Reader()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", ref, err)
-	}
-	defer func() { // also after a panic, which does not end the process
-		if cerr := r.Close(); err == nil {
-			err = named(ref, cerr)
-		}
-	}()
-	return named(ref, f(source{Reader: r, agreed: n.agreed(ref)}))
-}
-
-// agreed gives what the schema registry knows of the fields of a shard.
-func (n *Node) agreed(ref ShardRef) func(measurement string) []model.Field {
-	snapshot := n.meta.Snapshot()
-	return func(measurement string) []model.Field { return snapshot.Fields(ref.Group, measurement) }
-}
-
-// named says of which shard err is, unless its text is for clients as it is.
-func named(ref ShardRef, err error) error {
-	var final *model.Error
-	if err == nil || errors.As(err, &final) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return fmt.Errorf("read %s: %w", ref, err)
-}
+// Known implements tsm.Replication.
+func (b bounds) Known(ids *model.BatchSet) bool { return b.node.core.Known(b.shard, ids) }
 
 func (n *Node) release(h *handle) {
 	if err := n.shards.release(h); err != nil {

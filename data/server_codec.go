@@ -144,7 +144,7 @@ func decodeSnapshotFiles(r *wire.Reader) []SnapshotFile {
 func appendSnapshotPart(dst []byte, p *SnapshotPart) []byte {
 	dst = wire.AppendBlob(append(dst, messageFormat), p.Manifest)
 	dst = appendSnapshotFiles(dst, p.Files)
-	dst = wire.AppendUint64(dst, uint64(p.Newest))
+	dst = wire.AppendUint64(dst, uint64(p.Clock))
 	dst = wire.AppendString(dst, p.Name)
 	dst = wire.AppendUvarint(dst, uint64(p.Offset))
 	dst = wire.AppendUint32(dst, p.Sum)
@@ -156,7 +156,7 @@ func decodeSnapshotPart(b []byte) (SnapshotPart, error) {
 	r := wire.NewReader(b, maxMessageMemory)
 	r.Format(messageFormat)
 	p := SnapshotPart{
-		Manifest: r.Blob(), Files: decodeSnapshotFiles(r), Newest: model.HLC(r.Uint64()),
+		Manifest: r.Blob(), Files: decodeSnapshotFiles(r), Clock: model.HLC(r.Uint64()),
 		Name: r.String(), Offset: int64(r.Number(1<<63 - 1)), Sum: r.Uint32(), Bytes: r.Blob(),
 	}
 	if r.Err() == nil && len(p.Bytes) > MaxSnapshotPiece {

@@ -54,6 +54,7 @@ type handle struct {
 	// Protected by shards.mu.
 	users   int
 	used    time.Time
+	loaded  bool // it was opened once: what it holds is known
 	dropped bool // to be removed; nobody begins to use it any more
 
 	// lock is held while the shard is opened, closed or removed. It protects
@@ -63,7 +64,8 @@ type handle struct {
 	err   error      // why it failed to open, until retry
 	retry time.Time
 
-	memory atomic.Int64 // what its memtables held when last asked
+	memory   atomic.Int64 // what its memtables held when last asked
+	readOnly atomic.Bool  // a sync has failed since it was opened
 }
 
 // loadShards lists the shards below dir, which is made when missing, and
@@ -105,6 +107,23 @@ func (s *shards) has(id uint64) bool {
 	defer s.mu.Unlock()
 	h := s.mu.byID[id]
 	return h != nil && !h.dropped
+}
+
+// unlessThere calls f if a shard has no directory here. None is made meanwhile.
+func (s *shards) unlessThere(id uint64, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.byID[id] == nil {
+		f()
+	}
+}
+
+// isLoaded reports whether a shard was opened once.
+func (s *shards) isLoaded(id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.mu.byID[id]
+	return h != nil && h.loaded && !h.dropped
 }
 
 // ids gives all shards that have a directory.
@@ -169,8 +188,10 @@ func (s *shards) opened(h *handle) (*tsm.Shard, error) {
 		h.retry = time.Now().Add(retryOpen)
 		return nil, h.err
 	}
+	h.readOnly.Store(false)
 	s.mu.Lock()
 	s.mu.open++
+	h.loaded = true
 	s.mu.Unlock()
 	return h.shard, nil
 }
@@ -291,7 +312,12 @@ func (s *shards) discard(h *handle) error {
 
 // drop removes a shard and its directory. It reports false when the shard is
 // still in use: nobody begins to use it any more, and drop is to be called again.
-func (s *shards) drop(id uint64) (bool, error) {
+func (s *shards) drop(id uint64) (bool, error) { return s.dropAs(id, droppedSuffix) }
+
+// setAside is like drop, but keeps the directory under another name.
+func (s *shards) setAside(id uint64) (bool, error) { return s.dropAs(id, asideSuffix) }
+
+func (s *shards) dropAs(id uint64, suffix string) (bool, error) {
 	s.mu.Lock()
 	h := s.mu.byID[id]
 	if h == nil {
@@ -307,13 +333,27 @@ func (s *shards) drop(id uint64) (bool, error) {
 	defer h.lock.Unlock()
 	closing := s.discard(h)
 	// Renamed first: a directory half removed must not look like a shard.
-	dead := s.path(id) + droppedSuffix
-	err := s.vfs.Rename(s.path(id), dead)
+	dead := s.path(id) + suffix
+	var err error
+	if suffix == asideSuffix {
+		if _, there := s.vfs.List(s.path(id)); there == nil {
+			err = s.vfs.RemoveAll(dead)
+		}
+	}
+	if err == nil {
+		err = s.vfs.Rename(s.path(id), dead)
+	}
 	if err == nil {
 		err = s.vfs.SyncDir(s.dir)
 	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) { // never made, or renamed by the call before
+	if errors.Is(err, fs.ErrNotExist) { // never made, or renamed by the call before
+		err = nil
+	}
+	if err == nil && suffix == droppedSuffix {
 		err = s.vfs.RemoveAll(dead)
+	}
+	if err == nil {
+		err = s.unmark(id)
 	}
 	if err != nil {
 		return false, fmt.Errorf("drop shard %d: %w", id, errors.Join(err, closing))

@@ -3,6 +3,8 @@ package data
 import (
 	"context"
 	"time"
+
+	"github.com/varvedb/varve/meta"
 )
 
 // sweeper removes the shards whose group has gone from the metadata: dropped
@@ -10,6 +12,7 @@ import (
 func (n *Node) sweeper(ctx context.Context) {
 	every := time.NewTicker(n.cfg.SweepEvery)
 	defer every.Stop()
+	n.sweepCopies()
 	for {
 		changed := n.meta.Changed()
 		n.sweep(ctx)
@@ -19,7 +22,20 @@ func (n *Node) sweeper(ctx context.Context) {
 		case <-changed:
 		case <-n.swept:
 		case <-every.C:
+			n.sweepCopies()
 		}
+	}
+}
+
+// sweepCopies removes what is left of copies that nobody waits for.
+func (n *Node) sweepCopies() {
+	s := n.meta.Snapshot()
+	err := n.shards.removeCopies(func(id uint64) bool {
+		_, sh := s.Shard(id)
+		return n.stateIn(sh) == meta.Joining
+	})
+	if err != nil {
+		n.log.Warn("left copies could not be removed", "error", err)
 	}
 }
 

@@ -1,0 +1,76 @@
+package data
+
+import (
+	"context"
+	"time"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/tsm"
+)
+
+// logsEvery is how often the keeper looks at the logs that are kept for others.
+const logsEvery = 5 * time.Second
+
+// keeper keeps the excuses on disk and the logs within their bounds.
+func (n *Node) keeper(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	looked := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			n.keepExcuses(true)
+			return
+		case <-every.C:
+		}
+		n.keepExcuses(false)
+		if time.Since(looked) >= logsEvery {
+			n.trimLogs(ctx)
+			looked = time.Now()
+		}
+	}
+}
+
+// trimLogs lets go of what the other owners have, looks for damage, and gives
+// up owners that are away for so long that the log for them has grown too large.
+func (n *Node) trimLogs(ctx context.Context) {
+	for h, shard := range n.shards.useOpen() {
+		if ctx.Err() == nil {
+			n.trimLog(ctx, h.id, shard)
+		}
+		n.release(h)
+	}
+}
+
+func (n *Node) trimLog(ctx context.Context, id uint64, shard *tsm.Shard) {
+	_, sh := n.follow().Shard(id)
+	if sh == nil || len(sh.Owners) < 2 || n.stateIn(sh) == "" {
+		return
+	}
+	if err := shard.Damaged(); err != nil {
+		n.doubt(id, err)
+	}
+	if err := shard.ReleaseLog(); err != nil {
+		n.log.Warn("log could not be trimmed", "shard", id, "error", err)
+	}
+	info := shard.Info()
+	old := !info.LogSince.IsZero() && n.clock.Wall().Sub(info.LogSince) > n.cfg.CatchupMaxAge
+	if !old && info.LogBytes <= n.cfg.CatchupMaxBytes || n.stateIn(sh) != meta.Active {
+		return
+	}
+	// Who only began to be heard may have all: an owner that was met of late, or
+	// that is alive, gets the time to say so.
+	s := n.meta.Snapshot()
+	for _, d := range n.core.Owed(n.lately(), id) {
+		if d.Batches == 0 || !d.Heard && (s.Alive(d.Node) || n.meta.Away()) {
+			continue
+		}
+		if err := n.meta.MarkRebuild(ctx, n.self, id, d.Node); err != nil {
+			n.log.Warn("owner that is away for too long could not be given up", "shard", id, "node", d.Node, "error", err)
+			continue
+		}
+		n.metrics.givenUp.Inc()
+		n.log.Warn("log kept for an owner has grown too large, it is to copy the shard anew",
+			"shard", id, "node", d.Node, "log_bytes", info.LogBytes, "log_since", info.LogSince)
+	}
+}

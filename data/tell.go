@@ -1,0 +1,186 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/varvedb/varve/data/replica"
+	"github.com/varvedb/varve/model"
+)
+
+// Tell implements Owner.
+func (n *Node) Tell(_ context.Context, m *replica.Message) (*replica.Message, error) {
+	n.follow() // the sender may speak of a shard that was made just now
+	if err := n.receive(m); err != nil {
+		return nil, err
+	}
+	now, err := n.now()
+	if err != nil {
+		return nil, err
+	}
+	return n.core.Tell(now, m.From.Node), nil
+}
+
+// receive takes in a message, and raises the clock to that of its sender.
+func (n *Node) receive(m *replica.Message) error {
+	if m.To != n.self {
+		return fmt.Errorf("message for node %d came to node %d: %w", m.To, n.self, model.ErrMoved)
+	}
+	if err := n.observe(m.Clock); err != nil {
+		n.metrics.aheadClocks.Inc()
+		n.log.Debug("reading of a clock refused", "node", m.From.Node, "error", err)
+	}
+	now, err := n.now()
+	if err != nil {
+		return err
+	}
+	n.core.Receive(now, m)
+	ask(n.pulls)
+	return nil
+}
+
+// teller tells every other owner what is held here, each by a goroutine of its
+// own, so that one that is slow delays no other.
+func (n *Node) teller(ctx context.Context) {
+	every := time.NewTicker(n.cfg.TellEvery)
+	defer every.Stop()
+	told := make(map[uint64]context.CancelFunc)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		was := told
+		told = make(map[uint64]context.CancelFunc, len(was))
+		for _, node := range n.core.Peers() {
+			stop := was[node]
+			delete(was, node)
+			if stop == nil {
+				var one context.Context
+				one, stop = context.WithCancel(ctx)
+				all.Go(func() { n.tellOne(one, node) })
+			}
+			told[node] = stop
+		}
+		for _, stop := range was {
+			stop()
+		}
+		select {
+		case <-ctx.Done():
+			for _, stop := range told {
+				stop()
+			}
+			return
+		case <-every.C:
+		}
+	}
+}
+
+// tellOne tells one other owner.
+func (n *Node) tellOne(ctx context.Context, node uint64) {
+	every := time.NewTicker(n.cfg.TellEvery)
+	defer every.Stop()
+	lost := false
+	met := time.Now()
+	for {
+		err := n.exchange(ctx, node)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && lost:
+			n.log.Info("node is back", "node", node, "name", n.nameOf(node), "away", time.Since(met))
+			lost = false
+		case err != nil && !lost && time.Since(met) > n.cfg.Replica.SyncFor:
+			n.log.Warn("node cannot be reached", "node", node, "name", n.nameOf(node), "error", err)
+			lost = true
+		}
+		if err == nil {
+			met = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
+// exchange sends one message and takes in the answer.
+func (n *Node) exchange(ctx context.Context, node uint64) error {
+	o := n.owner(node)
+	if o == nil {
+		return errNoWay
+	}
+	now, err := n.now()
+	if err != nil {
+		return err
+	}
+	m := n.core.Tell(now, node)
+	if m == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Replica.SyncFor/2)
+	defer cancel()
+	answer, err := o.Tell(ctx, m)
+	if err != nil {
+		n.metrics.untold.Inc()
+		return err
+	}
+	if answer == nil {
+		return nil
+	}
+	return n.receive(answer)
+}
+
+var errNoWay = fmt.Errorf("no way to the node: %w", model.ErrUnavailable)
+
+// owner gives another node, nil when there is no way to it.
+func (n *Node) owner(node uint64) Owner {
+	if n.peers == nil {
+		return nil
+	}
+	return n.peers.Owner(node)
+}
+
+// HandOver waits until all other owners that are there hold what is held here,
+// at most for the time that is configured. From then on nothing is taken
+// first-hand: it is the first step of stopping a node, while it can still be
+// reached by the others.
+func (n *Node) HandOver(ctx context.Context) {
+	n.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.HandOverFor)
+	defer cancel()
+	for n.owes() {
+		select {
+		case <-ctx.Done():
+			n.log.Warn("stopping, though other owners may lack something")
+			return
+		case <-time.After(n.cfg.TellEvery / 4):
+		}
+	}
+}
+
+// owes reports whether an owner that is there lacks something that is held here.
+func (n *Node) owes() bool {
+	now := n.lately()
+	for _, id := range n.owned() {
+		for _, d := range n.core.Owed(now, id) {
+			if d.Batches > 0 && d.Age <= n.cfg.Replica.SyncFor {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// owned gives the shards that this node is an owner of.
+func (n *Node) owned() []uint64 {
+	n.follow()
+	n.follows.Lock()
+	defer n.follows.Unlock()
+	ids := make([]uint64, 0, len(n.follows.owned))
+	for id := range n.follows.owned {
+		ids = append(ids, id)
+	}
+	return ids
+}
