@@ -211,6 +211,7 @@ func (n *Node) Closed(id uint64) {
 	if s := n.mu.shards[id]; s != nil {
 		s.loaded = false
 		s.pulling = false
+		s.frontier = 0 // it was true of what was held here: a copy has less, and pulls the rest
 		clear(s.pending)
 		clear(s.excuses)
 		n.mu.excuses++
