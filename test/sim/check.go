@@ -244,7 +244,7 @@ func (w *world) acknowledged(wr *write, id model.BatchID, needed int) {
 	if w.shardDropped(wr.shard) {
 		return
 	}
-	if n := len(w.holders(wr)); n < needed {
+	if n := len(w.holders(wr)) + wr.lost; n < needed {
 		w.failf("DURABLE", "write %d of shard %d is acknowledged at %v, but durable on %d disks, not %d", wr.number, wr.shard, levelName(wr.level), n, needed)
 	}
 }
@@ -270,7 +270,7 @@ func (w *world) diskLost(shard uint64, set *model.BatchSet) {
 	w.copyGone(shard, set, func(wr *write) {
 		wr.lost++
 		wr.displaced = true
-		if len(w.holders(wr)) > 0 {
+		if len(w.holders(wr)) > 0 || !wr.acked {
 			return
 		}
 		if wr.lost < wr.needed {
@@ -283,19 +283,19 @@ func (w *world) diskLost(shard uint64, set *model.BatchSet) {
 // dirRemoved follows the removal of a replica's directory with set.
 func (w *world) dirRemoved(p *process, shard uint64, set *model.BatchSet) {
 	w.copyGone(shard, set, func(wr *write) {
-		if len(w.holders(wr)) == 0 {
+		if len(w.holders(wr)) == 0 && wr.acked {
 			w.failf("DURABLE", "write %d of shard %d is gone with the directory at node %d", wr.number, shard, p.node)
 		}
 	})
 }
 
-// copyGone calls f with the acknowledged writes of a set.
+// copyGone calls f with the writes of a set.
 func (w *world) copyGone(shard uint64, set *model.BatchSet, f func(wr *write)) {
 	if set == nil || w.shardDropped(shard) {
 		return
 	}
 	for _, wr := range w.history(shard).writes {
-		if wr.acked && wr.forgiven == "" && slices.ContainsFunc(wr.ids, set.Contains) {
+		if wr.forgiven == "" && slices.ContainsFunc(wr.ids, set.Contains) {
 			f(wr)
 		}
 	}
