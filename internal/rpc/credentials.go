@@ -112,7 +112,8 @@ func (s *serverCredentials) open(raw net.Conn) (conn net.Conn, from Caller, reas
 	if err := s.answer(conn, &w); err != nil {
 		return nil, from, "lost", err
 	}
-	return conn, Caller{Identity: h.from, Remote: raw.RemoteAddr().String()}, "", nil
+	certified := secured != nil && len(secured.ConnectionState().PeerCertificates) > 0
+	return conn, Caller{Identity: h.from, Remote: raw.RemoteAddr().String(), Certified: certified}, "", nil
 }
 
 func (s *serverCredentials) answer(conn net.Conn, w *welcome) error {

@@ -17,6 +17,10 @@ type Identity struct {
 type Caller struct {
 	Identity
 	Remote string // its address, for logs
+
+	// Certified says that it has shown a certificate that this node believes.
+	// With TLS every member has; a node that is about to join may.
+	Certified bool
 }
 
 // TLS is what secures the connections of a Server and a Pool. Without it they

@@ -94,13 +94,19 @@ func (d *Directory) Joined() (bool, error) {
 
 // Keep keeps a certificate of this node, in PEM, and that of the authority.
 func (d *Directory) Keep(certificate, authority []byte) error {
-	for _, b := range [][]byte{certificate, authority} {
-		if _, err := parseCertificate(b); err != nil {
-			return fmt.Errorf("keep certificate: %w", err)
-		}
+	if _, err := parseCertificate(authority); err != nil {
+		return fmt.Errorf("keep authority: %w", err)
 	}
 	if err := d.write("authority.crt", authority); err != nil {
 		return err
+	}
+	return d.KeepCertificate(certificate)
+}
+
+// KeepCertificate keeps another certificate of this node, in PEM.
+func (d *Directory) KeepCertificate(certificate []byte) error {
+	if _, err := parseCertificate(certificate); err != nil {
+		return fmt.Errorf("keep certificate: %w", err)
 	}
 	return d.write("node.crt", certificate)
 }

@@ -55,11 +55,9 @@ const lookAgain = time.Second
 // Open reads the files.
 func Open(files Files, log *slog.Logger) (*Keyring, error) {
 	k := &Keyring{files: files, log: log}
-	now, err := k.read()
-	if err != nil {
+	if err := k.Reload(); err != nil {
 		return nil, err
 	}
-	k.mu.now, k.mu.looked, k.mu.stamps = now, time.Now(), k.look()
 	return k, nil
 }
 
@@ -110,6 +108,19 @@ func (k *Keyring) keys() *keys {
 	k.mu.now, k.mu.stamps = next, stamps
 	k.log.Info("read the changed certificate", "file", k.files.Certificate, "expires", next.pair.Leaf.NotAfter)
 	return next
+}
+
+// Reload reads the files now.
+func (k *Keyring) Reload() error {
+	stamps := k.look()
+	next, err := k.read()
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mu.now, k.mu.stamps, k.mu.looked = next, stamps, time.Now()
+	return nil
 }
 
 func (k *Keyring) look() (out [3]stamp) {
