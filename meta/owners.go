@@ -154,6 +154,7 @@ func (s *Store) ForgetMove(ctx context.Context, fence Fence, shardID uint64) err
 func (s *Store) changeOwners(ctx context.Context, doing string, fence Fence, shardID uint64, edit func(*ownerChange) error) error {
 	return s.changeShard(ctx, doing, fence, shardID, func(now *Snapshot, to *Shard) (shardChange, error) {
 		c := &ownerChange{store: s, now: now, shard: to, move: now.Move(shardID)}
+		c.settle() // what is left of a move whose node was replaced by another
 		before := slices.Clone(to.Owners)
 		if err := edit(c); err != nil {
 			return shardChange{}, err

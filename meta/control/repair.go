@@ -72,11 +72,22 @@ func (v *view) repairs() (steps []step, h health) {
 		}
 	}
 	for _, m := range v.now.Moves() {
-		if g, _ := v.now.Shard(m.Shard); g == nil || !g.Live() {
+		if v.over(m) {
 			steps = append(steps, step{do: oblivion, shard: m.Shard, why: m.Why})
 		}
 	}
 	return steps, h
+}
+
+// over reports whether nothing is left to do for a move: its shard was dropped,
+// or a wiped node that is new now was its joiner.
+func (v *view) over(m *meta.Move) bool {
+	g, sh := v.now.Shard(m.Shard)
+	if g == nil || !g.Live() {
+		return true
+	}
+	to := v.state(sh, m.To)
+	return to != meta.Joining && to != meta.Rebuild && v.state(sh, m.From) != meta.Leaving
 }
 
 // begin completes the step of a need and reports whether it may be begun now.
