@@ -128,7 +128,7 @@ func (n *Node) Durable(id uint64, v model.Version) {
 		s.settled.Add(v.ID)
 		n.restateLocked(s)
 	} else {
-		s.recent = append(s.recent, v)
+		s.recent = append(s.recent, arrival{v, n.mu.mono})
 	}
 	for _, w := range s.views {
 		if w.missing != nil && w.missing.Contains(v.ID) {

@@ -30,5 +30,5 @@ type Statement struct {
 	Shard    uint64
 	Revision uint64          // of the owner set that it knows
 	Floor    model.HLC       // it takes nothing below this first-hand, and has nothing below it that is not durable yet
-	Set      *model.BatchSet // the durable batches, up to the message's cut-off
+	Set      *model.BatchSet // the durable batches, but for the latest
 }

@@ -18,8 +18,9 @@ type Node struct {
 
 	mu struct {
 		sync.Mutex
-		clock  model.HLC // the highest reading that any event came with
-		cutoff model.HLC // the highest that was told
+		clock  model.HLC     // the highest reading that any event came with
+		mono   time.Duration // the latest, too
+		cutoff model.HLC     // the highest that was told
 		shards map[uint64]*shard
 		peers  map[uint64]*peer
 		known  bool // nodes is what the metadata says now
@@ -42,14 +43,14 @@ type Counters struct {
 type shard struct {
 	id       uint64
 	revision uint64
-	revised  model.HLC // when the revision was learned; 0 until the next event
-	state    State     // of this node; "" when it is no owner
-	owners   []Owner   // all, this node among them
+	revised  time.Duration // when the revision was learned
+	state    State         // of this node; "" when it is no owner
+	owners   []Owner       // all, this node among them
 
 	loaded  bool
 	applied *model.BatchSet // durable
-	settled *model.BatchSet // of these, those below the cut-off
-	recent  []model.Version // of these, the others
+	settled *model.BatchSet // of these, those that are stated
+	recent  []arrival       // of these, the others
 	pending map[model.BatchID]model.Version
 
 	// generation changes with what is stated.
@@ -60,6 +61,12 @@ type shard struct {
 
 	pulling   bool
 	pullAfter time.Duration
+}
+
+// arrival is a batch that became durable a moment ago.
+type arrival struct {
+	version model.Version
+	at      time.Duration
 }
 
 // view is what is known of another owner of a shard, and what it was told.
@@ -133,7 +140,7 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 	for _, o := range s.owners {
 		was[o.Node] = o.State
 	}
-	s.revision, s.revised, s.owners, s.state = revision, 0, slices.Clone(owners), ""
+	s.revision, s.revised, s.owners, s.state = revision, n.mu.mono, slices.Clone(owners), ""
 	views := make(map[uint64]*view)
 	for _, o := range owners {
 		if o.Node == n.self.Node {
@@ -194,7 +201,7 @@ func (n *Node) Opened(id uint64, applied *model.BatchSet, recent []model.Version
 	for _, v := range recent {
 		if v.HLC >= n.mu.cutoff && s.settled.Contains(v.ID) {
 			s.settled.Remove(v.ID)
-			s.recent = append(s.recent, v)
+			s.recent = append(s.recent, arrival{v, n.mu.mono})
 		}
 	}
 	for _, v := range s.views {
@@ -273,7 +280,10 @@ func (n *Node) restateLocked(s *shard) {
 // tickLocked notes the time of an event. Events of concurrent callers may come
 // out of order; the clock that decides is the highest seen, for a floor that was
 // told with a later reading binds.
-func (n *Node) tickLocked(now Time) { n.mu.clock = max(n.mu.clock, now.HLC) }
+func (n *Node) tickLocked(now Time) {
+	n.mu.clock = max(n.mu.clock, now.HLC)
+	n.mu.mono = max(n.mu.mono, now.Mono)
+}
 
 // inOrder gives the entries of a map by ascending key, for a Node must do the
 // same thing whenever the same events happen.

@@ -51,11 +51,12 @@ func (v *view) whole(s *shard) bool {
 	return s.loaded && v.heard && sameOwners && v.missing != nil && v.missing.Empty()
 }
 
-// freshLocked reports whether an owner was met a moment ago and nothing was missing.
+// freshLocked reports whether an owner was met a moment ago and nothing was
+// missing. By our monotonic clock: what it had taken a CutoffAge before it said
+// so was stated, whatever the time of day is here or there.
 func (n *Node) freshLocked(now Time, s *shard, v *view) bool {
 	p := n.mu.peers[v.node]
-	return v.whole(s) && p.heard && now.Mono-p.echoed <= n.cfg.SyncFor &&
-		p.cutoff > back(now.HLC, n.cfg.SyncFor+n.cfg.CutoffAge+n.cfg.Fence)
+	return v.whole(s) && p.heard && now.Mono-p.echoed <= n.cfg.SyncFor
 }
 
 // InSync reports whether a replica may answer reads: it was met by every other
@@ -121,8 +122,13 @@ func (n *Node) Drained(now Time, id uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
-	if s == nil || !s.loaded || s.state != Leaving || s.revised == 0 || n.mu.cutoff <= ahead(s.revised, n.cfg.Fence) {
+	if s == nil || !s.loaded || s.state != Leaving || n.mu.mono-s.revised <= n.cfg.CutoffAge+n.cfg.Fence {
 		return false
+	}
+	for _, a := range s.recent {
+		if a.at <= s.revised {
+			return false
+		}
 	}
 	active := 0
 	for _, o := range s.owners {

@@ -49,22 +49,21 @@ func (n *Node) Tell(now Time, to uint64) *Message {
 	return m
 }
 
-// settleLocked moves the cut-off on and with it the batches that it has passed.
+// settleLocked moves the cut-off on, and states the batches that it has passed
+// or that were taken long enough ago. The second is for a clock that does not
+// move: one that was set back, until the time that it had shown comes again.
 func (n *Node) settleLocked() {
 	cutoff := back(n.mu.clock, n.cfg.CutoffAge)
 	n.mu.cutoff = max(n.mu.cutoff, cutoff)
 	for _, s := range n.mu.shards {
-		if s.revised == 0 {
-			s.revised = n.mu.clock
-		}
 		moved := false
 		kept := s.recent[:0]
-		for _, v := range s.recent {
-			if v.HLC < n.mu.cutoff {
-				s.settled.Add(v.ID)
+		for _, a := range s.recent {
+			if a.version.HLC < n.mu.cutoff || n.mu.mono-a.at >= n.cfg.CutoffAge {
+				s.settled.Add(a.version.ID)
 				moved = true
 			} else {
-				kept = append(kept, v)
+				kept = append(kept, a)
 			}
 		}
 		s.recent = kept
