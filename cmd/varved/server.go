@@ -200,7 +200,7 @@ func (s *server) lock(fs vfs.FS, dir string) error {
 func (s *server) openMeta(ctx context.Context, fs vfs.FS, dir string, cfg config) (*meta.Store, *meta.Node, error) {
 	var kv meta.KV
 	if len(cfg.etcdEndpoints) > 0 {
-		client, err := embedded.Connect(cfg.etcdEndpoints, s.log)
+		client, err := embedded.Connect(embedded.ClientConfig{Endpoints: cfg.etcdEndpoints}, s.log)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -5,55 +5,119 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
 )
 
-// Client is an etcd as meta.KV.
+// Client is an etcd as meta.KV: members elsewhere, the one in this process, or
+// both. Each request goes to one endpoint and then to the next, as long as its
+// context lasts, so that one that is dead or stopped costs a part of that time
+// only, and is asked last for a while.
 type Client struct {
-	etcd    *clientv3.Client
+	cfg     ClientConfig
+	log     *slog.Logger
 	closing *atomic.Bool // silences the log
+
+	mu struct {
+		sync.Mutex
+		own       *endpoint // the member in this process, or nil
+		others    []*endpoint
+		first     int // of others: the one that answered last
+		closed    bool
+		forChange func([]meta.Op) error // refuses what the own member could not keep
+	}
 }
 
 var _ meta.KV = (*Client)(nil)
 
-// dialTimeout bounds one try to reach an endpoint; tries go on in the
-// background until Close.
-const dialTimeout = 3 * time.Second
-
 // Connect gives a client of an etcd elsewhere. It does not wait for it: calls
 // fail while etcd does not answer.
-func Connect(endpoints []string, log *slog.Logger) (*Client, error) {
-	closing := &atomic.Bool{}
-	c, err := clientv3.New(clientv3.Config{
-		Endpoints:            endpoints,
-		DialTimeout:          dialTimeout,
-		DialKeepAliveTime:    5 * time.Second,
-		DialKeepAliveTimeout: dialTimeout,
-		Logger:               newLogger(log, closing),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("connect to etcd at %v: %w", endpoints, err)
+func Connect(cfg ClientConfig, log *slog.Logger) (*Client, error) {
+	c := newClient(cfg, log, &atomic.Bool{})
+	if _, err := cfg.TLS.client(); err != nil {
+		return nil, fmt.Errorf("connect to etcd at %v: %w", cfg.Endpoints, err)
 	}
-	return &Client{etcd: c, closing: closing}, nil
+	c.SetEndpoints(cfg.Endpoints)
+	return c, nil
+}
+
+func newClient(cfg ClientConfig, log *slog.Logger, closing *atomic.Bool) *Client {
+	return &Client{cfg: cfg, log: log, closing: closing}
+}
+
+// SetEndpoints says where etcd is from now on, beside in this process. Requests
+// on their way to one that is not named any more go on at another.
+func (c *Client) SetEndpoints(addresses []string) {
+	c.mu.Lock()
+	if c.mu.closed {
+		c.mu.Unlock()
+		return
+	}
+	before := map[string]*endpoint{}
+	for _, e := range c.mu.others {
+		before[e.address] = e
+	}
+	if len(before) == len(addresses) && !slices.ContainsFunc(addresses, func(a string) bool { return before[a] == nil }) {
+		c.mu.Unlock()
+		return
+	}
+	c.mu.others, c.mu.first = nil, 0
+	for _, address := range addresses {
+		e := before[address]
+		if e == nil {
+			e = &endpoint{address: address, dial: func() (*clientv3.Client, error) { return c.dial(address) }}
+		}
+		delete(before, address)
+		c.mu.others = append(c.mu.others, e)
+	}
+	c.mu.Unlock()
+	for _, e := range before {
+		if err := e.close(); err != nil {
+			c.log.Debug("cannot close a connection to etcd", "endpoint", e.address, "error", err)
+		}
+	}
+}
+
+// Attach makes the member in this process the first endpoint.
+func (c *Client) Attach(s *Server) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.own, c.mu.forChange = s.own, s.checkSpace
 }
 
 // Close ends all watches and connections.
 func (c *Client) Close() error {
 	c.closing.Store(true)
-	if err := c.etcd.Close(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	c.mu.Lock()
+	c.mu.closed = true
+	all := c.mu.others
+	if c.mu.own != nil {
+		all = append(all, c.mu.own)
 	}
-	return nil
+	c.mu.own, c.mu.others = nil, nil
+	c.mu.Unlock()
+	var first error
+	for _, e := range all {
+		if err := e.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // Range implements meta.KV.
 func (c *Client) Range(ctx context.Context, prefix string) ([]meta.Item, int64, error) {
-	r, err := c.etcd.Get(ctx, prefix, clientv3.WithPrefix())
+	r, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.GetResponse, error) {
+		return etcd.Get(ctx, prefix, clientv3.WithPrefix())
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -66,7 +130,9 @@ func (c *Client) Range(ctx context.Context, prefix string) ([]meta.Item, int64, 
 
 // Get implements meta.KV.
 func (c *Client) Get(ctx context.Context, key string) (meta.Item, bool, error) {
-	r, err := c.etcd.Get(ctx, key)
+	r, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.GetResponse, error) {
+		return etcd.Get(ctx, key)
+	})
 	if err != nil || len(r.Kvs) == 0 {
 		return meta.Item{}, false, err
 	}
@@ -74,8 +140,28 @@ func (c *Client) Get(ctx context.Context, key string) (meta.Item, bool, error) {
 	return meta.Item{Key: key, Value: kv.Value, Created: kv.CreateRevision, Modified: kv.ModRevision}, true, nil
 }
 
-// Txn implements meta.KV.
+// Txn implements meta.KV. It fails with model.ErrUnavailable when the disk of
+// the member in this process is full.
 func (c *Client) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) (bool, int64, error) {
+	c.mu.Lock()
+	check := c.mu.forChange
+	c.mu.Unlock()
+	if check != nil {
+		if err := check(ops); err != nil {
+			return false, 0, err
+		}
+	}
+	conditions, changes := conditionsOf(when), changesOf(ops)
+	r, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.TxnResponse, error) {
+		return etcd.Txn(ctx).If(conditions...).Then(changes...).Commit()
+	})
+	if err != nil {
+		return false, 0, err
+	}
+	return r.Succeeded, r.Header.Revision, nil
+}
+
+func conditionsOf(when []meta.Condition) []clientv3.Cmp {
 	conditions := make([]clientv3.Cmp, len(when))
 	for i, w := range when {
 		revision := clientv3.ModRevision(w.Key)
@@ -84,6 +170,10 @@ func (c *Client) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) 
 		}
 		conditions[i] = clientv3.Compare(revision, "=", w.Revision)
 	}
+	return conditions
+}
+
+func changesOf(ops []meta.Op) []clientv3.Op {
 	changes := make([]clientv3.Op, len(ops))
 	for i, op := range ops {
 		var opts []clientv3.OpOption
@@ -100,67 +190,14 @@ func (c *Client) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) 
 			changes[i] = clientv3.OpPut(op.Key, string(op.Value), opts...)
 		}
 	}
-	r, err := c.etcd.Txn(ctx).If(conditions...).Then(changes...).Commit()
-	if err != nil {
-		return false, 0, err
-	}
-	return r.Succeeded, r.Header.Revision, nil
-}
-
-// Watch implements meta.KV.
-func (c *Client) Watch(ctx context.Context, prefix string, from int64) <-chan meta.Changes {
-	out := make(chan meta.Changes)
-	go func() {
-		defer close(out)
-		// RequireLeader: a member cut off from the others must not leave the
-		// watcher waiting for changes that it will never see.
-		in := c.etcd.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(from))
-		for r := range in {
-			next := meta.Changes{Revision: r.Header.Revision, Err: r.Err()}
-			for _, e := range r.Events {
-				next.Changes = append(next.Changes, change(e))
-			}
-			if next.Err == nil && len(next.Changes) == 0 {
-				continue
-			}
-			if n := len(next.Changes); n > 0 {
-				// The header may be ahead of what a batch of old events holds.
-				next.Revision = next.Changes[n-1].Modified
-			}
-			select {
-			case out <- next:
-			case <-ctx.Done():
-				return
-			}
-			if next.Err != nil {
-				return
-			}
-		}
-		if ctx.Err() == nil {
-			select {
-			case out <- meta.Changes{Err: errWatchClosed}:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	return out
-}
-
-var errWatchClosed = errors.New("etcd closed the watch")
-
-func change(e *clientv3.Event) meta.Change {
-	return meta.Change{
-		Item: meta.Item{
-			Key: string(e.Kv.Key), Value: e.Kv.Value,
-			Created: e.Kv.CreateRevision, Modified: e.Kv.ModRevision,
-		},
-		Removed: e.Type == clientv3.EventTypeDelete,
-	}
+	return changes
 }
 
 // Grant implements meta.KV. etcd counts whole seconds.
 func (c *Client) Grant(ctx context.Context, ttl time.Duration) (int64, error) {
-	r, err := c.etcd.Grant(ctx, max(1, int64(ttl/time.Second)))
+	r, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.LeaseGrantResponse, error) {
+		return etcd.Grant(ctx, max(1, int64(ttl/time.Second)))
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -169,12 +206,23 @@ func (c *Client) Grant(ctx context.Context, ttl time.Duration) (int64, error) {
 
 // Renew implements meta.KV.
 func (c *Client) Renew(ctx context.Context, lease int64) error {
-	_, err := c.etcd.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
-	return err
+	_, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.LeaseKeepAliveResponse, error) {
+		return etcd.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
+	})
+	return leaseError(err)
 }
 
 // Revoke implements meta.KV.
 func (c *Client) Revoke(ctx context.Context, lease int64) error {
-	_, err := c.etcd.Revoke(ctx, clientv3.LeaseID(lease))
+	_, err := ask(ctx, c, func(ctx context.Context, etcd *clientv3.Client) (*clientv3.LeaseRevokeResponse, error) {
+		return etcd.Revoke(ctx, clientv3.LeaseID(lease))
+	})
+	return leaseError(err)
+}
+
+func leaseError(err error) error {
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return fmt.Errorf("%w: %w", model.ErrNotFound, err)
+	}
 	return err
 }

@@ -19,8 +19,15 @@ type bridge struct {
 
 // newLogger gives a zap logger that writes to log. Once closing is set only
 // what is worse than an error is passed on: a clean close logs errors.
-func newLogger(log *slog.Logger, closing *atomic.Bool) *zap.Logger {
-	return zap.New(&bridge{log: log, closing: closing})
+//
+// Lines after which zap would end the process go to failed instead, when it is
+// not nil.
+func newLogger(log *slog.Logger, closing *atomic.Bool, failed *failure) *zap.Logger {
+	var hooks []zap.Option
+	if failed != nil {
+		hooks = append(hooks, zap.WithFatalHook(failed), zap.WithPanicHook(failed))
+	}
+	return zap.New(&bridge{log: log, closing: closing}, hooks...)
 }
 
 // level maps etcd's levels: what it says in normal operation is no news to an

@@ -151,7 +151,7 @@ func TestServerLogsNoErrorInACleanLife(t *testing.T) {
 }
 
 func TestClientOfAnAbsentEtcdFailsInTime(t *testing.T) {
-	c, err := Connect([]string{"127.0.0.1:1"}, slog.New(slog.DiscardHandler))
+	c, err := Connect(ClientConfig{Endpoints: []string{"127.0.0.1:1"}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/varvedb/varve/internal/vfs"
@@ -9,9 +8,9 @@ import (
 	"github.com/varvedb/varve/model"
 )
 
-// etcd ends the process when it cannot write its log or its database, so it is
-// not asked to write when the disk is as good as full. Shards stop taking rows
-// long before, so it takes another program to get there.
+// etcd gives up when it cannot write its log or its database, so it is not asked
+// to write when the disk is as good as full. Shards stop taking rows long before,
+// so it takes another program to get there.
 const (
 	// reservedBytes is room for the next files of the log and for the database
 	// to grow by a step.
@@ -21,15 +20,7 @@ const (
 	reservedForRemoval = walBytes
 )
 
-// Txn implements meta.KV. It fails with model.ErrUnavailable when the disk is
-// full.
-func (s *Server) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) (bool, int64, error) {
-	if err := s.checkSpace(ops); err != nil {
-		return false, 0, err
-	}
-	return s.Client.Txn(ctx, when, ops)
-}
-
+// checkSpace refuses changes with model.ErrUnavailable when the disk is full.
 func (s *Server) checkSpace(ops []meta.Op) error {
 	free, err := s.free()
 	if err != nil {
@@ -45,6 +36,16 @@ func (s *Server) checkSpace(ops []meta.Op) error {
 		return fmt.Errorf("change metadata: disk is full: %d bytes free, %d reserved: %w", free, need, model.ErrUnavailable)
 	}
 	return nil
+}
+
+// checkSpaceToRun says in an error that there is no room even for what other
+// members send: etcd stops before it meets that.
+func (s *Server) checkSpaceToRun() error {
+	free, err := s.free()
+	if err == nil && free < reservedForRemoval {
+		err = fmt.Errorf("disk is full: %d bytes free, %d needed; etcd here runs again after the next start", free, reservedForRemoval)
+	}
+	return err
 }
 
 // checkSpaceToStart says in an error what etcd would end the process for.
