@@ -109,6 +109,11 @@ func (n *Node) Start() error {
 	if !n.started {
 		args = append(args, n.Join...)
 	}
+	return n.StartWith(args)
+}
+
+// StartWith starts the node with these arguments and no others.
+func (n *Node) StartWith(args []string) error {
 	cmd := exec.Command(n.cluster.binary, args...)
 	if n.cluster.network != nil {
 		cmd = n.cluster.network.command(n.Host, cmd)
