@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
+	"github.com/varvedb/varve/meta"
+)
+
+// fullBytes is how little free space is said to be a problem: it is what a
+// node needs for compactions and for its log to grow.
+const fullBytes = 2 << 30
+
+// listNodes answers GET /nodes.
+func (a *Admin) listNodes(ctx context.Context) (any, error) {
+	nodes := a.nodes(a.Store.Snapshot())
+	fill(nodes, a.ask(ctx))
+	return nodes, nil
+}
+
+// fill adds what the nodes say of themselves.
+func fill(nodes []adminapi.Node, r *reports) {
+	for i := range nodes {
+		n := &nodes[i]
+		said := r.of[n.ID]
+		if said == nil {
+			n.Error = short(r.failed[n.ID])
+			continue
+		}
+		n.FreeBytes = said.Free
+		for _, sh := range said.Shards {
+			n.Bytes += sh.Bytes
+		}
+	}
+}
+
+// listShards answers GET /shards.
+func (a *Admin) listShards(ctx context.Context) (any, error) {
+	r := a.ask(ctx)
+	return a.shards(a.Store.Snapshot(), r), nil
+}
+
+// status answers GET /status.
+func (a *Admin) status(ctx context.Context) (any, error) {
+	r := a.ask(ctx)
+	s := a.Store.Snapshot()
+	out := &adminapi.Status{
+		Cluster: s.ClusterID(), MetaAvailable: !a.Store.Away(), Nodes: a.nodes(s),
+		Weak: []adminapi.Shard{}, Behind: []adminapi.Behind{}, Moves: []adminapi.Move{}, Problems: []string{},
+	}
+	fill(out.Nodes, r)
+	if !out.MetaAvailable {
+		problem(out, "the metadata store does not answer: nothing can be created, dropped or moved")
+	}
+	for i := range out.Nodes {
+		nodeProblems(out, &out.Nodes[i])
+	}
+	groups := map[uint64]bool{}
+	for _, sh := range a.shards(s, r) {
+		groups[sh.Group] = true
+		out.Shards++
+		out.Replicas += len(sh.Owners)
+		shardProblems(out, &sh)
+	}
+	out.Groups = len(groups)
+	if n := len(out.Weak); n > 0 {
+		problem(out, "%d shards have fewer owners than they should have", n)
+	}
+	if n := len(out.Behind); n > 0 {
+		problem(out, "%d replicas are behind", n)
+	}
+	out.Rebalance = a.underWay(s)
+	return out, nil
+}
+
+func problem(s *adminapi.Status, format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+func nodeProblems(s *adminapi.Status, n *adminapi.Node) {
+	switch data := n.Has(string(meta.RoleData)); {
+	case !n.Alive && s.MetaAvailable:
+		problem(s, "node %s is away", n.Name)
+	case n.Error != "":
+		problem(s, "node %s does not answer: %s", n.Name, n.Error)
+	case data && n.FreeBytes < fullBytes:
+		problem(s, "node %s has only %d MiB of disk left", n.Name, n.FreeBytes>>20)
+	}
+}
+
+// shardProblems looks at one shard, and adds it to the lists that it belongs to.
+func shardProblems(s *adminapi.Status, sh *adminapi.Shard) {
+	serving := 0
+	for i := range sh.Owners {
+		o := &sh.Owners[i]
+		active := o.State == string(meta.Active)
+		if active && o.Alive {
+			serving++
+		}
+		if o.Damage != "" {
+			problem(s, "shard %d on node %s is damaged: %s", sh.ID, o.Name, o.Damage)
+		}
+		if active && o.Known && !o.InSync && len(sh.Owners) > 1 {
+			s.Behind = append(s.Behind, adminapi.Behind{Shard: sh.ID, Node: o.Name, Batches: o.Behind, Age: o.Age, Doing: o.Doing})
+		}
+	}
+	if sh.Move != nil {
+		s.Moves = append(s.Moves, *sh.Move)
+	}
+	if serving < sh.Wanted {
+		s.Weak = append(s.Weak, *sh)
+	}
+	if serving == 0 {
+		problem(s, "shard %d of %s.%s has no owner that is alive: its data cannot be read", sh.ID, sh.Database, sh.Policy)
+	}
+}

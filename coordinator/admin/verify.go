@@ -1,0 +1,111 @@
+package admin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm"
+)
+
+// How long a shard is compared again whose owners take in batches meanwhile.
+const (
+	verifyTime    = 30 * time.Second
+	maxVerifyTime = time.Hour
+	verifyEvery   = 500 * time.Millisecond
+)
+
+// verify compares the content of a shard over its owners. Replicas that hold
+// different batches are not unequal: one is on its way to the other. They are
+// compared again until they hold the same ones, or until patience ends.
+func (a *Admin) verify(ctx context.Context, id uint64, patience time.Duration) (any, error) {
+	if patience == 0 {
+		patience = verifyTime
+	}
+	deadline := time.Now().Add(min(patience, maxVerifyTime))
+	for {
+		g, sh, err := a.shard(id)
+		if err != nil {
+			return nil, err
+		}
+		v := a.compare(ctx, g, sh)
+		if v.State == adminapi.Equal || v.State == adminapi.Unequal || time.Now().Add(verifyEvery).After(deadline) {
+			return v, ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(verifyEvery):
+		}
+	}
+}
+
+// compare compares once.
+func (a *Admin) compare(ctx context.Context, g *meta.ShardGroup, sh *meta.Shard) *adminapi.Verified {
+	s := a.Store.Snapshot()
+	v := &adminapi.Verified{Shard: sh.ID, State: adminapi.Equal, Replicas: []adminapi.Replica{}}
+	if d, p := s.Policy(g.Policy); p != nil {
+		v.Database, v.Policy = d.Name, p.Name
+	}
+	var owners []uint64
+	for _, o := range sh.Owners {
+		if o.State == meta.Active || o.State == meta.Leaving {
+			owners = append(owners, o.Node)
+		}
+	}
+	digests, errs := make([]tsm.Digest, len(owners)), make([]error, len(owners))
+	var wg sync.WaitGroup
+	for i, node := range owners {
+		wg.Go(func() { digests[i], errs[i] = a.digest(ctx, node, refOf(g, sh.ID)) })
+	}
+	wg.Wait()
+	for i, node := range owners {
+		r := adminapi.Replica{Node: nameOf(s, node), Rows: digests[i].Rows}
+		if errs[i] != nil {
+			r.Error = short(errs[i])
+		} else {
+			r.Hash = hex.EncodeToString(digests[i].Hash[:])
+		}
+		v.Replicas = append(v.Replicas, r)
+	}
+	v.State = judge(digests, errs)
+	return v
+}
+
+// judge says what digests mean.
+func judge(digests []tsm.Digest, errs []error) string {
+	if errors.Join(errs...) != nil || len(digests) == 0 {
+		return adminapi.Unreachable
+	}
+	state := adminapi.Equal
+	for _, d := range digests[1:] {
+		switch {
+		case !d.Applied.Equal(digests[0].Applied):
+			return adminapi.Busy
+		case d.Hash != digests[0].Hash || d.Rows != digests[0].Rows:
+			state = adminapi.Unequal
+		}
+	}
+	return state
+}
+
+func (a *Admin) digest(ctx context.Context, node uint64, ref data.ShardRef) (tsm.Digest, error) {
+	if node == a.Store.Self() && a.Local != nil {
+		return a.Local.Digest(ctx, ref)
+	}
+	c := a.conn(node)
+	if c == nil {
+		return tsm.Digest{}, errNoWay(node)
+	}
+	d, err := data.NewClient(c).Digest(ctx, ref)
+	if err == nil && d.Applied == nil {
+		d.Applied = &model.BatchSet{}
+	}
+	return d, err
+}
