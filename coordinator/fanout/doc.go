@@ -9,6 +9,8 @@
 //   - Only active and leaving owners are sent to and counted. While one is
 //     leaving the level must be met among the owners before the move and among
 //     those after it.
+//   - Of a quorum, owners that must copy their replica anew are members that
+//     do not answer.
 //   - An owner that answers "stale" does not hold the batch and will not take it
 //     first-hand. Once another owner holds the batch it is sent again, naming
 //     that one, and is taken like a pull.
