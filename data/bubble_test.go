@@ -72,6 +72,14 @@ func inBubble(t *testing.T, nodes, replicas int, change func(*Config), test func
 		if change != nil {
 			change(&b.cfg)
 		}
+		t.Cleanup(func() {
+			for _, m := range b.members {
+				if m.up {
+					m.node.cfg.HandOverFor = 0
+					m.stop()
+				}
+			}
+		})
 		for i := range nodes {
 			b.add(fmt.Sprintf("n%d", i))
 		}
@@ -79,12 +87,6 @@ func inBubble(t *testing.T, nodes, replicas int, change func(*Config), test func
 			t.Fatal(err)
 		}
 		test(t, b)
-		for _, m := range b.members {
-			if m.up {
-				m.node.cfg.HandOverFor = 0
-				m.stop()
-			}
-		}
 	})
 }
 
@@ -326,6 +328,13 @@ func (m *member) shard() ShardRef {
 	g, err := m.store.EnsureGroup(t.Context(), p.UID, time.Now().UnixNano())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, o := range m.b.members {
+		if o.up {
+			if err := o.store.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return refOf(g, &g.Shards[0])
 }

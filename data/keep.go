@@ -2,9 +2,11 @@ package data
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
 )
 
@@ -45,23 +47,26 @@ func (n *Node) trimLogs(ctx context.Context) {
 func (n *Node) trimLog(ctx context.Context, id uint64, shard *tsm.Shard) {
 	_, sh := n.follow().Shard(id)
 	if sh == nil || len(sh.Owners) < 2 || n.stateIn(sh) == "" {
+		n.waiting.take(id)
 		return
 	}
 	if err := shard.Damaged(); err != nil {
 		n.doubt(id, err)
 	}
+	before := n.waiting.take(id)
 	if err := shard.ReleaseLog(); err != nil {
 		n.log.Warn("log could not be trimmed", "shard", id, "error", err)
 	}
 	info := shard.Info()
 	old := !info.LogSince.IsZero() && n.clock.Wall().Sub(info.LogSince) > n.cfg.CatchupMaxAge
-	if !old && info.LogBytes <= n.cfg.CatchupMaxBytes || n.stateIn(sh) != meta.Active {
+	if !old && info.LogBytes <= n.cfg.CatchupMaxBytes || n.stateIn(sh) != meta.Active || before == nil {
 		return
 	}
-	// Who only began to be heard may have all: an owner that was met of late, or
-	// that is alive, gets the time to say so.
+	// Of what stood in the way the last time, not of what was written since: the
+	// others have said that they hold it if they do. One that only began to be
+	// heard, and is alive, gets the time to say so.
 	s := n.meta.Snapshot()
-	for _, d := range n.core.Owed(n.lately(), id) {
+	for _, d := range n.core.Owed(n.lately(), id, before) {
 		if d.Batches == 0 || !d.Heard && (s.Alive(d.Node) || n.meta.Away()) {
 			continue
 		}
@@ -73,4 +78,29 @@ func (n *Node) trimLog(ctx context.Context, id uint64, shard *tsm.Shard) {
 		n.log.Warn("log kept for an owner has grown too large, it is to copy the shard anew",
 			"shard", id, "node", d.Node, "log_bytes", info.LogBytes, "log_since", info.LogSince)
 	}
+}
+
+// waiting is, by shard, the batches of the oldest log file that was to be let go
+// and that some owner lacks.
+type waiting struct {
+	mu  sync.Mutex
+	ids map[uint64]*model.BatchSet
+}
+
+func (w *waiting) note(shard uint64, ids *model.BatchSet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ids == nil {
+		w.ids = make(map[uint64]*model.BatchSet)
+	}
+	w.ids[shard] = ids.Clone()
+}
+
+// take gives what was noted, nil when nothing was, and forgets it.
+func (w *waiting) take(shard uint64) *model.BatchSet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := w.ids[shard]
+	delete(w.ids, shard)
+	return ids
 }

@@ -41,6 +41,7 @@ type Node struct {
 	pace    pace                         // of what comes by pulls and copies
 	anew    atomic.Pointer[Anew]
 	moves   moves
+	waiting waiting
 	excuses excuses
 
 	// follows is what the core was told of the metadata.
@@ -174,7 +175,13 @@ var _ tsm.Replication = bounds{}
 func (b bounds) Frontier() model.HLC { return b.node.core.Frontier(b.node.lately(), b.shard) }
 
 // Known implements tsm.Replication.
-func (b bounds) Known(ids *model.BatchSet) bool { return b.node.core.Known(b.shard, ids) }
+func (b bounds) Known(ids *model.BatchSet) bool {
+	if b.node.core.Known(b.shard, ids) {
+		return true
+	}
+	b.node.waiting.note(b.shard, ids)
+	return false
+}
 
 func (n *Node) release(h *handle) {
 	if err := n.shards.release(h); err != nil {

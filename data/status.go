@@ -43,7 +43,7 @@ func (n *Node) ShardStatus(ctx context.Context) []ShardStatus {
 		if sh == nil || !g.Live() {
 			continue
 		}
-		st := ShardStatus{Shard: refOf(g, sh), State: n.stateIn(sh), Lags: n.core.Lags(now, id), Owed: n.core.Owed(now, id)}
+		st := ShardStatus{Shard: refOf(g, sh), State: n.stateIn(sh), Lags: n.core.Lags(now, id), Owed: n.core.Owed(now, id, nil)}
 		_, st.InSync = n.core.InSync(now, id)
 		st.Info, st.Open = infos[id]
 		if why := n.doubtOf(id); why != nil {

@@ -164,7 +164,7 @@ func (n *Node) HandOver(ctx context.Context) {
 func (n *Node) owes() bool {
 	now := n.lately()
 	for _, id := range n.owned() {
-		for _, d := range n.core.Owed(now, id) {
+		for _, d := range n.core.Owed(now, id, nil) {
 			if d.Batches > 0 && d.Age <= n.cfg.Replica.SyncFor {
 				return true
 			}

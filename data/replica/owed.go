@@ -2,6 +2,8 @@ package replica
 
 import (
 	"time"
+
+	"github.com/varvedb/varve/model"
 )
 
 // Debt is what another owner is not known to hold of what a replica holds.
@@ -13,13 +15,16 @@ type Debt struct {
 }
 
 // Owed gives what the other owners, but those that are to be copied anew, are
-// not known to hold of a replica.
-func (n *Node) Owed(now Time, id uint64) []Debt {
+// not known to hold of some of the batches of a replica; nil is all of them.
+func (n *Node) Owed(now Time, id uint64, of *model.BatchSet) []Debt {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
 	if s == nil || !s.loaded {
 		return nil
+	}
+	if of == nil {
+		of = s.applied
 	}
 	var all []Debt
 	for _, o := range s.owners {
@@ -31,11 +36,11 @@ func (n *Node) Owed(now Time, id uint64) []Debt {
 		if p := n.mu.peers[o.Node]; p.heard {
 			d.Age -= p.echoed
 		}
-		lacks := s.applied
 		if v.heard {
-			lacks = s.applied.Minus(v.set)
+			d.Batches = of.Minus(v.set).Len()
+		} else {
+			d.Batches = of.Len()
 		}
-		d.Batches = lacks.Len()
 		all = append(all, d)
 	}
 	return all
