@@ -148,7 +148,7 @@ func (w *world) checkRead(p *process, r *replicaOf, began time.Duration, level f
 			if wr.ackedAt >= began || wr.displaced || wr.level != fanout.Quorum && wr.level != fanout.All {
 				continue
 			}
-		} else if wr.ackedAt >= began-readBound || !wr.sane || w.excused(p, wr) {
+		} else if max(wr.ackedAt, wr.hiddenAt) >= began-readBound || !wr.sane {
 			continue
 		}
 		if !slices.ContainsFunc(wr.ids, set.Contains) {
@@ -164,22 +164,32 @@ func (w *world) checkRead(p *process, r *replicaOf, began time.Duration, level f
 	}
 }
 
-// excused reports whether a read need not have a write: no owner that holds it
-// is alive, as far as the reader can know. That is how long a promise lasts to
-// those who do not read at quorum.
-func (w *world) excused(p *process, wr *write) bool {
-	s := p.m.view.shard(wr.shard)
-	for _, m := range w.machines {
-		if !slices.ContainsFunc(wr.ids, w.durable(m, wr.shard).Contains) {
-			continue
-		}
-		for _, n := range p.m.view.nodes {
-			if o := s.owner(n.id); n.machine == m.number && n.alive && o != nil && (o.state == replica.Active || o.state == replica.Leaving) {
-				return false
+// watchHidden notes of which writes no owner that holds them is alive: reads
+// need not have those, which is how long a promise lasts to who does not read
+// at quorum. It takes a while until one that is alive again is met by all.
+func (w *world) watchHidden() {
+	for _, id := range w.current {
+		s := w.meta.state.shard(id)
+		for _, wr := range w.history(id).writes {
+			if wr.acked && wr.forgiven == "" && !w.servedAlive(s, wr) {
+				wr.hiddenAt = w.now
 			}
 		}
 	}
-	return true
+}
+
+// servedAlive reports whether an owner that serves and has a lease holds a write.
+func (w *world) servedAlive(s *metaShard, wr *write) bool {
+	for _, o := range s.owners {
+		if o.state != replica.Active && o.state != replica.Leaving {
+			continue
+		}
+		n := w.meta.state.node(o.node)
+		if n != nil && n.alive && slices.ContainsFunc(wr.ids, w.durable(w.machines[n.machine-1], wr.shard).Contains) {
+			return true
+		}
+	}
+	return false
 }
 
 // visible reports, from the values alone, whether an answer takes a write into
@@ -244,7 +254,7 @@ func (w *world) acknowledged(wr *write, id model.BatchID, needed int) {
 	if w.shardDropped(wr.shard) {
 		return
 	}
-	if n := len(w.holders(wr)) + wr.lost; n < needed {
+	if n := len(w.holders(wr)) + wr.lost + wr.handed; n < needed {
 		w.failf("DURABLE", "write %d of shard %d is acknowledged at %v, but durable on %d disks, not %d", wr.number, wr.shard, levelName(wr.level), n, needed)
 	}
 }
@@ -315,6 +325,7 @@ func (w *world) handedOver(shard uint64, from *process, id model.BatchID) {
 	if i == nil {
 		return
 	}
+	i.write.handed++
 	if all := w.holders(i.write); len(all) == 1 && all[0] == from.m {
 		i.write.forgiven = "handed over"
 	}

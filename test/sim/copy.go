@@ -52,7 +52,7 @@ func (p *process) copyFrom(shard uint64) {
 		}
 		// The files are read while the source goes on.
 		q.after(time.Duration(q.w.rng.Int64N(int64(2*time.Second))), func() {
-			sh, err := q.ship(snap)
+			sh, err := q.ship(of, snap)
 			reply(func() { p.install(r, s, source, sh) }, err)
 		})
 	}, func(error) { p.giveUp(r) })
@@ -68,13 +68,13 @@ func (p *process) giveUp(r *replicaOf) {
 }
 
 // ship reads the files of a snapshot.
-func (p *process) ship(snap *tsm.Snapshot) (sh *shipment, err error) {
+func (p *process) ship(r *replicaOf, snap *tsm.Snapshot) (sh *shipment, err error) {
 	defer func() { err = errors.Join(err, snap.Close()) }()
 	sh = &shipment{manifest: snap.Manifest()}
 	for _, f := range snap.Files {
 		b, err := readAll(snap, f)
 		if err != nil {
-			if p.m.disk.left == nil {
+			if p.m.disk.left == nil && p.shards[r.id] == r && r.shard != nil {
 				p.w.failf("SNAPSHOT", "%v: %s: %v", p.m, f.Name, err)
 			}
 			return nil, err
@@ -91,7 +91,10 @@ func readAll(snap *tsm.Snapshot, f tsm.SnapshotFile) ([]byte, error) {
 		return nil, err
 	}
 	b := make([]byte, f.Size)
-	_, err = file.ReadAt(b, 0)
+	n, err := file.ReadAt(b, 0)
+	if n == len(b) {
+		err = nil
+	}
 	if cerr := file.Close(); err == nil {
 		err = cerr
 	}

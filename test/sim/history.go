@@ -64,7 +64,9 @@ type write struct {
 	// displaced is true when a disk with it was lost, or an owner with it taken
 	// out: until all is healed readers may not find it.
 	displaced bool
-	forgiven  string // why it need not be anywhere any more
+	hiddenAt  time.Duration // when last no owner that was alive had it
+	handed    int           // owners that had it handed it over
+	forgiven  string        // why it need not be anywhere any more
 }
 
 // history is all that was done to a shard.

@@ -111,7 +111,7 @@ func (q *quorumRead) heard(node uint64, set *model.BatchSet, after, before []uin
 				n++
 			}
 		}
-		if n < fanout.Quorum.Needs(len(owners)) {
+		if n < fanout.Needs(fanout.Quorum, fanOwners(q.s), owners) {
 			return
 		}
 	}

@@ -36,7 +36,7 @@ func (w *world) shardUnsettled(s *metaShard) string {
 		return ""
 	}
 	if len(s.owners) != s.count(replica.Active) || len(s.owners) < s.factor {
-		return fmt.Sprintf("owners of %v, which has factor %d", s, s.factor)
+		return fmt.Sprintf("owners of %v, which has factor %d%s", s, s.factor, w.lags(s))
 	}
 	first := w.machineOf(s.owners[0].node).proc
 	for _, o := range s.owners {
@@ -46,10 +46,10 @@ func (w *world) shardUnsettled(s *metaShard) string {
 			return fmt.Sprintf("%v: not open at node %d", s, o.node)
 		}
 		if missing, ok := p.core.InSync(p.time(), s.id); !ok {
-			return fmt.Sprintf("%v: node %d is not in sync with %v", s, o.node, missing)
+			return fmt.Sprintf("%v: node %d is not in sync with %v%s", s, o.node, missing, w.lags(s))
 		}
 		if !p.core.Applied(s.id).Equal(first.core.Applied(s.id)) {
-			return fmt.Sprintf("%v: node %d and node %d hold different batches", s, o.node, first.node)
+			return fmt.Sprintf("%v: node %d and node %d hold different batches%s", s, o.node, first.node, w.lags(s))
 		}
 	}
 	return ""
@@ -117,4 +117,18 @@ func (w *world) checkComplete(p *process, r *replicaOf) {
 			return
 		}
 	}
+}
+
+// lags says how the owners of a shard see one another.
+func (w *world) lags(s *metaShard) string {
+	text := ""
+	for _, o := range s.owners {
+		p := w.machineOf(o.node).proc
+		text += fmt.Sprintf("; node %d, clock %v, caught up %v, lost %v:", o.node,
+			p.time().HLC.Time().Sub(epoch.Add(w.now)), p.core.CaughtUp(p.time(), s.id), p.core.Lost(s.id))
+		for _, l := range p.core.Lags(p.time(), s.id) {
+			text += fmt.Sprintf(" %+v", l)
+		}
+	}
+	return text
 }

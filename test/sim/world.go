@@ -202,6 +202,7 @@ func (w *world) control() {
 			w.restore(w.meta.state.shard(id))
 		}
 	}
+	w.watchHidden()
 	w.after(time.Second, w.control)
 }
 
