@@ -106,7 +106,15 @@ func (a *replicas) step() {
 	case op < 88:
 		r.crash()
 	case op < 92 && a.wipes:
-		r.wipe(a.other(r))
+		from := a.other(r)
+		if a.rng.IntN(2) == 0 {
+			for _, o := range a.owners {
+				if o != from {
+					from.pull(o, 0)
+				}
+			}
+		}
+		r.wipe(from)
 	case op < 97:
 		r.frontier = a.frontier()
 	default:
@@ -334,18 +342,14 @@ func (r *replica) crash() {
 	r.open()
 }
 
-// wipe takes the disk of r away, unless something is nowhere else, and copies
-// another replica.
+// wipe takes the disk of r away and copies another replica, if that has all
+// that anybody has.
 func (r *replica) wipe(from *replica) {
-	lost, _ := r.s.Applied()
-	elsewhere := &model.BatchSet{}
+	source, _ := from.s.Applied()
 	for _, o := range r.all.owners {
-		if has, _ := o.s.Applied(); o != r {
-			elsewhere.AddAll(has)
+		if has, _ := o.s.Applied(); !source.ContainsAll(has) {
+			return
 		}
-	}
-	if !elsewhere.ContainsAll(lost) {
-		return
 	}
 	r.all.stats["copied"]++
 	defer func(before bool) { r.all.nested = before }(r.all.nested)
