@@ -86,9 +86,6 @@ func (n *Node) store(ctx context.Context, h *handle, shard *tsm.Shard, ref Shard
 		return true, nil
 	}
 	err = shard.Write(ctx, b)
-	if verdict == replica.Wait {
-		return false, err
-	}
 	switch {
 	case err == nil:
 		n.core.Durable(ref.Shard, b.Version)

@@ -24,8 +24,7 @@ type Verdict uint8
 // The verdicts.
 const (
 	Refuse Verdict = iota
-	Take           // write it, then call Durable or Abort
-	Wait           // another call is writing it: write it, too, to wait for the same sync, and call nothing
+	Take           // write it, then call Durable or Abort, also when another call is writing it just now
 	Have           // it is held durably
 )
 
@@ -59,13 +58,13 @@ func (n *Node) Admit(now Time, id, revision uint64, v model.Version, hand Hand) 
 	case !s.loaded || s.state == Rebuild:
 		return Refuse, errNotYet
 	}
-	if _, ok := s.pending[v.ID]; ok {
-		return Wait, nil
+	p, ok := s.pending[v.ID]
+	if !ok {
+		if err := n.checkLocked(now, s, v, hand); err != nil {
+			return Refuse, err
+		}
 	}
-	if err := n.checkLocked(now, s, v, hand); err != nil {
-		return Refuse, err
-	}
-	s.pending[v.ID] = v
+	s.pending[v.ID] = arriving{v, p.writers + 1}
 	return Take, nil
 }
 
@@ -146,6 +145,12 @@ func (n *Node) Abort(id uint64, v model.Version) {
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
 	if s == nil {
+		return
+	}
+	p := s.pending[v.ID]
+	if p.writers > 1 {
+		// Another call may have more luck: the keys of the series, say.
+		s.pending[v.ID] = arriving{v, p.writers - 1}
 		return
 	}
 	delete(s.pending, v.ID)

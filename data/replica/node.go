@@ -51,7 +51,7 @@ type shard struct {
 	applied *model.BatchSet // durable
 	settled *model.BatchSet // of these, those that are stated
 	recent  []arrival       // of these, the others
-	pending map[model.BatchID]model.Version
+	pending map[model.BatchID]arriving
 
 	// generation changes with what is stated.
 	generation uint64
@@ -61,6 +61,12 @@ type shard struct {
 
 	pulling   bool
 	pullAfter time.Duration
+}
+
+// arriving is a batch that was admitted and is not durable yet.
+type arriving struct {
+	version model.Version
+	writers int // calls that write it
 }
 
 // arrival is a batch that became durable a moment ago.
@@ -129,7 +135,7 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 	if s == nil {
 		s = &shard{
 			id: id, applied: &model.BatchSet{}, settled: &model.BatchSet{},
-			pending: make(map[model.BatchID]model.Version), views: make(map[uint64]*view), excuses: make(map[uint64]uint64),
+			pending: make(map[model.BatchID]arriving), views: make(map[uint64]*view), excuses: make(map[uint64]uint64),
 		}
 		n.mu.shards[id] = s
 	}

@@ -75,8 +75,8 @@ func TestFrontierWaitsForWhatIsNotDurable(t *testing.T) {
 	if verdict, err := w.nodes[2].Admit(w.time(), 1, 1, v, FirstHand); verdict != Take || err != nil {
 		t.Fatalf("Admit gave %v, %v", verdict, err)
 	}
-	if verdict, err := w.nodes[2].Admit(w.time(), 1, 1, v, FirstHand); verdict != Wait || err != nil {
-		t.Errorf("the same batch again: Admit gave %v, %v, want Wait", verdict, err)
+	if verdict, err := w.nodes[2].Admit(w.time(), 1, 1, v, FirstHand); verdict != Take || err != nil {
+		t.Errorf("the same batch again: Admit gave %v, %v, want Take", verdict, err)
 	}
 	w.pass(10 * time.Second)
 	for id, n := range w.nodes {

@@ -78,8 +78,8 @@ func (s *shard) floor(bound model.HLC) model.HLC {
 	if mutant.Is(mutant.FloorWithoutPending) {
 		return bound
 	}
-	for _, v := range s.pending {
-		bound = min(bound, v.HLC)
+	for _, p := range s.pending {
+		bound = min(bound, p.version.HLC)
 	}
 	return bound
 }
