@@ -213,9 +213,7 @@ func (p *process) take(shard, revision uint64, b *model.Batch, holder uint64, do
 		p.w.failf("ADMIT", "node %d takes a batch for shard %d, which it has not opened", p.node, shard)
 		return
 	}
-	if verdict == replica.Take {
-		p.w.checkArrival(p, r, b)
-	}
+	p.w.checkArrival(p, r, b)
 	into := r.shard
 	r.writing++
 	p.after(p.writeTime(), func() {
@@ -227,12 +225,6 @@ func (p *process) take(shard, revision uint64, b *model.Batch, holder uint64, do
 		err := into.Write(p.w.ctx, b)
 		switch {
 		case p.m.disk.left != nil:
-			return
-		case verdict == replica.Wait:
-			if err == nil {
-				p.m.holds(shard, b.ID)
-			}
-			done(err)
 			return
 		case err == nil:
 			p.m.holds(shard, b.ID)
