@@ -203,6 +203,15 @@ func (c *ownerChange) add(node, replaces uint64, why Reason) error {
 	if n == nil || !n.Has(RoleData) {
 		return c.refuse("there is no data node %d", node)
 	}
+	if why == ForBalance {
+		// A plan that was cancelled must not go on in the hands of a
+		// controller that has not seen it yet.
+		plan := c.now.control.rebalance
+		if plan == nil {
+			return c.refuse("there is no rebalance under way")
+		}
+		c.also.when = append(c.also.when, Condition{Key: c.store.keys.rebalance(), Revision: plan.modified})
+	}
 	c.also.when = append(c.also.when, c.store.nodeUnchanged(c.now, node))
 	c.shard.Owners = append(c.shard.Owners, Owner{Node: node, State: Joining})
 	c.move = &Move{Shard: c.shard.ID, To: node, From: replaces, Why: why, Started: time.Now()}

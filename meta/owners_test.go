@@ -31,6 +31,9 @@ func owned(t *testing.T, kv meta.KV, nodes, factor int) ([]*meta.Store, uint64) 
 	for i := factor; i < nodes; i++ {
 		stores = append(stores, metatest.OpenStore(t, kv, fmt.Sprintf("n%d", i+1)))
 	}
+	for _, s := range stores {
+		must(t, s.Refresh(t.Context()))
+	}
 	return stores, g.Shards[0].ID
 }
 

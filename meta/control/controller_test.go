@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/metatest"
 	"github.com/varvedb/varve/model"
@@ -36,6 +37,16 @@ func open(t *testing.T, kv meta.KV, name string) *meta.Store {
 	return metatest.OpenStore(t, kv, name)
 }
 
+// visit opens a Store that is no node.
+func visit(t *testing.T, kv meta.KV) *meta.Store {
+	t.Helper()
+	s, err := meta.Open(t.Context(), kv, vfs.NewMem(), "meta", meta.DefaultConfig(), slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // written makes a database "db" with a policy of these durations, a group
 // that holds now, and a field in it. It gives the policy's uid and the group.
 func written(t *testing.T, s *meta.Store, duration, shard time.Duration) (uint64, *meta.ShardGroup) {
@@ -63,9 +74,14 @@ func write(t *testing.T, s *meta.Store, policy uint64) *meta.ShardGroup {
 
 func TestControllerMarksExpiredGroupsDeletedAndForgetsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, metatest.NewMemory(), "n")
-		_, g := written(t, s, 2*time.Hour, time.Hour)
-		defer run(t, s)()
+		kv := metatest.NewMemory()
+		node := open(t, kv, "n")
+		_, g := written(t, node, 2*time.Hour, time.Hour)
+		if err := node.Close(); err != nil { // two weeks of its signs of life take long
+			t.Fatal(err)
+		}
+		s := visit(t, kv)
+		stop := run(t, s)
 		expires := time.Unix(0, g.End).Add(2 * time.Hour)
 
 		time.Sleep(time.Until(expires) - time.Minute)
@@ -76,7 +92,13 @@ func TestControllerMarksExpiredGroupsDeletedAndForgetsThem(t *testing.T) {
 		if now := s.Snapshot().GroupByID(g.ID); now == nil || now.Live() {
 			t.Fatalf("group an hour after its time: %+v", now)
 		}
+		stop()
+		s.Close()
 		time.Sleep(15 * 24 * time.Hour)
+		s = visit(t, kv)
+		defer s.Close()
+		defer run(t, s)()
+		time.Sleep(time.Minute)
 		if now := s.Snapshot().GroupByID(g.ID); now != nil {
 			t.Errorf("group 15 days after it was deleted: %+v", now)
 		}
@@ -155,6 +177,9 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		"precreate-advance-period: must be greater than precreate-check-interval, 10m0s, not 1m0s": func(c *Config) {
 			c.PrecreateAhead = time.Minute
 		},
+		"replace-after: must be at least 1s, not 0s":               func(c *Config) { c.ReplaceAfter = 0 },
+		"moves-per-node: must be at least 1, not 0":                func(c *Config) { c.MovesPerNode = 0 },
+		"moves-at-once: must be at least moves-per-node, 2, not 1": func(c *Config) { c.MovesAtOnce = 1 },
 	} {
 		c := DefaultConfig()
 		if err := c.Validate(); err != nil {
