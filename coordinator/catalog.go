@@ -23,8 +23,9 @@ func NewCatalog(store *meta.Store) *Catalog { return &Catalog{meta: store} }
 func (c *Catalog) Databases(context.Context) ([]*query.Database, error) {
 	all := c.meta.Snapshot().Databases()
 	out := make([]*query.Database, len(all))
+	snapshot := c.meta.Snapshot()
 	for i, d := range all {
-		out[i] = describe(d)
+		out[i] = describe(snapshot, d)
 	}
 	return out, nil
 }
@@ -35,20 +36,34 @@ func (c *Catalog) Database(ctx context.Context, name string) (*query.Database, e
 	if err != nil {
 		return nil, err
 	}
-	return describe(d), nil
+	return describe(c.meta.Snapshot(), d), nil
 }
 
-func describe(d *meta.Database) *query.Database {
+// Policy implements query.Catalog.
+func (c *Catalog) Policy(ctx context.Context, database, policy string) (query.Policy, error) {
+	_, p, err := c.meta.Policy(ctx, database, policy)
+	if err != nil {
+		return query.Policy{}, err
+	}
+	return describePolicy(c.meta.Snapshot(), p), nil
+}
+
+func describe(s *meta.Snapshot, d *meta.Database) *query.Database {
 	out := &query.Database{Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: make([]query.Policy, len(d.Policies))}
 	for i, p := range d.Policies {
-		out.Policies[i] = query.Policy{
-			Name:          p.Name,
-			Duration:      p.Duration,
-			ShardDuration: p.ShardDuration,
-			Replication:   p.Replicas,
-		}
+		out.Policies[i] = describePolicy(s, p)
 	}
 	return out
+}
+
+// describePolicy shows the replication factor that is in force.
+func describePolicy(s *meta.Snapshot, p *meta.Policy) query.Policy {
+	return query.Policy{
+		Name:          p.Name,
+		Duration:      p.Duration,
+		ShardDuration: p.ShardDuration,
+		Replication:   s.Factor(p),
+	}
 }
 
 // CreateDatabase implements query.Catalog.

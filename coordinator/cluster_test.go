@@ -63,6 +63,22 @@ func (p *peer) Applied(context.Context, data.ShardRef) (*model.BatchSet, error) 
 	return &model.BatchSet{}, p.err
 }
 
+// ring is the nodes of a test.
+type ring struct {
+	local uint64
+
+	mu    sync.Mutex
+	nodes map[uint64]data.Peer
+}
+
+func (r *ring) Local() uint64 { return r.local }
+
+func (r *ring) Peer(node uint64) data.Peer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.nodes[node]
+}
+
 // all gives what the peer keeps, in order of the batches' versions.
 func (p *peer) all() []*model.Batch {
 	p.mu.Lock()
@@ -88,7 +104,7 @@ type cluster struct {
 func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 	t.Helper()
 	kv := metatest.NewMemory()
-	ids := &Peers{ByNode: make(map[uint64]data.Peer)}
+	ids := &ring{nodes: make(map[uint64]data.Peer)}
 	c := &cluster{peers: peers}
 	for i, p := range peers {
 		store := metatest.OpenStore(t, kv, string(rune('a'+i)))
@@ -97,9 +113,9 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 		}
 		nodes := store.Snapshot().Nodes()
 		id := nodes[slices.IndexFunc(nodes, func(n *meta.Node) bool { return n.Name == string(rune('a'+i)) })].ID
-		ids.ByNode[id] = p
+		ids.nodes[id] = p
 		if i == 0 {
-			c.store, ids.Local = store, id
+			c.store, ids.local = store, id
 		}
 	}
 	replicas := len(peers)
@@ -115,7 +131,7 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.writer.Close)
-	if c.reader, err = NewReader(cfg, c.store, ids, c.writer); err != nil {
+	if c.reader, err = NewReader(cfg, c.store, ids, c.writer, nil); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -16,13 +16,37 @@ type Config struct {
 	// GroupsPerWrite bounds the shard groups that one write may touch. Each is
 	// a directory with open files; making a thousand takes seconds.
 	GroupsPerWrite int
+	// PeerBytes bounds the batches that one owner of several has been sent and
+	// not answered, in memory. Beyond it the owner is sent nothing and pulls.
+	PeerBytes int64
+	// ParkedEvery is how often the delivery of parked batches is tried.
+	ParkedEvery time.Duration
 	// ReadShards bounds the shards that one request lists at a time.
 	ReadShards int
+	// ReadQuorum makes reads ask a quorum of the owners where the request does
+	// not say.
+	ReadQuorum bool
+	// BehindWait is how long a read waits for a replica that holds all, when
+	// those that answer cannot prove it or none answers: an owner that was lost
+	// costs time then, not an error.
+	BehindWait time.Duration
+	// HedgeLeast is the shortest time after which a second replica is asked
+	// because the first is slower than usual.
+	HedgeLeast time.Duration
 }
 
 // DefaultConfig gives the settings of a server.
 func DefaultConfig() Config {
-	return Config{WriteTimeout: 10 * time.Second, Level: One, GroupsPerWrite: 2_000, ReadShards: 8}
+	return Config{
+		WriteTimeout:   10 * time.Second,
+		Level:          One,
+		GroupsPerWrite: 2_000,
+		PeerBytes:      64 << 20,
+		ParkedEvery:    time.Second,
+		ReadShards:     8,
+		BehindWait:     10 * time.Second,
+		HedgeLeast:     20 * time.Millisecond,
+	}
 }
 
 // Validate reports the first setting that cannot work.
@@ -34,6 +58,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("coordinator: level %d: not one of any, one, quorum, all: %w", c.Level, model.ErrInvalid)
 	case c.GroupsPerWrite < 1:
 		return fmt.Errorf("coordinator: %d groups per write: must be positive: %w", c.GroupsPerWrite, model.ErrInvalid)
+	case c.PeerBytes < 1:
+		return fmt.Errorf("coordinator: %d bytes per peer: must be positive: %w", c.PeerBytes, model.ErrInvalid)
+	case c.ParkedEvery <= 0 || c.BehindWait <= 0 || c.HedgeLeast <= 0:
+		return fmt.Errorf("coordinator: a time that is not positive: %w", model.ErrInvalid)
 	case c.ReadShards < 1:
 		return fmt.Errorf("coordinator: %d shards read at a time: must be positive: %w", c.ReadShards, model.ErrInvalid)
 	}

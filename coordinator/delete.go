@@ -33,7 +33,11 @@ func (w *Writer) Delete(ctx context.Context, shards []query.Shards, d *model.Del
 		}
 	}
 	w.metrics.deletes.Add(float64(len(parts)))
-	if err := w.sendAll(ctx, parts, Default, newHold(nil)); err != nil {
+	level := w.cfg.Level
+	if level == Any {
+		level = One // deletes are never parked: they would take effect at any time
+	}
+	if err := w.sendAll(ctx, parts, level, newHold(nil)); err != nil {
 		return err
 	}
 	return w.forget(ctx, parts, d)

@@ -3,19 +3,20 @@ package coordinator
 import (
 	"strings"
 
+	"github.com/varvedb/varve/coordinator/fanout"
 	"github.com/varvedb/varve/model"
 )
 
 // Level is how many owners must have a write before it is acknowledged.
-type Level uint8
+type Level = fanout.Level
 
-// The levels. The zero Level is the server's default, One.
+// The levels. The zero Level is the server's default.
 const (
-	Default Level = iota
-	Any           // one owner, or where none can be reached the coordinator itself
-	One
-	Quorum // more than half
-	All
+	Default = fanout.Default
+	Any     = fanout.Any // one owner, or where none could be sent it the coordinator itself
+	One     = fanout.One
+	Quorum  = fanout.Quorum // more than half
+	All     = fanout.All
 )
 
 // ParseLevel reads the consistency parameter of a write; "" is Default.
@@ -33,15 +34,4 @@ func ParseLevel(s string) (Level, error) {
 		return All, nil
 	}
 	return Default, &model.Error{Kind: model.ErrInvalid, Text: "invalid consistency level"}
-}
-
-// Needs gives how many of n owners must answer.
-func (l Level) Needs(n int) int {
-	switch l {
-	case Quorum:
-		return n/2 + 1
-	case All:
-		return n
-	}
-	return 1
 }

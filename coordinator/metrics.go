@@ -12,6 +12,11 @@ type metrics struct {
 	failed  prometheus.Counter
 	deletes prometheus.Counter
 	stale   prometheus.Counter
+
+	overBudget *prometheus.CounterVec // by node
+	parked     prometheus.Counter
+	delivered  prometheus.Counter
+	dropped    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -29,6 +34,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		stale: f.NewCounter(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "restamped_batches_total", Help: "Batches stamped again because all owners found them too old.",
+		}),
+		overBudget: f.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "over_budget_batches_total", Help: "Batches not sent to an owner that had not answered enough of what it was sent.",
+		}, []string{"node"}),
+		parked: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "parked_batches_total", Help: "Batches kept here because no owner could be sent them.",
+		}),
+		delivered: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "delivered_batches_total", Help: "Parked batches that an owner has taken.",
+		}),
+		dropped: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "dropped_parked_batches_total", Help: "Parked batches removed because their shard was dropped.",
 		}),
 		deletes: f.NewCounter(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "deletes_total", Help: "Deletes sent to shards.",

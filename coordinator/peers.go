@@ -2,11 +2,11 @@ package coordinator
 
 import "github.com/varvedb/varve/data"
 
-// Peers finds the data nodes. It is not changed once in use.
-type Peers struct {
-	Local  uint64 // the id of this node, which is asked first
-	ByNode map[uint64]data.Peer
+// Peers finds the data nodes. Nodes does, and tests do.
+type Peers interface {
+	// Local gives the id of this node, which is asked first.
+	Local() uint64
+	// Peer gives the peer of a node, or nil where there is no way to it now: a
+	// node that does not answer costs nothing then.
+	Peer(node uint64) data.Peer
 }
-
-// Peer gives the peer of a node, or nil where it cannot be reached.
-func (p *Peers) Peer(node uint64) data.Peer { return p.ByNode[node] }

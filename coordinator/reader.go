@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/varvedb/varve/data"
@@ -23,32 +23,36 @@ import (
 // Reader finds the shards of a query and asks one owner of each. It implements
 // query.Storage; deletes it hands to a Writer.
 type Reader struct {
-	cfg    Config
-	meta   *meta.Store
-	peers  *Peers
-	writer *Writer
+	cfg       Config
+	meta      *meta.Store
+	peers     Peers
+	writer    *Writer
+	metrics   *readMetrics
+	latencies latencies
+	asked     atomic.Int64 // calls of owners among which there was a choice
+	hedged    atomic.Int64 // second ones among them
+	hedging   atomic.Int64 // those that run
 }
 
 var _ query.Storage = (*Reader)(nil)
 
-// NewReader gives a Reader.
-func NewReader(cfg Config, store *meta.Store, peers *Peers, writer *Writer) (*Reader, error) {
+// NewReader gives a Reader. Its calls of owners that lost to another end with
+// the Writer. reg may be nil.
+func NewReader(cfg Config, store *meta.Store, peers Peers, writer *Writer, reg prometheus.Registerer) (*Reader, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Reader{cfg: cfg, meta: store, peers: peers, writer: writer}, nil
+	return &Reader{cfg: cfg, meta: store, peers: peers, writer: writer, metrics: newReadMetrics(reg)}, nil
 }
 
 // Schema implements query.Storage.
-func (r *Reader) Schema(ctx context.Context, shards query.Shards, where *model.Predicate) ([]plan.Schema, error) {
+func (r *Reader) Schema(ctx context.Context, read *query.Read, shards query.Shards, where *model.Predicate) ([]plan.Schema, error) {
 	found, err := r.find(ctx, shards)
 	if err != nil {
 		return nil, err
 	}
-	answers := make([][]data.Measurement, len(found))
-	err = r.each(ctx, found, func(ctx context.Context, i int, p data.Peer) (err error) {
-		answers[i], err = p.Schema(ctx, found[i].readRef(), where)
-		return err
+	answers, err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) ([]data.Measurement, error) {
+		return p.Schema(ctx, ref, where)
 	})
 	if err != nil {
 		return nil, err
@@ -100,7 +104,7 @@ func mergeSchemas(answers [][]data.Measurement) []plan.Schema {
 }
 
 // Scan implements query.Storage.
-func (r *Reader) Scan(ctx context.Context, f *plan.Fragment) ([]exec.Stream, error) {
+func (r *Reader) Scan(ctx context.Context, read *query.Read, f *plan.Fragment) ([]exec.Stream, error) {
 	found, err := r.find(ctx, query.Shards{Database: f.Database, Policy: f.Policy, Range: f.Range})
 	if err != nil {
 		return nil, err
@@ -108,17 +112,13 @@ func (r *Reader) Scan(ctx context.Context, f *plan.Fragment) ([]exec.Stream, err
 	streams := make([]exec.Stream, len(found))
 	for i, s := range found {
 		streams[i] = exec.Pipe(s.group.Range(), func(ctx context.Context, emit func(*exec.Partial) error) error {
-			begun := false
-			return r.ask(ctx, s, func(p data.Peer) error {
-				err := p.Scan(ctx, s.readRef(), f, func(part *exec.Partial) error {
-					begun = true
-					return emit(part)
+			type none struct{}
+			_, err := reading(ctx, r, read, s, true, func(ctx context.Context, p data.Peer, ref data.ReadRef, give func(func() error) error) (none, error) {
+				return none{}, p.Scan(ctx, ref, f, func(part *exec.Partial) error {
+					return give(func() error { return emit(part) })
 				})
-				if err != nil && begun {
-					return &finalError{err} // another owner would send again what was passed on
-				}
-				return err
 			})
+			return err
 		})
 	}
 	if f.Descending {
@@ -128,7 +128,7 @@ func (r *Reader) Scan(ctx context.Context, f *plan.Fragment) ([]exec.Stream, err
 }
 
 // List implements query.Storage.
-func (r *Reader) List(ctx context.Context, shards []query.Shards, q *exec.ListRequest) (*exec.List, error) {
+func (r *Reader) List(ctx context.Context, read *query.Read, shards []query.Shards, q *exec.ListRequest) (*exec.List, error) {
 	var found []part
 	for _, s := range shards {
 		more, err := r.find(ctx, s)
@@ -137,14 +137,13 @@ func (r *Reader) List(ctx context.Context, shards []query.Shards, q *exec.ListRe
 		}
 		found = append(found, more...)
 	}
-	lists := make([]*exec.List, len(found))
-	err := r.each(ctx, found, func(ctx context.Context, i int, p data.Peer) (err error) {
-		lists[i], err = p.List(ctx, found[i].readRef(), q)
-		return err
+	lists, err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) (*exec.List, error) {
+		return p.List(ctx, ref, q)
 	})
 	if err != nil {
 		return nil, err
 	}
+	lists = slices.DeleteFunc(lists, func(l *exec.List) bool { return l == nil }) // of shards that were dropped
 	return mergeLists(lists, q.Limit), nil
 }
 
@@ -200,73 +199,19 @@ func changed(err error) error {
 	return err
 }
 
-// each asks one owner of each of the shards, several at a time. A panic in one
-// is an *exec.PanicError, like that of a stream.
-func (r *Reader) each(ctx context.Context, found []part, f func(ctx context.Context, i int, p data.Peer) error) error {
+// each asks one owner of each of the shards, several at a time. One that fails
+// ends the work of all.
+func each[T any](ctx context.Context, r *Reader, read *query.Read, found []part, f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error)) ([]T, error) {
+	answers := make([]T, len(found))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.cfg.ReadShards)
 	for i := range found {
 		g.Go(func() (err error) {
-			defer func() {
-				if v := recover(); v != nil {
-					err = &exec.PanicError{Value: v, Stack: debug.Stack()}
-				}
-			}()
-			return r.ask(ctx, found[i], func(p data.Peer) error { return f(ctx, i, p) })
+			answers[i], err = reading(ctx, r, read, found[i], false, func(ctx context.Context, p data.Peer, ref data.ReadRef, _ func(func() error) error) (T, error) {
+				return f(ctx, p, ref)
+			})
+			return err
 		})
 	}
-	return g.Wait()
-}
-
-// finalError is an answer that no other owner can better.
-type finalError struct{ error }
-
-func (e *finalError) Unwrap() error { return e.error }
-
-// ask calls f for one owner of a shard after the other, this node first, until
-// one has answered.
-func (r *Reader) ask(ctx context.Context, s part, f func(data.Peer) error) error {
-	var failed []error
-	for _, node := range r.owners(s.shard) {
-		p := r.peers.Peer(node)
-		if p == nil {
-			failed = append(failed, fmt.Errorf("node %d cannot be reached", node))
-			continue
-		}
-		err := f(p)
-		if err == nil || ctx.Err() != nil || isFinal(err) {
-			return err
-		}
-		failed = append(failed, fmt.Errorf("node %d: %w", node, err))
-	}
-	return fmt.Errorf("%w: no owner of shard %d answers: %w", model.ErrUnavailable, s.shard.ID, errors.Join(failed...))
-}
-
-// owners gives the nodes that can answer for a shard, this one first.
-func (r *Reader) owners(s *meta.Shard) []uint64 {
-	var nodes []uint64
-	for _, o := range s.Owners {
-		switch {
-		case o.State != meta.Active && o.State != meta.Leaving:
-		case o.Node == r.peers.Local:
-			nodes = slices.Insert(nodes, 0, o.Node)
-		default:
-			nodes = append(nodes, o.Node)
-		}
-	}
-	return nodes
-}
-
-// isFinal reports whether err is about the request, not about the owner.
-func isFinal(err error) bool {
-	var final *finalError
-	if errors.As(err, &final) {
-		return true
-	}
-	for _, kind := range []error{model.ErrInvalid, model.ErrTooLarge, model.ErrNotSupported, model.ErrInterrupted} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
+	return answers, g.Wait()
 }

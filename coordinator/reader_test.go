@@ -58,7 +58,7 @@ func emits(n int, err error) func(func(*exec.Partial) error) error {
 func TestStreamsComeInOrderOfTime(t *testing.T) {
 	c := written(t, &peer{scan: emits(1, nil)})
 	for _, descending := range []bool{false, true} {
-		streams, err := c.reader.Scan(t.Context(), &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime, Descending: descending})
+		streams, err := c.reader.Scan(t.Context(), nil, &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime, Descending: descending})
 		if err != nil || len(streams) != 2 {
 			t.Fatalf("Scan gave %d streams, %v; want 2", len(streams), err)
 		}
@@ -76,7 +76,7 @@ func TestStreamsComeInOrderOfTime(t *testing.T) {
 func TestAnotherOwnerAnswersWhenOneFails(t *testing.T) {
 	bad := &peer{scan: emits(0, model.ErrCorrupt), err: model.ErrCorrupt}
 	c := written(t, bad, &peer{scan: emits(3, nil)})
-	streams, err := c.reader.Scan(t.Context(), &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
+	streams, err := c.reader.Scan(t.Context(), nil, &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestAnotherOwnerAnswersWhenOneFails(t *testing.T) {
 			t.Errorf("stream gave %d partials, %v; want the 3 of the other owner", n, err)
 		}
 	}
-	schemas, err := c.reader.Schema(t.Context(), allOf(""), nil)
+	schemas, err := c.reader.Schema(t.Context(), nil, allOf(""), nil)
 	if err != nil || len(schemas) != 1 || schemas[0].Policy != "autogen" || schemas[0].Name != "m" || fmt.Sprint(schemas[0].TagKeys) != "[t]" {
 		t.Errorf("Schema gave %+v, %v", schemas, err)
 	}
@@ -99,11 +99,11 @@ func TestAnswerIsNeverMadeOfFewerShards(t *testing.T) {
 			t.Errorf("%s gave %v, want an error that names the shard", what, err)
 		}
 	}
-	_, err := c.reader.Schema(t.Context(), allOf("autogen"), nil)
+	_, err := c.reader.Schema(t.Context(), nil, allOf("autogen"), nil)
 	wants("Schema", err)
-	_, err = c.reader.List(t.Context(), []query.Shards{allOf("autogen")}, &exec.ListRequest{Kind: exec.ListSeries})
+	_, err = c.reader.List(t.Context(), nil, []query.Shards{allOf("autogen")}, &exec.ListRequest{Kind: exec.ListSeries})
 	wants("List", err)
-	streams, err := c.reader.Scan(t.Context(), &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
+	streams, err := c.reader.Scan(t.Context(), nil, &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestAnswerIsNeverMadeOfFewerShards(t *testing.T) {
 func TestAnswerThatHasBegunIsNotBegunAgain(t *testing.T) {
 	broken := errors.New("connection lost")
 	c := written(t, &peer{scan: emits(2, broken)}, &peer{scan: emits(5, nil)})
-	streams, err := c.reader.Scan(t.Context(), &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
+	streams, err := c.reader.Scan(t.Context(), nil, &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestMistakeOfTheRequestIsNotTriedElsewhere(t *testing.T) {
 	asked := 0
 	count := func(func(*exec.Partial) error) error { asked++; return limit }
 	c := written(t, &peer{scan: count}, &peer{scan: count})
-	streams, err := c.reader.Scan(t.Context(), &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
+	streams, err := c.reader.Scan(t.Context(), nil, &plan.Fragment{Database: "db", Policy: "autogen", Range: model.AllTime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestMistakeOfTheRequestIsNotTriedElsewhere(t *testing.T) {
 
 func TestPolicyThatIsGoneIsTroubleThatPasses(t *testing.T) {
 	c := written(t, &peer{})
-	if _, err := c.reader.Scan(context.Background(), &plan.Fragment{Database: "db", Policy: "gone", Range: model.AllTime}); !errors.Is(err, model.ErrUnavailable) {
+	if _, err := c.reader.Scan(context.Background(), nil, &plan.Fragment{Database: "db", Policy: "gone", Range: model.AllTime}); !errors.Is(err, model.ErrUnavailable) {
 		t.Errorf("Scan of a policy that is gone gave %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestPolicyThatIsGoneIsTroubleThatPasses(t *testing.T) {
 func TestAPanicAtAShardIsAnError(t *testing.T) {
 	c := written(t, &peer{list: func() { panic("boom") }})
 	var p *exec.PanicError
-	if _, err := c.reader.List(t.Context(), []query.Shards{allOf("")}, &exec.ListRequest{}); !errors.As(err, &p) || p.Value != "boom" {
+	if _, err := c.reader.List(t.Context(), nil, []query.Shards{allOf("")}, &exec.ListRequest{}); !errors.As(err, &p) || p.Value != "boom" {
 		t.Errorf("List gave %v, want the panic", err)
 	}
 }

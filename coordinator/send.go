@@ -1,14 +1,13 @@
 package coordinator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/coordinator/fanout"
 	"github.com/varvedb/varve/model"
 )
 
@@ -19,6 +18,9 @@ var errTimeout = &model.Error{Kind: model.ErrUnavailable, Text: "timeout"}
 // errChanged ends a write whose database, policy or shard group was dropped
 // while it ran. It comes again and finds what there is then.
 var errChanged = &model.Error{Kind: model.ErrUnavailable, Text: "write failed: the database was being changed"}
+
+// errClosed ends a write that comes while the server stops.
+var errClosed = &model.Error{Kind: model.ErrUnavailable, Text: "write failed: the server is stopping"}
 
 // passing gives an error of meta, met in the middle of a write, the kind that
 // says it passes by itself, unless it is about what the write asks for.
@@ -34,18 +36,8 @@ func passing(ctx context.Context, err error) error {
 	return unavailable(err)
 }
 
-// errAllStale says that every owner found a batch stale.
-var errAllStale = fmt.Errorf("%w: %w", model.ErrStale, model.ErrUnavailable)
-
-// answer is what an owner said to a batch.
-type answer struct {
-	node uint64
-	err  error
-}
-
-// send stamps a part and sends it to all owners of its shard. It was under way
-// for too long when all of them say that it is stale: none has it, none will
-// take it any more, so it is stamped and sent again, once.
+// send stamps a part, sends it to all owners of its shard at once and returns
+// when enough of them have it. The others go on: one slow owner delays nobody.
 func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) error {
 	if p.batch == nil {
 		return nil
@@ -55,96 +47,99 @@ func (w *Writer) send(ctx context.Context, p *part, level Level, hold *hold) err
 		// to wait for them, however many they are.
 		return context.Cause(ctx)
 	}
-	err := w.sendStamped(ctx, p, level, hold)
-	if errors.Is(err, model.ErrStale) {
-		w.metrics.stale.Inc()
-		err = w.sendStamped(ctx, p, level, hold)
+	f := &fan{
+		w: w, shard: p.ref(), batch: p.batch, hold: hold, done: make(chan struct{}),
+		stamp: func(b *model.Batch) error { return w.stamp(b, p.shard.ID) },
+	}
+	if err := f.stamp(f.batch); err != nil {
+		return unavailable(err)
+	}
+	f.start(ctx, p.shard, level, false)
+	err := f.wait(ctx)
+	if errors.Is(err, errParked) {
+		return w.park(f.shard, p.batch)
 	}
 	return err
 }
 
-// sendStamped stamps a part, sends it to all owners at once and returns when
-// enough of them have it. The others go on: one slow owner delays nobody.
-func (w *Writer) sendStamped(ctx context.Context, p *part, level Level, hold *hold) error {
-	if err := w.stamps.stamp(p.batch, p.shard.ID); err != nil {
-		return unavailable(err)
-	}
-	var owners []uint64
-	for _, o := range p.shard.Owners {
-		if o.State == meta.Active || o.State == meta.Leaving {
-			owners = append(owners, o.Node)
+// stamp gives a batch an id and a version, unless the clock is not to be
+// trusted.
+func (w *Writer) stamp(b *model.Batch, shard uint64) error {
+	if w.clockOff != nil {
+		if err := w.clockOff(); err != nil {
+			return err
 		}
 	}
-	need := level.Needs(len(owners))
-	// Not bounded by ctx: an owner that has begun is not interrupted because
-	// the client has its answer.
-	sending := context.WithoutCancel(ctx)
-	answers := make(chan answer, len(owners)) // holds all, so no sender waits
-	for _, node := range owners {
-		hold.take()
-		w.sends.Go(func() {
-			defer hold.release()
-			answers <- answer{node, w.sendTo(sending, node, p)}
-		})
-	}
-	var acked, stale int
-	var failed []answer
-	for acked < need && acked+len(failed) < len(owners) {
-		if len(failed) > len(owners)-need && (acked > 0 || stale < len(failed)) {
-			break // the level cannot be met any more, and an owner may hold the batch
-		}
-		select {
-		case a := <-answers:
-			if a.err == nil {
-				acked++
-				continue
-			}
-			if errors.Is(a.err, model.ErrStale) {
-				stale++
-			}
-			w.log.Warn("owner refused a batch", "shard", p.shard.ID, "node", a.node, "error", a.err)
-			failed = append(failed, a)
-		case <-ctx.Done():
-			w.log.Warn("owners did not answer in time", "shard", p.shard.ID, "acked", acked, "needed", need)
-			return context.Cause(ctx)
-		}
-	}
-	switch {
-	case acked >= need:
-		return nil
-	case stale == len(owners):
-		return &model.Error{Kind: errAllStale, Text: w.notMet(acked, need, failed).Error()}
-	}
-	return w.notMet(acked, need, failed)
+	return w.stamps.stamp(b, shard)
 }
 
-// sendTo sends a part to one owner.
-func (w *Writer) sendTo(ctx context.Context, node uint64, p *part) error {
-	peer := w.peers.Peer(node)
-	if peer == nil {
-		return fmt.Errorf("node %d: %w", node, model.ErrUnavailable)
+// errParked says that no owner could be sent a batch that may be parked.
+var errParked = errors.New("no owner can be reached")
+
+// wait returns when the level is met, or cannot be met, or ctx ends.
+func (f *fan) wait(ctx context.Context) error {
+	timeout := false
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		timeout = true
 	}
-	return peer.Write(ctx, p.ref(), p.batch, 0)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.write.Verdict() == fanout.Met:
+		return nil
+	case f.err != nil:
+		return f.err
+	case f.write.Verdict() == fanout.Park:
+		return errParked
+	}
+	f.endLocked()
+	missing := f.write.Missing()
+	if timeout {
+		f.w.refusals.log(f.w.log, "owners did not answer in time", "shard", f.shard.Shard, "missing", len(missing))
+		if len(missing) == 1 && missing[0].Err == nil {
+			if _, needed := f.write.Progress(); needed == 1 {
+				return context.Cause(ctx) // the one owner that there is
+			}
+		}
+	}
+	if !timeout { // it failed early, because of those that have answered
+		missing = slices.DeleteFunc(missing, func(m fanout.Missing) bool { return m.Err == nil })
+	}
+	acked, needed := f.write.Progress()
+	return f.w.notMet(acked, needed, missing)
 }
 
 // notMet says which owners are missing. It carries no text of theirs: words in
 // it could make a client drop the batch instead of sending it again.
-func (w *Writer) notMet(acked, need int, failed []answer) error {
-	slices.SortFunc(failed, func(a, b answer) int { return cmp.Compare(a.node, b.node) })
-	kind := model.ErrUnavailable
-	names := make([]string, len(failed))
-	overloaded := 0
-	for i, f := range failed {
-		names[i] = w.nodeName(f.node)
-		if errors.Is(f.err, model.ErrOverloaded) {
-			overloaded++
+func (w *Writer) notMet(acked, needed int, missing []fanout.Missing) error {
+	var silent, refused []string
+	overloaded := len(missing) > 0
+	for _, m := range missing {
+		name := w.nodeName(m.Node)
+		if m.Err == nil || errors.Is(m.Err, fanout.ErrUnsent) && !errors.Is(m.Err, model.ErrOverloaded) {
+			silent = append(silent, name)
+		} else {
+			refused = append(refused, name)
 		}
+		overloaded = overloaded && errors.Is(m.Err, model.ErrOverloaded)
 	}
-	if overloaded == len(failed) {
+	var why []string
+	if len(silent) > 0 {
+		why = append(why, "no answer from "+strings.Join(silent, ", "))
+	}
+	if len(refused) > 0 {
+		why = append(why, "not stored by "+strings.Join(refused, ", "))
+	}
+	if len(why) == 0 {
+		why = append(why, "no node can take it now")
+	}
+	kind := model.ErrUnavailable
+	if overloaded {
 		kind = model.ErrOverloaded
 	}
-	return &model.Error{Kind: kind, Text: fmt.Sprintf("write consistency not met: acked %d of %d (not stored by %s)",
-		acked, need, strings.Join(names, ", "))}
+	return &model.Error{Kind: kind, Text: fmt.Sprintf("write consistency not met: acked %d of %d (%s)", acked, needed, strings.Join(why, "; "))}
 }
 
 func (w *Writer) nodeName(id uint64) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,31 +29,47 @@ type WriteRequest struct {
 
 // Writer distributes writes and deletes. It is safe for concurrent use.
 type Writer struct {
-	cfg     Config
-	meta    *meta.Store
-	peers   *Peers
-	log     *slog.Logger
-	metrics *metrics
-	stamps  *stamps
-	sends   sync.WaitGroup // to owners
+	cfg      Config
+	meta     *meta.Store
+	peers    Peers
+	log      *slog.Logger
+	metrics  *metrics
+	stamps   *stamps
+	clockOff func() error // nil: the clock is trusted
+	tasks    tasks        // what goes on after the answer to a client
+	budgets  budgets
+	refusals rareLog
+	parked   *parked // nil: nothing is parked
 }
 
 // NewWriter gives a Writer. The batches that it stamps come from the node
 // peers.Local. reg may be nil.
-func NewWriter(cfg Config, store *meta.Store, clock *hlc.Clock, peers *Peers, log *slog.Logger, reg prometheus.Registerer) (*Writer, error) {
+func NewWriter(cfg Config, store *meta.Store, clock *hlc.Clock, peers Peers, log *slog.Logger, reg prometheus.Registerer) (*Writer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	stamps, err := newStamps(clock, peers.Local)
+	stamps, err := newStamps(clock, peers.Local())
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, meta: store, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps}, nil
+	return &Writer{
+		cfg: cfg, meta: store, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps,
+		budgets: budgets{limit: cfg.PeerBytes},
+	}, nil
 }
 
-// Close waits until no owner is at work for a write. There must be no call of
-// Write or Delete any more.
-func (w *Writer) Close() { w.sends.Wait() }
+// CheckClock sets what says that the clock of this node cannot be trusted;
+// nothing is stamped then. It is called before the first write.
+func (w *Writer) CheckClock(off func() error) { w.clockOff = off }
+
+// Close ends the delivery of parked batches and waits until no owner is at work
+// for a write. Later writes fail. It is safe to call twice.
+func (w *Writer) Close() {
+	if w.parked != nil {
+		w.parked.stop()
+	}
+	w.tasks.wait()
+}
 
 // Write stores the rows of r and returns when r.Level is met for each of the
 // shards they belong to. It takes over r.Batch.
@@ -134,14 +149,22 @@ func (w *Writer) sendAll(ctx context.Context, parts []part, level Level, hold *h
 	if level == Default {
 		level = w.cfg.Level
 	}
+	send := func(p part) error {
+		for _, piece := range p.pieces() {
+			if err := w.send(ctx, &piece, level, hold); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if len(parts) == 1 {
-		return w.send(ctx, &parts[0], level, hold)
+		return send(parts[0])
 	}
 	var g errgroup.Group
 	g.SetLimit(partsAtOnce)
 	for i := range parts {
 		if parts[i].batch != nil {
-			g.Go(func() error { return w.send(ctx, &parts[i], level, hold) })
+			g.Go(func() error { return send(parts[i]) })
 		}
 	}
 	return g.Wait()

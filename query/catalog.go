@@ -19,6 +19,9 @@ type Catalog interface {
 	// Database gives one database, or model.ErrNotFound.
 	Database(ctx context.Context, name string) (*Database, error)
 
+	// Policy gives one policy of a database, or model.ErrNotFound.
+	Policy(ctx context.Context, database, policy string) (Policy, error)
+
 	// CreateDatabase makes a database. With a nil policy it gets the default
 	// one, and an existing database is no error. With a policy, an existing
 	// database must have an equal policy as its default.

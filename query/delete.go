@@ -118,7 +118,7 @@ func (r *statementRun) refuseFields(ctx context.Context, shards []Shards, from *
 		return nil
 	}
 	for _, s := range shards {
-		schemas, err := r.executor.storage.Schema(ctx, s, from)
+		schemas, err := r.executor.storage.Schema(ctx, &Read{}, s, from)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type Executor struct {
 	metrics *metrics
 	running running
 	admit   *admission
+	nodes   Nodes // nil: there is only this one
 }
 
 // New gives an Executor. reg may be nil.
@@ -92,7 +93,10 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			}
 			continue
 		}
-		run := &statementRun{executor: e, req: &q.req, id: i, sink: sink}
+		run := &statementRun{
+			executor: e, req: &q.req, id: i, sink: sink,
+			read: &Read{Consistency: q.req.Consistency, Partial: q.req.Partial},
+		}
 		err := run.do(ctx, stmt)
 		if run.sinkErr != nil {
 			return run.sinkErr
@@ -112,7 +116,15 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			failed, outcome = true, "error"
 		}
 		e.metrics.statements.WithLabelValues(outcome).Inc()
-		if err := sink.End(Outcome{Messages: run.messages, Err: err}); err != nil {
+		end := Outcome{Messages: run.messages, Err: err}
+		for _, text := range run.read.lacking() {
+			end.Partial = true
+			end.Messages = append(end.Messages, Message{Level: "warning", Text: text})
+		}
+		if end.Partial {
+			e.metrics.partial.Inc()
+		}
+		if err := sink.End(end); err != nil {
 			return err
 		}
 	}
@@ -150,6 +162,7 @@ type statementRun struct {
 	req      *Request
 	id       int
 	sink     Sink
+	read     *Read
 	begun    bool
 	sinkErr  error // what the sink said; ends the request
 	messages []Message
@@ -196,9 +209,9 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 	case *influxql.ShowFieldKeysStatement:
 		return r.showFieldKeys(ctx, stmt)
 	case *influxql.ShowQueriesStatement:
-		return r.showQueries()
+		return r.showQueries(ctx)
 	case *influxql.KillQueryStatement:
-		return r.executor.running.kill(stmt.QueryID)
+		return r.killQuery(ctx, stmt)
 	case *influxql.DeleteSeriesStatement:
 		return r.deleteSeries(ctx, stmt)
 	}

@@ -36,6 +36,18 @@ func (c *fakeCatalog) Database(_ context.Context, name string) (*Database, error
 	return nil, &model.Error{Kind: model.ErrNotFound, Text: "database not found: " + name}
 }
 
+func (c *fakeCatalog) Policy(ctx context.Context, database, policy string) (Policy, error) {
+	db, err := c.Database(ctx, database)
+	if err != nil {
+		return Policy{}, err
+	}
+	p, ok := db.Policy(policy)
+	if !ok {
+		return Policy{}, &model.Error{Kind: model.ErrNotFound, Text: "retention policy not found: " + policy}
+	}
+	return p, nil
+}
+
 func (c *fakeCatalog) call(format string, args ...any) error {
 	c.calls = append(c.calls, fmt.Sprintf(format, args...))
 	return c.err
@@ -88,15 +100,15 @@ type fakeStorage struct {
 	streams []exec.Stream
 }
 
-func (*fakeStorage) Schema(context.Context, Shards, *model.Predicate) ([]plan.Schema, error) {
+func (*fakeStorage) Schema(context.Context, *Read, Shards, *model.Predicate) ([]plan.Schema, error) {
 	return []plan.Schema{{Database: "db", Policy: "autogen", Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, TagKeys: []string{"h"}}}, nil
 }
 
-func (s *fakeStorage) Scan(context.Context, *plan.Fragment) ([]exec.Stream, error) {
+func (s *fakeStorage) Scan(context.Context, *Read, *plan.Fragment) ([]exec.Stream, error) {
 	return s.streams, nil
 }
 
-func (s *fakeStorage) List(_ context.Context, _ []Shards, q *exec.ListRequest) (*exec.List, error) {
+func (s *fakeStorage) List(_ context.Context, _ *Read, _ []Shards, q *exec.ListRequest) (*exec.List, error) {
 	return &exec.List{Entries: s.list(q)}, nil
 }
 

@@ -9,6 +9,7 @@ type metrics struct {
 	statements *prometheus.CounterVec // by outcome
 	seconds    prometheus.Histogram
 	panics     prometheus.Counter
+	partial    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -25,8 +26,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "query_panics_total", Help: "Statements that ended in a panic."}),
 	}
+	m.partial = prometheus.NewCounter(prometheus.CounterOpts{Name: "query_partial_total", Help: "Statements answered without all data, as the request allowed."})
 	if reg != nil {
-		reg.MustRegister(m.active, m.queued, m.refused, m.statements, m.seconds, m.panics)
+		reg.MustRegister(m.active, m.queued, m.refused, m.statements, m.seconds, m.panics, m.partial)
 	}
 	return m
 }

@@ -59,14 +59,8 @@ func (r *statementRun) policy(db *Database) (string, error) {
 
 // checkPolicy fails when a database has no policy of that name.
 func (r *statementRun) checkPolicy(ctx context.Context, database, policy string) error {
-	db, err := r.executor.catalog.Database(ctx, database)
-	if err != nil {
-		return err
-	}
-	if _, ok := db.Policy(policy); !ok {
-		return &model.Error{Kind: model.ErrNotFound, Text: "retention policy not found: " + policy}
-	}
-	return nil
+	_, err := r.executor.catalog.Policy(ctx, database, policy)
+	return err
 }
 
 // allShards gives the shards of all policies of a database in a range.

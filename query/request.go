@@ -16,6 +16,9 @@ type Request struct {
 	// ReadOnly is set where a statement that changes something should not come,
 	// as in a GET; such statements run, and bring a warning.
 	ReadOnly bool
+	// Consistency and Partial are how reads are answered, see Read.
+	Consistency ReadConsistency
+	Partial     bool
 	// ChunkSize is how many rows each piece of a series has, except its last; 0
 	// is any number, as they come.
 	ChunkSize int

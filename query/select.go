@@ -48,7 +48,7 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	}
 	streams := make([][]exec.Stream, len(bound.Fragments))
 	for i, f := range bound.Fragments {
-		if streams[i], err = r.executor.storage.Scan(ctx, f); err != nil {
+		if streams[i], err = r.executor.storage.Scan(ctx, r.read, f); err != nil {
 			for _, s := range slices.Concat(streams[:i]...) {
 				err = errors.Join(err, s.Close())
 			}
@@ -88,7 +88,7 @@ func (r *statementRun) schemas(ctx context.Context, sel *plan.Select) ([]plan.Sc
 		if err := r.checkPolicy(ctx, p.database, p.policy); err != nil {
 			return nil, err
 		}
-		schemas, err := r.executor.storage.Schema(ctx, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, anyOf(each[p]))
+		schemas, err := r.executor.storage.Schema(ctx, r.read, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, anyOf(each[p]))
 		if err != nil {
 			return nil, err
 		}

@@ -32,7 +32,7 @@ func (r *statementRun) showMeasurements(ctx context.Context, stmt *influxql.Show
 	if err != nil {
 		return err
 	}
-	list, err := r.executor.storage.List(ctx, allShards(db, model.AllTime), &exec.ListRequest{
+	list, err := r.executor.storage.List(ctx, r.read, allShards(db, model.AllTime), &exec.ListRequest{
 		Kind:  exec.ListMeasurements,
 		Where: where,
 		Limit: end(stmt.Offset, stmt.Limit),
@@ -142,7 +142,7 @@ func (r *statementRun) listTags(ctx context.Context, database string, sources in
 	if q.Where, err = r.where(sources, cond); err != nil {
 		return nil, err
 	}
-	list, err := r.executor.storage.List(ctx, allShards(db, times), &q)
+	list, err := r.executor.storage.List(ctx, r.read, allShards(db, times), &q)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (r *statementRun) list(ctx context.Context, groups []group, q exec.ListRequ
 	for _, g := range groups {
 		request := q
 		request.Where = model.AllOf(g.from, q.Where)
-		list, err := r.executor.storage.List(ctx, g.shards, &request)
+		list, err := r.executor.storage.List(ctx, r.read, g.shards, &request)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/influxdata/influxql"
 
@@ -40,34 +39,6 @@ func (r *statementRun) showPolicies(ctx context.Context, stmt *influxql.ShowRete
 		t.flag(4, p.Name == db.DefaultPolicy)
 	}
 	return r.table(t)
-}
-
-func (r *statementRun) showQueries() error {
-	t := newTable("",
-		"qid", model.Integer, "query", model.String, "database", model.String,
-		"duration", model.String, "status", model.String)
-	for _, task := range r.executor.running.list() {
-		t.bits(0, task.id)
-		t.text(1, task.text())
-		t.text(2, task.query.req.Database)
-		t.text(3, shorten(time.Since(task.start)).String())
-		status := "running"
-		if task.killed() != nil {
-			status = "killed"
-		}
-		t.text(4, status)
-	}
-	return r.table(t)
-}
-
-// shorten leaves out the digits that nobody reads.
-func shorten(d time.Duration) time.Duration {
-	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
-		if d >= unit {
-			return d.Truncate(unit)
-		}
-	}
-	return d
 }
 
 // table is a result made row by row.

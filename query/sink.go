@@ -30,6 +30,9 @@ type Statement struct {
 
 // Outcome is how a statement ended.
 type Outcome struct {
+	// Partial is set when rows may be missing though Err is nil; Messages say
+	// why. Only a request with Partial gets such an answer.
+	Partial  bool
 	Messages []Message
 	Err      error // nil, or why there are no more rows
 }

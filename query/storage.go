@@ -13,21 +13,21 @@ import (
 //
 // A shard that no owner can be asked for is an error of kind
 // model.ErrUnavailable: an answer is never made of fewer shards than it should
-// be. So is a database or policy that the metadata does not know any more: it
+// be, unless the Read wants a partial one, and then it notes so. So is a database or policy that the metadata does not know any more: it
 // was there when the statement began.
 type Storage interface {
 	// Schema gives the measurements for which where holds, by name, as the
 	// union of the shards. where tests the measurement only
 	// (model.MeasurementKey); nil is every measurement.
-	Schema(ctx context.Context, shards Shards, where *model.Predicate) ([]plan.Schema, error)
+	Schema(ctx context.Context, read *Read, shards Shards, where *model.Predicate) ([]plan.Schema, error)
 
 	// Scan prepares f on every shard of its policy and range and gives one
 	// stream per shard, in order of the shards' times (latest first when f is
 	// descending). Nothing has to run before the first Next.
-	Scan(ctx context.Context, f *plan.Fragment) ([]exec.Stream, error)
+	Scan(ctx context.Context, read *Read, f *plan.Fragment) ([]exec.Stream, error)
 
 	// List runs q on all the shards and merges the answers.
-	List(ctx context.Context, shards []Shards, q *exec.ListRequest) (*exec.List, error)
+	List(ctx context.Context, read *Read, shards []Shards, q *exec.ListRequest) (*exec.List, error)
 
 	// Delete removes what d covers from all the shards, and returns when that
 	// is durable. The range of d is not wider than that of the shards.

@@ -146,13 +146,13 @@ func (s *server) open(cfg config) error {
 	}
 	s.onClose("shards", shards.Close)
 
-	peers := &coordinator.Peers{Local: node.ID, ByNode: map[uint64]data.Peer{node.ID: shards}}
+	peers := coordinator.NewNodes(node.ID, shards, store, nil)
 	writer, err := coordinator.NewWriter(coordinator.DefaultConfig(), store, clock, peers, s.log, s.registry)
 	if err != nil {
 		return err
 	}
 	s.onClose("writer", func() error { writer.Close(); return nil })
-	reader, err := coordinator.NewReader(coordinator.DefaultConfig(), store, peers, writer)
+	reader, err := coordinator.NewReader(coordinator.DefaultConfig(), store, peers, writer, s.registry)
 	if err != nil {
 		return err
 	}

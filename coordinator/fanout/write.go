@@ -49,6 +49,7 @@ const maxRefreshes = 3
 type Write struct {
 	level  Level
 	local  uint64
+	again  bool // sent before: whoever is not asked may hold it
 	round  int
 	owners []Owner
 	after  []uint64 // see Sets
@@ -84,7 +85,17 @@ const (
 // New begins a write. local is the owner in this process, if it is one: it is
 // sent to last, since the way to the others is longer.
 func New(local uint64, owners []Owner, level Level) (*Write, Effects) {
-	w := &Write{level: level, local: local, states: make(map[uint64]*state)}
+	return begin(&Write{level: level, local: local}, owners)
+}
+
+// Again is New for a batch that an earlier Write has sent as it is stamped: an
+// owner that is not asked now may hold it from then.
+func Again(local uint64, owners []Owner, level Level) (*Write, Effects) {
+	return begin(&Write{level: level, local: local, again: true}, owners)
+}
+
+func begin(w *Write, owners []Owner) (*Write, Effects) {
+	w.states = make(map[uint64]*state)
 	w.setOwners(owners)
 	return w, w.step()
 }
@@ -169,6 +180,7 @@ func (w *Write) step() Effects {
 	var e Effects
 	if w.verdict == Pending && w.mayRestamp() {
 		w.round++
+		w.again = false
 		e.Restamp = true
 		for _, st := range w.states {
 			*st = state{keys: st.keys}
@@ -244,7 +256,11 @@ func (w *Write) mayRestamp() bool {
 		switch st.phase {
 		case stale:
 			tooOld = true
-		case unsent, refused:
+		case refused:
+		case unsent:
+			if w.again {
+				return false
+			}
 		case sent:
 			if !mutant.Is(mutant.RestampedTooSoon) {
 				return false
@@ -284,7 +300,7 @@ func (w *Write) judge() Verdict {
 // before the moves under way.
 func (w *Write) met(counts func(phase) bool) bool {
 	for _, set := range [][]uint64{w.after, w.before} {
-		if w.count(set, counts) < max(1, w.level.Needs(len(set))) {
+		if w.count(set, counts) < Needs(w.level, w.owners, set) {
 			return false
 		}
 	}
@@ -309,7 +325,7 @@ func (w *Write) Verdict() Verdict { return w.verdict }
 func (w *Write) Progress() (acked, needed int) {
 	for i, set := range [][]uint64{w.after, w.before} {
 		has := w.count(set, func(p phase) bool { return p == holds })
-		needs := max(1, w.level.Needs(len(set)))
+		needs := Needs(w.level, w.owners, set)
 		if i == 0 || needs-has > needed-acked {
 			acked, needed = has, needs
 		}

@@ -296,6 +296,21 @@ func TestABatchThatAllFindStaleIsStampedAnewOnce(t *testing.T) {
 	}
 }
 
+func TestABatchThatWasSentBeforeMayBeHeldByWhoIsNotAsked(t *testing.T) {
+	w, e := Again(1, owners("1a 2a"), One)
+	answer(t, w, &e, 1, model.ErrStale)
+	answer(t, w, &e, 2, ErrUnsent)
+	if e.Restamp || w.Verdict() != Failed {
+		t.Errorf("one stale, one not asked: %+v, verdict %d", e, w.Verdict())
+	}
+	w, e = Again(1, owners("1a 2a"), One)
+	answer(t, w, &e, 1, model.ErrStale)
+	answer(t, w, &e, 2, model.ErrStale)
+	if !e.Restamp || w.Verdict() != Pending {
+		t.Errorf("stale of all: %+v, verdict %d", e, w.Verdict())
+	}
+}
+
 func TestAnOwnerThatLacksKeysGetsAll(t *testing.T) {
 	w, e := New(1, owners("1a"), One)
 	answer(t, w, &e, 1, model.ErrNeedKeys)

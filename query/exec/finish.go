@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/plan"
@@ -29,7 +30,9 @@ func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*R
 	if len(streams) != len(b.Fragments) {
 		return errors.New("finish: not as many lists of streams as fragments")
 	}
-	f := &finisher{ctx: ctx, b: b, emit: emit}
+	f := &finisher{b: b, emit: emit}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	defer f.cancel()
 	var names []string
 	byName := map[string][]*head{}
 	for i, list := range streams {
@@ -55,9 +58,10 @@ func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*R
 
 // finisher is one run of Finish.
 type finisher struct {
-	ctx  context.Context
-	b    *plan.Bound
-	emit func(*Rows) error
+	ctx    context.Context
+	cancel context.CancelFunc
+	b      *plan.Bound
+	emit   func(*Rows) error
 }
 
 // head is a stream and its next partial.
@@ -93,7 +97,7 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		// There is one group, and later shards are only read when it is their turn.
 		return g.rawGroup(nil, nil, heads)
 	}
-	if err := openAll(f.ctx, heads); err != nil {
+	if err := f.openAll(heads); err != nil {
 		return err
 	}
 	allowed, err := g.allowedGroups(heads)
@@ -119,25 +123,31 @@ func (f *finisher) measurement(name string, heads []*head) error {
 }
 
 // openAll reads the first partial of every stream, several at a time: the
-// shards' work is behind it.
-func openAll(ctx context.Context, heads []*head) error {
-	errs := make([]error, len(heads))
-	slots := make(chan struct{}, 2*runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	for i, h := range heads {
+// shards' work is behind it. One that fails ends the work of all.
+func (f *finisher) openAll(heads []*head) error {
+	var (
+		slots  = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+		failed atomic.Bool
+		once   sync.Once
+		first  error // the others are of streams that were cancelled because of it
+		wg     sync.WaitGroup
+	)
+	for _, h := range heads {
 		slots <- struct{}{}
+		if failed.Load() {
+			break // the answer is an error: what has not begun need not
+		}
 		wg.Go(func() {
-			errs[i] = h.advance(ctx)
+			if err := h.advance(f.ctx); err != nil {
+				once.Do(func() { first = err })
+				failed.Store(true)
+				f.cancel()
+			}
 			<-slots
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err // the first; those of a cancelled query are all the same
-		}
-	}
-	return nil
+	return first
 }
 
 // grouper makes the series of one measurement.

@@ -103,7 +103,7 @@ func (s *Store) shards(of query.Shards) []shard {
 }
 
 // Schema implements query.Storage.
-func (s *Store) Schema(_ context.Context, of query.Shards, where *model.Predicate) ([]plan.Schema, error) {
+func (s *Store) Schema(_ context.Context, _ *query.Read, of query.Shards, where *model.Predicate) ([]plan.Schema, error) {
 	all := make(map[string]*plan.Schema)
 	for _, sh := range s.shards(of) {
 		for _, name := range sh.source.Measurements() {
@@ -130,7 +130,7 @@ func (s *Store) Schema(_ context.Context, of query.Shards, where *model.Predicat
 }
 
 // Scan implements query.Storage.
-func (s *Store) Scan(_ context.Context, f *plan.Fragment) ([]exec.Stream, error) {
+func (s *Store) Scan(_ context.Context, _ *query.Read, f *plan.Fragment) ([]exec.Stream, error) {
 	var streams []exec.Stream
 	for _, sh := range s.shards(query.Shards{Database: f.Database, Policy: f.Policy, Range: f.Range}) {
 		streams = append(streams, exec.Pipe(sh.window, func(ctx context.Context, emit func(*exec.Partial) error) error {
@@ -144,7 +144,7 @@ func (s *Store) Scan(_ context.Context, f *plan.Fragment) ([]exec.Stream, error)
 }
 
 // List implements query.Storage.
-func (s *Store) List(ctx context.Context, of []query.Shards, q *exec.ListRequest) (*exec.List, error) {
+func (s *Store) List(ctx context.Context, _ *query.Read, of []query.Shards, q *exec.ListRequest) (*exec.List, error) {
 	all := new(exec.List)
 	for _, p := range of {
 		for _, sh := range s.shards(p) {
@@ -180,6 +180,19 @@ func (s *Store) Database(_ context.Context, name string) (*query.Database, error
 		}
 	}
 	return nil, &model.Error{Kind: model.ErrNotFound, Text: "database not found: " + name}
+}
+
+// Policy implements query.Catalog.
+func (s *Store) Policy(ctx context.Context, database, policy string) (query.Policy, error) {
+	db, err := s.Database(ctx, database)
+	if err != nil {
+		return query.Policy{}, err
+	}
+	p, ok := db.Policy(policy)
+	if !ok {
+		return query.Policy{}, &model.Error{Kind: model.ErrNotFound, Text: "retention policy not found: " + policy}
+	}
+	return p, nil
 }
 
 // CreateDatabase implements query.Catalog.

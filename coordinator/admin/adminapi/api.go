@@ -223,3 +223,9 @@ type Token struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
 }
+
+// CompactRequest is the body of a request to compact shards, one after the
+// other, without waiting for it.
+type CompactRequest struct {
+	Shards []uint64 `json:"shards"`
+}

@@ -1,0 +1,67 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+)
+
+// showQueries shows what runs here, or in a cluster on all nodes, as InfluxDB
+// Enterprise does with two more columns.
+func (r *statementRun) showQueries(ctx context.Context) error {
+	columns := []any{
+		"qid", model.Integer, "query", model.String, "database", model.String,
+		"duration", model.String, "status", model.String,
+	}
+	all := r.executor.Running()
+	cluster := r.executor.nodes != nil && r.executor.nodes.Several()
+	if cluster {
+		columns = append(columns, "node_id", model.Integer, "tcp_host", model.String)
+		var lacking []string
+		var err error
+		if all, lacking, err = r.executor.nodes.Running(ctx); err != nil {
+			return err
+		}
+		for _, node := range lacking {
+			r.messages = append(r.messages, Message{Level: "warning", Text: "no answer from " + node + ": its queries are not shown"})
+		}
+	}
+	t := newTable("", columns...)
+	for _, q := range all {
+		t.bits(0, q.ID)
+		t.text(1, q.Text)
+		t.text(2, q.Database)
+		t.text(3, shorten(q.Age).String())
+		status := "running"
+		if q.Killed {
+			status = "killed"
+		}
+		t.text(4, status)
+		if cluster {
+			t.bits(5, q.Node)
+			t.text(6, q.Host)
+		}
+	}
+	return r.table(t)
+}
+
+// killQuery ends a request here, or on the node that the statement names.
+func (r *statementRun) killQuery(ctx context.Context, stmt *influxql.KillQueryStatement) error {
+	if stmt.Host != "" && r.executor.nodes != nil {
+		return r.executor.nodes.Kill(ctx, stmt.Host, stmt.QueryID)
+	}
+	return r.executor.Kill(stmt.QueryID)
+}
+
+// shorten leaves out the digits that nobody reads.
+func shorten(d time.Duration) time.Duration {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit {
+			return d.Truncate(unit)
+		}
+	}
+	return d
+}
