@@ -107,7 +107,9 @@ func (w *world) checkPullable(p *process, r *replicaOf) {
 			lacked.AddAll(all.Minus(m.durable[r.id]))
 		}
 	}
-	if lacked.Empty() {
+	// A copy has what its source had in files. What else the source had may be
+	// gone with its disk: then the copy is made once more, from another.
+	if lacked = lacked.Minus(&w.history(r.id).wiped); lacked.Empty() {
 		return
 	}
 	trimmed, err := r.shard.Fetch(w.ctx, lacked, func(*model.Batch) error { return nil })
@@ -254,7 +256,11 @@ func (w *world) acknowledged(wr *write, id model.BatchID, needed int) {
 	if w.shardDropped(wr.shard) {
 		return
 	}
-	if n := len(w.holders(wr)) + wr.lost + wr.handed; n < needed {
+	n := len(w.holders(wr))
+	if n == 0 && (wr.lost >= needed || wr.handed > 0) {
+		wr.forgiven = "gone before it was acknowledged"
+	}
+	if n+wr.lost+wr.handed < needed {
 		w.failf("DURABLE", "write %d of shard %d is acknowledged at %v, but durable on %d disks, not %d", wr.number, wr.shard, levelName(wr.level), n, needed)
 	}
 }
@@ -277,6 +283,7 @@ func (w *world) holders(wr *write) []*machine {
 
 // diskLost follows the loss of a disk with set of a shard.
 func (w *world) diskLost(shard uint64, set *model.BatchSet) {
+	w.history(shard).wiped.AddAll(set)
 	w.copyGone(shard, set, func(wr *write) {
 		wr.lost++
 		wr.displaced = true
@@ -293,7 +300,11 @@ func (w *world) diskLost(shard uint64, set *model.BatchSet) {
 // dirRemoved follows the removal of a replica's directory with set.
 func (w *world) dirRemoved(p *process, shard uint64, set *model.BatchSet) {
 	w.copyGone(shard, set, func(wr *write) {
-		if len(w.holders(wr)) == 0 && wr.acked {
+		switch {
+		case len(w.holders(wr)) > 0:
+		case wr.handed > 0:
+			wr.forgiven = "handed over"
+		case wr.acked:
 			w.failf("DURABLE", "write %d of shard %d is gone with the directory at node %d", wr.number, shard, p.node)
 		}
 	})
@@ -320,13 +331,10 @@ func (w *world) ownerRemoved(shard, node uint64) {
 }
 
 // handedOver follows that an owner has what was lacking of a batch.
-func (w *world) handedOver(shard uint64, from *process, id model.BatchID) {
+func (w *world) handedOver(shard uint64, id model.BatchID) {
 	i := w.history(shard).byID[id]
 	if i == nil {
 		return
 	}
 	i.write.handed++
-	if all := w.holders(i.write); len(all) == 1 && all[0] == from.m {
-		i.write.forgiven = "handed over"
-	}
 }

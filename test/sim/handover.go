@@ -84,7 +84,7 @@ func (p *process) offer(r *replicaOf, target uint64, batches []*model.Batch, aga
 	p.call(target, writeTimeout, func(q *process, reply func(func(), error)) {
 		q.offered(r.id, b, func(err error) {
 			reply(func() {
-				p.w.handedOver(r.id, p, b.ID)
+				p.w.handedOver(r.id, b.ID)
 				p.offer(r, target, batches[1:], again)
 			}, err)
 		})

@@ -75,6 +75,7 @@ type history struct {
 	byID   map[model.BatchID]*issued
 	order  []*issued // by version
 	writes []*write
+	wiped  model.BatchSet       // was on a disk that was lost
 	cells  [cellCount][]*issued // that put a value there
 }
 
