@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
@@ -125,7 +126,26 @@ func (t TLS) client() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the certificates for etcd: %w", err)
 	}
+	if t.ServerName != "" {
+		// grpc puts the host that it dials in the place of cfg.ServerName.
+		roots := cfg.RootCAs
+		cfg.InsecureSkipVerify = true // VerifyConnection does
+		cfg.VerifyConnection = func(s tls.ConnectionState) error { return verifyName(s, roots, t.ServerName) }
+	}
 	return cfg, nil
+}
+
+// verifyName checks the certificate of a server against a name.
+func verifyName(s tls.ConnectionState, roots *x509.CertPool, name string) error {
+	if len(s.PeerCertificates) == 0 {
+		return errors.New("the server showed no certificate")
+	}
+	between := x509.NewCertPool()
+	for _, cert := range s.PeerCertificates[1:] {
+		between.AddCert(cert)
+	}
+	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: between})
+	return err
 }
 
 // order gives the endpoints in the order in which they are asked: the own

@@ -121,7 +121,14 @@ func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Serv
 func (s *Server) start(c *embed.Config) (err error) {
 	err = errors.New("etcd gave up")
 	var started sync.WaitGroup
-	started.Go(func() { s.etcd, err = embed.StartEtcd(c) })
+	started.Go(func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				err = fmt.Errorf("etcd cannot read what is there: %v", reason)
+			}
+		}()
+		s.etcd, err = embed.StartEtcd(c)
+	})
 	started.Wait()
 	if why := s.failure.err(); why != nil {
 		return why
