@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"github.com/varvedb/varve/cmd/varve/ctl"
 )
 
 // version is set by the linker.
@@ -53,6 +55,9 @@ func main() {
 
 // run is the program; it gives the exit code.
 func run(ctx context.Context, args []string, in *os.File, out, errs io.Writer) int {
+	if len(args) > 0 && args[0] == "ctl" {
+		return ctl.Run(ctx, args[1:], version, out, errs)
+	}
 	o, err := parse(args, errs)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

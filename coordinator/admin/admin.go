@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
@@ -41,10 +43,29 @@ type Parts struct {
 }
 
 // Admin answers the routes.
-type Admin struct{ Parts }
+type Admin struct {
+	Parts
+
+	base   context.Context // of what goes on after the answer; ends at Close
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	compacting atomic.Bool // a request to compact is being worked on
+}
 
 // New gives an Admin.
-func New(p Parts) *Admin { return &Admin{p} }
+func New(p Parts) *Admin {
+	a := &Admin{Parts: p}
+	a.base, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// Close ends what goes on after its request was answered. It is called when no
+// more requests come.
+func (a *Admin) Close() {
+	a.cancel()
+	a.done.Wait()
+}
 
 // askTimeout bounds how long another node is waited for that is asked for what
 // it knows at once.

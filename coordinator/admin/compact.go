@@ -3,15 +3,56 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
+	"github.com/varvedb/varve/model"
 )
+
+// compactAll compacts shards one after the other, and answers before.
+func (a *Admin) compactAll(_ context.Context, r adminapi.CompactRequest) (any, error) {
+	ids := r.Shards
+	if len(ids) == 0 {
+		for g := range a.Store.Snapshot().AllGroups {
+			for _, sh := range g.Shards {
+				if g.Live() {
+					ids = append(ids, sh.ID)
+				}
+			}
+		}
+	}
+	for _, id := range r.Shards {
+		if _, _, err := a.shard(id); err != nil {
+			return nil, err
+		}
+	}
+	if !a.compacting.CompareAndSwap(false, true) {
+		return nil, &model.Error{Kind: model.ErrConflict, Text: "this node is compacting shards for somebody already"}
+	}
+	a.done.Go(func() {
+		defer a.compacting.Store(false)
+		for _, id := range ids {
+			v, err := a.compact(a.base, id)
+			if a.base.Err() != nil {
+				return
+			}
+			// One that was dropped meanwhile is no trouble.
+			if err != nil && !errors.Is(err, model.ErrNotFound) {
+				a.Log.Warn("shard was not compacted", "shard", id, "error", err)
+			} else if err == nil && len(v.Failed) > 0 {
+				a.Log.Warn("shard was not compacted everywhere", "shard", id, "failed", v.Failed)
+			}
+		}
+		a.Log.Info("compacted shards", "shards", len(ids))
+	})
+	return &adminapi.Compacting{Shards: len(ids)}, nil
+}
 
 // compact has all owners of a shard that are alive rewrite it. It returns when
 // they have.
-func (a *Admin) compact(ctx context.Context, id uint64) (any, error) {
+func (a *Admin) compact(ctx context.Context, id uint64) (*adminapi.Compacted, error) {
 	_, sh, err := a.shard(id)
 	if err != nil {
 		return nil, err

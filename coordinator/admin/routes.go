@@ -16,7 +16,7 @@ import (
 )
 
 // maxBodyBytes bounds the body of a request.
-const maxBodyBytes = 64 << 10
+const maxBodyBytes = 2 << 20
 
 // Handler answers all routes, which begin with adminapi.Prefix.
 func (a *Admin) Handler() http.Handler {
@@ -47,6 +47,7 @@ func (a *Admin) Handler() http.Handler {
 	route("GET", "/rebalance", a.plain(a.showPlan))
 	route("POST", "/rebalance", a.plain(a.applyPlan))
 	route("DELETE", "/rebalance", a.plain(a.cancelPlan))
+	route("POST", "/compact", withBody(a, a.compactAll))
 	route("POST", "/truncate-shards", withBody(a, a.truncate))
 	route("POST", "/join-token", withBody(a, a.token))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "there is no such route") })

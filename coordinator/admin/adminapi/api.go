@@ -225,7 +225,12 @@ type Token struct {
 }
 
 // CompactRequest is the body of a request to compact shards, one after the
-// other, without waiting for it.
+// other, without waiting for it. None are all.
 type CompactRequest struct {
-	Shards []uint64 `json:"shards"`
+	Shards []uint64 `json:"shards,omitempty"`
+}
+
+// Compacting is the answer to it.
+type Compacting struct {
+	Shards int `json:"shards"`
 }
