@@ -7,23 +7,61 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/rpc/trust"
 	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/control"
+	"github.com/varvedb/varve/meta/embedded"
 )
 
 // config is what a server was told.
 type config struct {
 	dataDir              string
 	httpAddress          string
+	httpAdvertise        string
 	allowUnauthenticated bool
 	nodeName             string
 	roles                []meta.Role
-	etcdEndpoints        []string // empty: embedded
-	logLevel             slog.Level
-	unsigned             bool
-	memoryLimit          int64 // bytes; 0: by the machine
+	labels               map[string]string
+
+	rpc           port // listen is "" for a server that stays alone
+	metaClient    port
+	metaPeer      port
+	join          []string
+	joinToken     string
+	joinTokenFile string
+	tls           trust.Files
+
+	etcd             embedded.ClientConfig // without endpoints: embedded
+	etcdPasswordFile string
+
+	consistency  coordinator.Level
+	replication  int
+	replaceAfter time.Duration
+	catchupBytes int64
+	catchupAge   time.Duration
+
+	logLevel    slog.Level
+	unsigned    bool
+	memoryLimit int64 // bytes; 0: by the machine
+}
+
+// port is an address that is served, and by which others reach it.
+type port struct {
+	listen    string // HOST:PORT
+	advertise string // HOST:PORT; "": as it is listened on
+}
+
+// reached gives the address for others.
+func (p port) reached() string {
+	if p.advertise != "" {
+		return p.advertise
+	}
+	return p.listen
 }
 
 func defaultConfig() config {
@@ -32,165 +70,103 @@ func defaultConfig() config {
 		name = "varve"
 	}
 	return config{
-		dataDir:     "./varve-data",
-		httpAddress: "127.0.0.1:8086",
-		nodeName:    name,
-		roles:       []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
+		dataDir:      "./varve-data",
+		httpAddress:  "127.0.0.1:8086",
+		nodeName:     name,
+		roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
+		consistency:  coordinator.DefaultConfig().Level,
+		replication:  meta.DefaultConfig().DefaultReplication,
+		replaceAfter: control.DefaultConfig().ReplaceAfter,
+		catchupBytes: data.DefaultConfig().CatchupMaxBytes,
+		catchupAge:   data.DefaultConfig().CatchupMaxAge,
 	}
 }
 
-// setting is one thing that can be told. Its name is the flag's; in a file the
-// part before a dash may be a table.
-type setting struct {
-	name  string
-	value string // what --help calls the value; "" for a switch
-	usage string
-	set   func(c *config, v string) error
-}
+// Ports of etcd where nothing else is said.
+const (
+	metaClientPort = "2379"
+	metaPeerPort   = "2380"
+)
 
-var settings = []setting{
-	{"data-dir", "DIR", "everything the server keeps (default ./varve-data)", func(c *config, v string) error {
-		c.dataDir = v
-		return notEmpty(v)
-	}},
-	{"http-bind-address", "HOST:PORT", "where it answers on HTTP (default 127.0.0.1:8086)", func(c *config, v string) error {
-		c.httpAddress = v
-		_, port, err := net.SplitHostPort(v)
-		if err != nil {
-			return errors.New("not of the form HOST:PORT")
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return errors.New("the port is not a number from 0 to 65535")
-		}
-		return nil
-	}},
-	{"allow-unauthenticated", "", "serve an address that is not loopback though everyone may read, write and drop", func(c *config, v string) (err error) {
-		c.allowUnauthenticated, err = parseSwitch(v)
-		return err
-	}},
-	{"node-name", "NAME", "the name of this node in the cluster (default: the host's name)", func(c *config, v string) error {
-		c.nodeName = v
-		return notEmpty(v)
-	}},
-	{"roles", "LIST", "what this node does (default meta,data,coordinator)", func(c *config, v string) (err error) {
-		c.roles, err = parseRoles(v)
-		return err
-	}},
-	{"etcd-endpoints", "LIST", "an etcd of your own in place of the embedded one, as http://host:2379,…", func(c *config, v string) error {
-		c.etcdEndpoints = list(v)
-		if len(c.etcdEndpoints) == 0 {
-			return errors.New("no endpoint in it")
-		}
-		return nil
-	}},
-	{"log-level", "LEVEL", "debug, info, warn or error (default info)", func(c *config, v string) error {
-		switch strings.ToLower(v) {
-		case "debug", "info", "warn", "error":
-			return c.logLevel.UnmarshalText([]byte(v))
-		}
-		return errors.New("not one of debug, info, warn, error")
-	}},
-	{"data-unsigned", "", "take unsigned integers (1u), which InfluxDB 1.8 refuses", func(c *config, v string) (err error) {
-		c.unsigned, err = parseSwitch(v)
-		return err
-	}},
-	{"memory-limit", "SIZE", "memory to stay within, as 512m or 4g (default: four fifths of the machine's, or GOMEMLIMIT)", func(c *config, v string) (err error) {
-		c.memoryLimit, err = parseSize(v)
-		return err
-	}},
-}
-
-func findSetting(name string) *setting {
-	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
-	if i < 0 {
+// complete fills in what follows from the rest.
+func (c *config) complete() error {
+	if c.rpc.listen == "" {
 		return nil
 	}
-	return &settings[i]
-}
-
-// envPrefix begins the names of our variables in the environment.
-const envPrefix = "VARVE_"
-
-// env gives the name of the setting's variable in the environment.
-func (s *setting) env() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
-}
-
-func notEmpty(v string) error {
-	if v == "" {
-		return errors.New("must not be empty")
+	host, _, err := net.SplitHostPort(c.rpc.listen)
+	if err != nil {
+		return err
+	}
+	reached, _, err := net.SplitHostPort(c.rpc.reached())
+	if err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		port   *port
+		number string
+	}{{&c.metaClient, metaClientPort}, {&c.metaPeer, metaPeerPort}} {
+		if p.port.listen == "" {
+			p.port.listen = net.JoinHostPort(host, p.number)
+		}
+		if p.port.advertise == "" && reached != host {
+			_, number, err := net.SplitHostPort(p.port.listen)
+			if err != nil {
+				return err
+			}
+			p.port.advertise = net.JoinHostPort(reached, number)
+		}
+	}
+	if c.joinTokenFile != "" {
+		if c.joinToken, err = readSecret("join-token-file", c.joinTokenFile); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func parseSwitch(v string) (bool, error) {
-	b, err := strconv.ParseBool(v)
+// readSecret reads a file that a setting names.
+func readSecret(setting, name string) (string, error) {
+	b, err := os.ReadFile(name)
 	if err != nil {
-		return false, errors.New("not true or false")
+		return "", fmt.Errorf("%s: %w", setting, err)
 	}
-	return b, nil
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return "", fmt.Errorf("%s: %s is empty", setting, name)
+	}
+	return text, nil
 }
 
-// list splits at commas.
-func list(v string) []string {
-	var out []string
-	for _, e := range strings.Split(v, ",") {
-		if e = strings.TrimSpace(e); e != "" {
-			out = append(out, e)
-		}
-	}
-	return out
-}
+func (c *config) has(r meta.Role) bool { return slices.Contains(c.roles, r) }
 
-func parseRoles(v string) ([]meta.Role, error) {
-	var roles []meta.Role
-	for _, name := range list(v) {
-		r := meta.Role(name)
-		switch r {
-		case meta.RoleMeta, meta.RoleData, meta.RoleCoordinator:
-		default:
-			return nil, fmt.Errorf("%q is not one of meta, data, coordinator", name)
-		}
-		if !slices.Contains(roles, r) {
-			roles = append(roles, r)
-		}
-	}
-	if len(roles) == 0 {
-		return nil, errors.New("no role in it")
-	}
-	return roles, nil
-}
+// clustered reports whether other nodes can be reached.
+func (c *config) clustered() bool { return c.rpc.listen != "" }
 
-// parseSize reads a number of bytes, with k, m or g for powers of 1024.
-func parseSize(v string) (int64, error) {
-	digits, shift := v, 0
-	if n := len(v); n > 0 {
-		switch v[n-1] {
-		case 'k', 'K':
-			digits, shift = v[:n-1], 10
-		case 'm', 'M':
-			digits, shift = v[:n-1], 20
-		case 'g', 'G':
-			digits, shift = v[:n-1], 30
-		}
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > 1<<(62-shift) {
-		return 0, errors.New("not a size such as 512m or 4g")
-	}
-	return n << shift, nil
-}
+// external reports whether etcd is not ours.
+func (c *config) external() bool { return len(c.etcd.Endpoints) > 0 }
 
-// check reports settings that do not fit together.
+// check reports settings that do not fit together, after complete.
 func (c *config) check() error {
-	has := func(r meta.Role) bool { return slices.Contains(c.roles, r) }
 	switch {
-	case !has(meta.RoleData), !has(meta.RoleCoordinator):
-		return fmt.Errorf("roles %s: a server without the roles data and coordinator is not supported yet", joinRoles(c.roles))
-	case !has(meta.RoleMeta) && len(c.etcdEndpoints) == 0:
-		return fmt.Errorf("roles %s: without the role meta etcd-endpoints must be set", joinRoles(c.roles))
+	case !c.clustered() && len(c.join) > 0:
+		return errors.New("join: rpc-bind-address must be set, the other nodes must reach this one")
+	case !c.clustered() && (!c.has(meta.RoleData) || !c.has(meta.RoleCoordinator)):
+		return fmt.Errorf("roles %s: a server that is alone needs data and coordinator; rpc-bind-address lets it have company", joinRoles(c.roles))
+	case !c.has(meta.RoleMeta) && !c.external() && !c.clustered():
+		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", joinRoles(c.roles))
+	case c.tls != (trust.Files{}) && (c.tls.Certificate == "" || c.tls.Key == "" || c.tls.Authority == ""):
+		return errors.New("tls-certificate, tls-key and tls-ca are set together or not at all")
+	case c.external() && (c.etcd.TLS.CertFile == "") != (c.etcd.TLS.KeyFile == ""):
+		return errors.New("etcd-tls-certificate and etcd-tls-key are set together or not at all")
+	case (c.etcd.User == "") != (c.etcdPasswordFile == ""):
+		return errors.New("etcd-user and etcd-password-file are set together or not at all")
 	case c.memoryLimit != 0 && c.memoryLimit < minMemory:
 		return fmt.Errorf("memory-limit: %d bytes: at least 128m are needed", c.memoryLimit)
+	}
+	if c.joinToken != "" {
+		if _, err := trust.ParseToken(c.joinToken); err != nil {
+			return fmt.Errorf("join-token: %w", err)
+		}
 	}
 	return c.checkAddress()
 }

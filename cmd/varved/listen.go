@@ -50,17 +50,17 @@ func isLoopback(address string) (bool, error) {
 
 // listen takes the port. It is done before anything on disk is touched; what
 // connects meanwhile waits in the kernel's queue until the server is ready.
-func listen(address string) (net.Listener, error) {
+func listen(setting, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("http-bind-address %s: the port is in use, perhaps by another server", address)
+		return nil, fmt.Errorf("%s %s: the port is in use, perhaps by another server", setting, address)
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("http-bind-address %s: permission denied", address)
+		return nil, fmt.Errorf("%s %s: permission denied", setting, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("http-bind-address %s: this machine has no such address", address)
+		return nil, fmt.Errorf("%s %s: this machine has no such address", setting, address)
 	case err != nil:
-		return nil, fmt.Errorf("http-bind-address: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	return l, nil
 }

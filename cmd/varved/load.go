@@ -86,6 +86,9 @@ func load(args, environ []string) (c config, warnings []string, err error) {
 			}
 		}
 	}
+	if err := c.complete(); err != nil {
+		return c, warnings, err
+	}
 	return c, warnings, c.check()
 }
 

@@ -198,7 +198,7 @@ func TestServerThatCannotRunSaysWhyInOneLine(t *testing.T) {
 		t.Errorf("a server without a port made %s (%v)", other, err)
 	}
 	refused(t, "not a loopback address", nil, "--data-dir", other, "--http-bind-address", "0.0.0.0:0")
-	refused(t, "not supported yet", nil, "--data-dir", other, "--roles", "data")
+	refused(t, "a server that is alone needs data and coordinator", nil, "--data-dir", other, "--roles", "data")
 	refused(t, `VARVE_LOG_LEVEL="loud"`, []string{"VARVE_LOG_LEVEL=loud"}, "--data-dir", other)
 	refused(t, `:2: unknown key "data.dri"`, nil, "--config", writeFile(t, "[data]\ndri = \"x\"\n"))
 

@@ -55,6 +55,12 @@ func (c *Conn) Address() string { return c.to.address }
 // taken for healthy.
 func (c *Conn) Healthy() bool { return c.down.Load() == nil }
 
+// Ping asks whether the other side is there and takes this node for a member.
+func (c *Conn) Ping(ctx context.Context) error {
+	_, err := c.Call(ctx, methodPing, nil)
+	return err
+}
+
 // Call asks for one answer, which is the caller's. It waits as long as ctx
 // lives and the other side is there. req must not be changed any more: it may
 // still be on its way when Call returns.

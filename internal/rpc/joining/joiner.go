@@ -28,9 +28,10 @@ type Joiner struct {
 
 // Joined is what a node learns in joining.
 type Joined struct {
-	Cluster string
-	Etcd    []string // its addresses for clients
-	Members []string // rpc addresses
+	Cluster  string
+	Etcd     []string // its addresses for clients
+	External bool     // etcd is not run by the nodes
+	Members  []string // rpc addresses
 }
 
 // tryFor bounds the talk with one member.
@@ -130,7 +131,7 @@ func (j *Joiner) ask(ctx context.Context, address string) (joined *Joined, signe
 			return nil, nil, err
 		}
 	}
-	return &Joined{Cluster: a.Cluster, Etcd: a.Etcd, Members: a.Members}, nil, nil
+	return &Joined{Cluster: a.Cluster, Etcd: a.Etcd, External: a.External, Members: a.Members}, nil, nil
 }
 
 // keep stores what was given for the token.

@@ -26,10 +26,10 @@ type cluster struct {
 	signers []string
 }
 
-func (c *cluster) ID() string        { return c.id }
-func (c *cluster) Etcd() []string    { return []string{"etcd:2379"} }
-func (c *cluster) Members() []string { return []string{"n1:8088"} }
-func (c *cluster) Signers() []string { return c.signers }
+func (c *cluster) ID() string             { return c.id }
+func (c *cluster) Etcd() ([]string, bool) { return []string{"etcd:2379"}, false }
+func (c *cluster) Members() []string      { return []string{"n1:8088"} }
+func (c *cluster) Signers() []string      { return c.signers }
 
 func (c *cluster) Token(_ context.Context, id string) (*trust.Token, error) {
 	for _, t := range c.tokens {
@@ -133,7 +133,7 @@ func TestATokenGetsACertificateThatLaterNamesTheNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, token := range map[string]*trust.Token{"token": trust.NewToken(a, time.Hour), "shared secret": shared} {
+	for name, token := range map[string]*trust.Token{"token": trust.NewToken(a.Fingerprint(), time.Hour), "shared secret": shared} {
 		t.Run(name, func(t *testing.T) {
 			c := &cluster{id: "c", tokens: []*trust.Token{token}}
 			address, _ := serve(t, c, keyring(t, a, rpc.Identity{Cluster: "c", Node: 1}), a)
@@ -181,7 +181,7 @@ func TestATokenGetsACertificateThatLaterNamesTheNode(t *testing.T) {
 
 func TestAMemberWithoutTheAuthorityNamesThoseThatHaveIt(t *testing.T) {
 	a := authority(t)
-	token := trust.NewToken(a, time.Hour)
+	token := trust.NewToken(a.Fingerprint(), time.Hour)
 	signer, _ := serve(t, &cluster{id: "c", tokens: []*trust.Token{token}}, keyring(t, a, rpc.Identity{Cluster: "c", Node: 1}), a)
 	address, _ := serve(t, &cluster{id: "c", tokens: []*trust.Token{token}, signers: []string{signer}}, keyring(t, a, rpc.Identity{Cluster: "c", Node: 1}), nil)
 	d := directory(t)
@@ -195,15 +195,15 @@ func TestAMemberWithoutTheAuthorityNamesThoseThatHaveIt(t *testing.T) {
 
 func TestNodesAreRefusedInOneLine(t *testing.T) {
 	a := authority(t)
-	expired := trust.NewToken(a, time.Hour)
+	expired := trust.NewToken(a.Fingerprint(), time.Hour)
 	late := *expired
 	expired.Expires = time.Now().Add(-time.Second) // of the member's copy
-	good := trust.NewToken(a, time.Hour)
+	good := trust.NewToken(a.Fingerprint(), time.Hour)
 	stolen := *good
 	stolen.Secret[0]++ // its id is known, its secret is not
 	address, _ := serve(t, &idCluster{cluster{id: "c", tokens: []*trust.Token{good, expired}}, good}, keyring(t, a, rpc.Identity{Cluster: "c", Node: 1}), a)
-	over := trust.NewToken(a, -time.Hour)
-	other := trust.NewToken(authority(t), time.Hour)
+	over := trust.NewToken(a.Fingerprint(), -time.Hour)
+	other := trust.NewToken(authority(t).Fingerprint(), time.Hour)
 
 	for _, test := range []struct {
 		name  string
@@ -211,7 +211,7 @@ func TestNodesAreRefusedInOneLine(t *testing.T) {
 		want  string
 	}{
 		{"without a token", nil, ""},
-		{"an unknown token", trust.NewToken(a, time.Hour), "wrong or has expired"},
+		{"an unknown token", trust.NewToken(a.Fingerprint(), time.Hour), "wrong or has expired"},
 		{"an expired token", &late, "wrong or has expired"},
 		{"a token that this node knows to be over", over, "the join token expired on"},
 		{"another cluster's token", other, "not the one that the token was made for"},
@@ -241,7 +241,7 @@ func (c *idCluster) Token(ctx context.Context, id string) (*trust.Token, error) 
 
 func TestAProofIsTakenOnceAndOnlyInTime(t *testing.T) {
 	a := authority(t)
-	token := trust.NewToken(a, time.Hour)
+	token := trust.NewToken(a.Fingerprint(), time.Hour)
 	_, m := serve(t, &cluster{id: "c", tokens: []*trust.Token{token}}, keyring(t, a, rpc.Identity{Cluster: "c", Node: 1}), a)
 	key, err := trust.NewKey()
 	if err != nil {

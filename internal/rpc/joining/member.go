@@ -17,8 +17,9 @@ import (
 type Cluster interface {
 	// ID gives the id of the cluster.
 	ID() string
-	// Etcd gives the addresses of etcd for clients.
-	Etcd() []string
+	// Etcd gives the addresses of etcd for clients, and whether it is run by
+	// others than the nodes.
+	Etcd() (addresses []string, external bool)
 	// Members gives the rpc addresses of the nodes.
 	Members() []string
 	// Signers gives those of the nodes that should have the authority's key.
@@ -172,7 +173,8 @@ func (m *Member) join(ctx context.Context, from rpc.Caller, r *joinRequest) (*jo
 	if err := decode(r.Says, &says); err != nil {
 		return nil, err
 	}
-	a := &joinAnswer{Cluster: m.cluster.ID(), Etcd: m.cluster.Etcd(), Members: m.cluster.Members()}
+	a := &joinAnswer{Cluster: m.cluster.ID(), Members: m.cluster.Members()}
+	a.Etcd, a.External = m.cluster.Etcd()
 	if m.keyring == nil || from.Certified {
 		m.log.Info("let a node in", "name", says.Name, "from", from.Remote)
 		return a, nil

@@ -48,8 +48,9 @@ type joinAnswer struct {
 	Certificate  []byte   `json:"certificate,omitempty"`
 	Authority    []byte   `json:"authority,omitempty"`
 	AuthorityKey []byte   `json:"authority_key,omitempty"`
-	Etcd         []string `json:"etcd"`    // its client addresses
-	Members      []string `json:"members"` // their rpc addresses
+	Etcd         []string `json:"etcd"`               // its client addresses
+	External     bool     `json:"external,omitempty"` // etcd is not run by the nodes
+	Members      []string `json:"members"`            // their rpc addresses
 }
 
 type certifyRequest struct {

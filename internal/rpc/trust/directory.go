@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -50,6 +51,19 @@ func (d *Directory) Authority() (*Authority, error) {
 		return nil, err
 	}
 	return ParseAuthority(cert, key)
+}
+
+// Fingerprint gives that of the authority of this node's certificate.
+func (d *Directory) Fingerprint() (sum [sha256.Size]byte, err error) {
+	b, err := d.read("authority.crt")
+	if err != nil {
+		return sum, err
+	}
+	cert, err := parseCertificate(b)
+	if err != nil {
+		return sum, err
+	}
+	return sha256.Sum256(cert.Raw), nil
 }
 
 // KeepAuthority keeps the authority and its key.

@@ -38,9 +38,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // NewToken makes a token for the cluster of an authority.
-func NewToken(a *Authority, life time.Duration) *Token {
+func NewToken(fingerprint [sha256.Size]byte, life time.Duration) *Token {
 	// Whole seconds: that is what its text has.
-	t := &Token{Fingerprint: a.Fingerprint(), Expires: time.Now().Add(life).Truncate(time.Second)}
+	t := &Token{Fingerprint: fingerprint, Expires: time.Now().Add(life).Truncate(time.Second)}
 	rand.Read(t.Secret[:])
 	return t
 }

@@ -137,14 +137,14 @@ func TestAVisitorTalksToTheClusterOfItsTokenOnly(t *testing.T) {
 	a := authority(t)
 	k := member(t, a, rpc.Identity{Cluster: "c", Node: 1})
 	address := serve(t, k.TLS())
-	v := NewVisitor(NewToken(a, time.Hour))
+	v := NewVisitor(NewToken(a.Fingerprint(), time.Hour))
 	if err := call(t, rpc.Identity{}, v.TLS(), address, "test.open"); err != nil {
 		t.Errorf("with the right fingerprint: %v", err)
 	}
 	if v.Leaf() != k.Leaf() {
 		t.Error("the visitor saw another certificate than the member shows")
 	}
-	other := NewVisitor(NewToken(authority(t), time.Hour))
+	other := NewVisitor(NewToken(authority(t).Fingerprint(), time.Hour))
 	if err := call(t, rpc.Identity{}, other.TLS(), address, "test.open"); !errors.Is(err, rpc.ErrRefused) || !strings.Contains(err.Error(), "not the one that the token was made for") {
 		t.Errorf("with another cluster's fingerprint: %v", err)
 	}
@@ -212,7 +212,7 @@ func TestAnExpiredCertificateIsRefused(t *testing.T) {
 }
 
 func TestTokensAreOneWordAndKeepTheirContent(t *testing.T) {
-	token := NewToken(authority(t), time.Hour)
+	token := NewToken(authority(t).Fingerprint(), time.Hour)
 	text := token.String()
 	if strings.ContainsAny(text, " \n") {
 		t.Errorf("the token is %q", text)
@@ -240,7 +240,7 @@ func TestTokensAreOneWordAndKeepTheirContent(t *testing.T) {
 }
 
 func TestAProofIsOfOneSideAndOneExchange(t *testing.T) {
-	token := NewToken(authority(t), time.Hour)
+	token := NewToken(authority(t).Fingerprint(), time.Hour)
 	x := Exchange{Joiner: NewNonce(), Member: NewNonce(), Server: sha256.Sum256([]byte("cert"))}
 	proof := token.Proof(SideJoiner, x, []byte("request"))
 	if !token.Proves(proof, SideJoiner, x, []byte("request")) {
@@ -261,7 +261,7 @@ func TestAProofIsOfOneSideAndOneExchange(t *testing.T) {
 			t.Error("the proof holds for another exchange")
 		}
 	}
-	if NewToken(authority(t), time.Hour).Proves(proof, SideJoiner, x, []byte("request")) {
+	if NewToken(authority(t).Fingerprint(), time.Hour).Proves(proof, SideJoiner, x, []byte("request")) {
 		t.Error("the proof holds for another token")
 	}
 }
@@ -290,7 +290,7 @@ func FuzzParseToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(NewToken(a, time.Hour).String())
+	f.Add(NewToken(a.Fingerprint(), time.Hour).String())
 	f.Add(tokenPrefix)
 	f.Add(strings.Repeat("x", 40))
 	f.Fuzz(func(t *testing.T, text string) {

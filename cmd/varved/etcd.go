@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/embedded"
+)
+
+const (
+	// tendEvery is how often a node looks where etcd is.
+	tendEvery = 3 * time.Second
+	// tendTimeout bounds one look.
+	tendTimeout = 3 * time.Second
+	// joinEtcdTimeout bounds the wait for others that become members; a node
+	// that has not become one by then starts without, and tries again.
+	joinEtcdTimeout = 15 * time.Second
+)
+
+// etcd is this node's way to etcd: a member of it in this process, a client of
+// others, or both.
+type etcd struct {
+	client *embedded.Client // what the metadata is read through
+
+	mu        sync.Mutex
+	member    *embedded.Server // nil: none in this process
+	addresses []string         // for clients, as last heard
+	external  bool
+}
+
+// at gives where etcd is reached by clients.
+func (e *etcd) at() (addresses []string, external bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.addresses, e.external
+}
+
+// openEtcd starts the member of this node if it has one, or connects to others.
+func (s *server) openEtcd(ctx context.Context) error {
+	s.onClose("etcd", s.etcd.close)
+	dir := path.Join(s.metaDir(), "etcd")
+	switch {
+	case s.cfg.external() || s.known.External:
+		cfg := s.cfg.etcd
+		if len(cfg.Endpoints) == 0 {
+			cfg.Endpoints = s.known.Etcd
+		}
+		if s.cfg.etcdPasswordFile != "" {
+			var err error
+			if cfg.Password, err = readSecret("etcd-password-file", s.cfg.etcdPasswordFile); err != nil {
+				return err
+			}
+		}
+		s.etcd.addresses, s.etcd.external = cfg.Endpoints, true
+		client, err := embedded.Connect(cfg, s.log)
+		s.etcd.client = client
+		return err
+	case !s.cfg.clustered():
+		return s.startEtcd(ctx, dir, embedded.DefaultConfig())
+	}
+	has, err := s.hasMember(dir)
+	if err != nil {
+		return err
+	}
+	if has || s.known.Cluster == "" && s.cfg.has(meta.RoleMeta) {
+		return s.startEtcd(ctx, dir, s.memberConfig())
+	}
+	s.etcd.addresses = s.known.Etcd
+	s.etcd.client, err = embedded.Connect(embedded.ClientConfig{Endpoints: s.known.Etcd, TLS: s.security.etcd()}, s.log)
+	return err
+}
+
+// hasMember reports whether a directory has a member that was started before.
+func (s *server) hasMember(dir string) (bool, error) {
+	names, err := s.fs.List(path.Join(dir, "member", "wal"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(names, func(n string) bool { return path.Ext(n) == ".wal" }), err
+}
+
+// memberConfig gives the settings of this node's member.
+func (s *server) memberConfig() embedded.Config {
+	cfg := embedded.DefaultConfig()
+	tls := s.security.etcd()
+	cfg.Name = s.cfg.nodeName
+	cfg.Client = embedded.Port{Listen: s.cfg.metaClient.listen, Advertise: s.cfg.metaClient.reached(), TLS: tls}
+	cfg.Peer = embedded.Port{Listen: s.cfg.metaPeer.listen, Advertise: s.cfg.metaPeer.reached(), TLS: tls}
+	return cfg
+}
+
+// startEtcd starts the member that is there, or the first of a cluster.
+func (s *server) startEtcd(ctx context.Context, dir string, cfg embedded.Config) error {
+	member, err := embedded.Start(ctx, filepath.FromSlash(dir), cfg, s.log)
+	if err != nil {
+		return err
+	}
+	s.etcd.client, s.etcd.member = member.Client, member
+	return nil
+}
+
+// voteIfNeeded makes this node a member of etcd while there are fewer than it
+// takes. The node is registered, so that no other of its name lives.
+func (s *server) voteIfNeeded(ctx context.Context) error {
+	if _, external := s.etcd.at(); external || s.etcd.has() || !s.cfg.clustered() || !s.cfg.has(meta.RoleMeta) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, joinEtcdTimeout)
+	defer cancel()
+	cfg := s.memberConfig()
+	initial, err := s.etcd.client.Join(ctx, cfg.Name, cfg.Peer)
+	if errors.Is(err, embedded.ErrEnoughMembers) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	cfg.InitialCluster = initial
+	member, err := embedded.Start(ctx, filepath.FromSlash(path.Join(s.metaDir(), "etcd")), cfg, s.log)
+	if err != nil {
+		return err
+	}
+	s.log.Info("this node is a member of etcd", "client", cfg.Client.Advertise, "peer", cfg.Peer.Advertise)
+	s.etcd.client.Attach(member)
+	s.etcd.mu.Lock()
+	s.etcd.member = member
+	s.etcd.mu.Unlock()
+	return nil
+}
+
+func (e *etcd) has() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.member != nil
+}
+
+// close ends the member, which hands its leadership over, and the client.
+func (e *etcd) close() error {
+	e.mu.Lock()
+	member := e.member
+	e.mu.Unlock()
+	var errs []error
+	if member != nil {
+		errs = append(errs, member.Close())
+	}
+	if e.client != nil {
+		errs = append(errs, e.client.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// tend follows the members of the cluster until ctx ends: where etcd is, who
+// is there for the next start, and whether etcd lacks a member.
+func (s *server) tend(ctx context.Context) {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		if err := s.tendOnce(ctx); err != nil && ctx.Err() == nil {
+			s.log.Debug("cannot find out where etcd is", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *server) tendOnce(ctx context.Context) error {
+	if _, external := s.etcd.at(); !external {
+		if err := s.findEtcd(ctx); err != nil {
+			return err
+		}
+	}
+	addresses, external := s.etcd.at()
+	now := &clusterFile{Cluster: s.store.Snapshot().ClusterID(), Etcd: addresses, External: external}
+	for _, n := range s.store.Snapshot().Nodes() {
+		if n.ID != s.store.Self() && n.Addresses.RPC != "" {
+			now.Members = append(now.Members, n.Addresses.RPC)
+		}
+	}
+	slices.Sort(now.Members)
+	if now.equal(s.known) {
+		return nil
+	}
+	if err := now.write(s.fs, s.metaDir()); err != nil {
+		return err
+	}
+	s.known = now
+	return nil
+}
+
+// findEtcd asks etcd for its members, and becomes one where they are too few.
+func (s *server) findEtcd(ctx context.Context) error {
+	look, cancel := context.WithTimeout(ctx, tendTimeout)
+	members, err := s.etcd.client.Members(look)
+	cancel()
+	if err != nil {
+		return err
+	}
+	var all, others []string
+	for _, m := range members {
+		all = append(all, m.ClientURLs...)
+		if m.Name != s.cfg.nodeName {
+			others = append(others, m.ClientURLs...)
+		}
+	}
+	slices.Sort(all)
+	slices.Sort(others)
+	if len(all) == 0 {
+		return fmt.Errorf("none of %d members serves clients", len(members))
+	}
+	s.etcd.mu.Lock()
+	s.etcd.addresses = all
+	s.etcd.mu.Unlock()
+	if !s.etcd.has() {
+		others = all
+	}
+	s.etcd.client.SetEndpoints(others)
+	if err := s.voteIfNeeded(ctx); err != nil {
+		return fmt.Errorf("become a member of etcd: %w", err)
+	}
+	return nil
+}
+
+// choosePorts replaces port 0 of etcd, which must be told its ports.
+func (c *config) choosePorts() error {
+	for _, p := range []*port{&c.metaClient, &c.metaPeer} {
+		host, number, err := net.SplitHostPort(p.listen)
+		if err != nil || number != "0" {
+			continue
+		}
+		l, err := net.Listen("tcp", p.listen)
+		if err != nil {
+			return err
+		}
+		_, number, err = net.SplitHostPort(l.Addr().String())
+		if err := errors.Join(err, l.Close()); err != nil {
+			return err
+		}
+		p.listen = net.JoinHostPort(host, number)
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/coordinator/parking"
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/hlc"
+	"github.com/varvedb/varve/internal/rpc"
+	"github.com/varvedb/varve/internal/rpc/joining"
+	"github.com/varvedb/varve/internal/rpc/trust"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/control"
+	"github.com/varvedb/varve/model/lineprotocol"
+	"github.com/varvedb/varve/query"
+)
+
+// open opens all parts, from the disk up. httpAddress is where others reach the
+// HTTP port.
+//
+// What is opened first is closed last: a node that stops hands over what its
+// replicas hold while it still answers the others, then says that it is gone,
+// and then leaves etcd.
+func (s *server) open(httpAddress string) error {
+	memory := limitMemory(s.cfg.memoryLimit)
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.lock(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if err := s.openCluster(ctx, httpAddress); err != nil {
+		return err
+	}
+	if err := s.openRPC(); err != nil {
+		return err
+	}
+	clock, err := hlc.Open(s.fs, s.dir, nil)
+	if err != nil {
+		return err
+	}
+	shards, err := s.openData(clock, memory)
+	if err != nil {
+		return err
+	}
+	if err := s.openCoordinator(clock, shards, memory); err != nil {
+		return err
+	}
+	if err := s.startControl(); err != nil {
+		return err
+	}
+	s.serveRPC(shards)
+	return nil
+}
+
+// openCluster makes this directory a node of its cluster.
+func (s *server) openCluster(ctx context.Context, httpAddress string) error {
+	if err := s.openSecurity(); err != nil {
+		return err
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	if err := s.openEtcd(ctx); err != nil {
+		return err
+	}
+	cfg := meta.DefaultConfig()
+	cfg.DefaultReplication = s.cfg.replication
+	var err error
+	if s.store, err = meta.Open(ctx, s.etcd.client, s.fs, s.metaDir(), cfg, s.log, s.registry); err != nil {
+		return fmt.Errorf("open metadata: %w", err)
+	}
+	s.onClose("metadata", s.store.Close)
+	spec := meta.NodeSpec{
+		Name: s.cfg.nodeName, Roles: s.cfg.roles, Version: softwareVersion(), Labels: s.cfg.labels,
+		Addresses: meta.Addresses{HTTP: httpAddress},
+	}
+	if s.cfg.clustered() {
+		spec.Addresses.RPC = s.cfg.rpc.reached()
+		if s.cfg.has(meta.RoleMeta) && !s.cfg.external() {
+			spec.Addresses.MetaClient, spec.Addresses.MetaPeer = s.cfg.metaClient.reached(), s.cfg.metaPeer.reached()
+		}
+	}
+	if s.self, err = s.store.RegisterNode(ctx, spec); err != nil {
+		return fmt.Errorf("register node: %w", err)
+	}
+	if !s.cfg.clustered() {
+		return nil
+	}
+	id := rpc.Identity{Cluster: s.store.Snapshot().ClusterID(), Node: s.self.ID}
+	if err := s.security.name(ctx, s, id, s.self.Incarnation); err != nil {
+		return err
+	}
+	if err := s.voteIfNeeded(ctx); err != nil {
+		s.log.Warn("this node is no member of etcd yet, trying again", "error", err)
+	}
+	s.background("membership", s.tend)
+	return nil
+}
+
+// openRPC gives the node its way to the others, and a server that does not
+// answer yet.
+func (s *server) openRPC() (err error) {
+	s.members = &membership{store: s.store, security: &s.security, etcd: s.etcd.at}
+	if !s.cfg.clustered() {
+		return nil
+	}
+	if s.cfg.joinToken != "" {
+		if s.members.token, err = trust.ParseToken(s.cfg.joinToken); err != nil {
+			return fmt.Errorf("join-token: %w", err)
+		}
+	}
+	id := rpc.Identity{Cluster: s.store.Snapshot().ClusterID(), Node: s.self.ID}
+	if s.members.pool, err = rpc.NewPool(rpc.DefaultConfig(), id, s.security.tls(), s.log, s.registry); err != nil {
+		return err
+	}
+	s.onClose("connections to other nodes", func() error { s.members.pool.Close(); return nil })
+	s.rpc, err = rpc.NewServer(rpc.DefaultConfig(), id, s.security.tls(), s.log, s.registry)
+	return err
+}
+
+// openData opens the shards; nil at a node that keeps no data.
+func (s *server) openData(clock *hlc.Clock, memory int64) (*data.Node, error) {
+	if !s.cfg.has(meta.RoleData) {
+		return nil, nil
+	}
+	cfg := data.DefaultConfig()
+	cfg.MemtableBytes = memory / 4
+	cfg.CatchupMaxBytes, cfg.CatchupMaxAge = s.cfg.catchupBytes, s.cfg.catchupAge
+	shards, err := data.Open(s.fs, path.Join(s.dir, "shards"), cfg, s.store, clock, s.members, s.log, s.registry)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose("shards", shards.Close)
+	return shards, nil
+}
+
+// openCoordinator opens what takes writes and queries. A node with data has it
+// for what its replicas write anew, also where it does not serve clients.
+func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, memory int64) error {
+	lines := lineprotocol.DefaultConfig()
+	lines.HashSeed = s.store.Snapshot().HashSeed()
+	lines.Unsigned = s.cfg.unsigned
+	lines.MemoBytes = int(min(int64(lines.MemoBytes), memory/16))
+	parts := httpapi.Parts{
+		Parser:    lineprotocol.NewParser(lines),
+		Writer:    noCoordinator{},
+		Queries:   noCoordinator{},
+		Databases: noCoordinator{},
+		Registry:  s.registry,
+		Log:       s.log,
+		Version:   softwareVersion(),
+	}
+	if s.cfg.has(meta.RoleCoordinator) || shards != nil {
+		writer, err := s.openWriter(clock, shards)
+		if err != nil {
+			return err
+		}
+		if s.cfg.has(meta.RoleCoordinator) {
+			if err := s.openQueries(writer, shards, &parts); err != nil {
+				return err
+			}
+		}
+	}
+	cfg := httpapi.DefaultConfig()
+	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, memory/4))
+	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, memory/4))
+	var err error
+	s.http, err = httpapi.New(cfg, parts)
+	return err
+}
+
+func (s *server) coordinatorConfig() coordinator.Config {
+	cfg := coordinator.DefaultConfig()
+	cfg.Level = s.cfg.consistency
+	return cfg
+}
+
+// nodes gives the data nodes as the coordinator sees them.
+func (s *server) nodes(shards *data.Node) *coordinator.Nodes {
+	if shards == nil {
+		return coordinator.NewNodes(s.self.ID, nil, s.store, s.members.pool)
+	}
+	return coordinator.NewNodes(s.self.ID, shards, s.store, s.members.pool)
+}
+
+func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.Writer, error) {
+	parked, err := parking.Open(s.fs, path.Join(s.dir, "parked"), parking.DefaultConfig(), s.log, s.registry)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose("parked batches", parked.Close)
+	writer, err := coordinator.NewWriter(s.coordinatorConfig(), s.store, clock, s.nodes(shards), s.log, s.registry)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose("writer", func() error { writer.Close(); return nil })
+	writer.Parking(parked)
+	if shards != nil {
+		writer.CheckClock(shards.ClockOff)
+		shards.SetAnew(writer.WriteAnew)
+	}
+	return writer, nil
+}
+
+func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts) error {
+	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, s.nodes(shards), writer, s.registry)
+	if err != nil {
+		return err
+	}
+	catalog := coordinator.NewCatalog(s.store)
+	queries, err := query.New(query.DefaultConfig(), catalog, reader, s.log, s.registry)
+	if err != nil {
+		return err
+	}
+	parts.Writer, parts.Queries, parts.Databases = writer, queries, catalog
+	return nil
+}
+
+// startControl takes part in the election of the node that makes shard groups
+// ahead of time, removes old ones and places replicas.
+func (s *server) startControl() error {
+	cfg := control.DefaultConfig()
+	cfg.ReplaceAfter = s.cfg.replaceAfter
+	c, err := control.New(s.store, cfg, s.log, s.registry)
+	if err != nil {
+		return err
+	}
+	s.background("control", c.Run)
+	return nil
+}
+
+// serveRPC answers other nodes from now on.
+func (s *server) serveRPC(shards *data.Node) {
+	if s.rpc == nil {
+		return
+	}
+	joining.NewMember(s.members, s.security.keyring, s.security.authority, s.log).Register(s.rpc)
+	if shards != nil {
+		data.Serve(s.rpc, shards)
+	}
+	go func() { s.failed <- s.rpc.Serve(s.rpcListener) }()
+	s.onClose("rpc", func() error {
+		if shards != nil {
+			shards.HandOver(context.Background())
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), rpcDrainTimeout)
+		defer cancel()
+		if err := s.rpc.Shutdown(ctx); err != nil {
+			s.log.Info("calls of other nodes were cut off", "error", err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/meta"
+)
+
+func notEmpty(v string) error {
+	if v == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func parseSwitch(v string) (bool, error) {
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, errors.New("not true or false")
+	}
+	return b, nil
+}
+
+// list splits at commas.
+func list(v string) []string {
+	var out []string
+	for _, e := range strings.Split(v, ",") {
+		if e = strings.TrimSpace(e); e != "" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func parseRoles(v string) ([]meta.Role, error) {
+	var roles []meta.Role
+	for _, name := range list(v) {
+		r := meta.Role(name)
+		switch r {
+		case meta.RoleMeta, meta.RoleData, meta.RoleCoordinator:
+		default:
+			return nil, fmt.Errorf("%q is not one of meta, data, coordinator", name)
+		}
+		if !slices.Contains(roles, r) {
+			roles = append(roles, r)
+		}
+	}
+	if len(roles) == 0 {
+		return nil, errors.New("no role in it")
+	}
+	return roles, nil
+}
+
+// parseSize reads a number of bytes, with k, m or g for powers of 1024.
+func parseSize(v string) (int64, error) {
+	digits, shift := v, 0
+	if n := len(v); n > 0 {
+		switch v[n-1] {
+		case 'k', 'K':
+			digits, shift = v[:n-1], 10
+		case 'm', 'M':
+			digits, shift = v[:n-1], 20
+		case 'g', 'G':
+			digits, shift = v[:n-1], 30
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > 1<<(62-shift) {
+		return 0, errors.New("not a size such as 512m or 4g")
+	}
+	return n << shift, nil
+}
+
+// parseAddress checks an address to listen on or to be reached by.
+func parseAddress(v string) (string, error) {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return "", errors.New("not of the form HOST:PORT")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errors.New("the port is not a number from 0 to 65535")
+	}
+	return v, nil
+}
+
+// parseAddresses checks a list of addresses of others.
+func parseAddresses(v string) ([]string, error) {
+	all := list(v)
+	for _, a := range all {
+		if _, err := parseAddress(a); err != nil {
+			return nil, fmt.Errorf("%s: %w", a, err)
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no address in it")
+	}
+	return all, nil
+}
+
+func parseLevel(v string) (coordinator.Level, error) {
+	l, err := coordinator.ParseLevel(v)
+	if err != nil || l == coordinator.Default {
+		return 0, errors.New("not one of any, one, quorum, all")
+	}
+	return l, nil
+}
+
+// parseTime reads a duration with whole days besides the units of Go.
+func parseTime(v string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, errors.New("not a time such as 30m, 12h or 7d")
+		}
+		return time.Duration(n) * 24 * time.Hour, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		return 0, errors.New("not a time such as 30m, 12h or 7d")
+	}
+	return d, nil
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
+)
+
+// noCoordinator answers writes and queries at a node without that role, with
+// what makes a client try another.
+type noCoordinator struct{}
+
+var (
+	_ httpapi.Writer    = noCoordinator{}
+	_ httpapi.Queries   = noCoordinator{}
+	_ httpapi.Databases = noCoordinator{}
+)
+
+var errNoCoordinator = &model.Error{Kind: model.ErrUnavailable, Text: "this node takes no writes and no queries: it has not the role coordinator"}
+
+// Write implements httpapi.Writer.
+func (noCoordinator) Write(_ context.Context, r coordinator.WriteRequest) error {
+	if r.Release != nil {
+		r.Release()
+	}
+	return errNoCoordinator
+}
+
+// Parse implements httpapi.Queries.
+func (noCoordinator) Parse(query.Request) (*query.Query, error) { return nil, errNoCoordinator }
+
+// Execute implements httpapi.Queries.
+func (noCoordinator) Execute(context.Context, *query.Query, query.Sink) error {
+	return errNoCoordinator
+}
+
+// Database implements httpapi.Databases.
+func (noCoordinator) Database(context.Context, string) (*query.Database, error) {
+	return nil, errNoCoordinator
+}
