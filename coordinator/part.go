@@ -20,7 +20,6 @@ type part struct {
 
 func (p *part) ref() data.ShardRef { return shardRef(p.group, p.shard) }
 
-
 func shardRef(g *meta.ShardGroup, s *meta.Shard) data.ShardRef {
 	return data.ShardRef{Database: g.Database, Policy: g.Policy, Group: g.ID, Shard: s.ID, Revision: s.Revision}
 }

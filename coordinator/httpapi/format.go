@@ -16,6 +16,7 @@ type format struct {
 	contentType string
 	errorBody   func(text string, pretty bool) []byte
 	encoder     func(o *output, opt encoding) encoder
+	saysPartial bool // it can say that rows may be missing
 }
 
 // encoder writes results into an output as they come.
@@ -36,10 +37,10 @@ type encoding struct {
 
 // formats is in order of preference.
 var formats = []format{
-	{"application/json", jsonError, newJSONEncoder},
-	{"application/csv", csvError, newCSVEncoder},
-	{"text/csv", csvError, newCSVEncoder},
-	{"application/x-msgpack", msgpackError, newMsgpackEncoder},
+	{"application/json", jsonError, newJSONEncoder, true},
+	{"application/csv", csvError, newCSVEncoder, false},
+	{"text/csv", csvError, newCSVEncoder, false},
+	{"application/x-msgpack", msgpackError, newMsgpackEncoder, true},
 }
 
 // accepted gives the format that a client likes best, JSON if it likes none.

@@ -255,7 +255,7 @@ func (e *jsonEncoder) partial() { e.cut = true }
 func (e *jsonEncoder) End(o query.Outcome) error {
 	if !e.opt.chunked {
 		e.closeRow()
-		e.closeResult(o, e.cut)
+		e.closeResult(o, e.cut || o.Partial)
 		return e.out.spill()
 	}
 	if e.result && (o.Err != nil || len(o.Messages) > 0) {
@@ -266,7 +266,7 @@ func (e *jsonEncoder) End(o query.Outcome) error {
 	if !e.result {
 		e.openResult()
 	}
-	e.closeResult(o, e.cut)
+	e.closeResult(o, e.cut || o.Partial)
 	return e.closeDocument()
 }
 

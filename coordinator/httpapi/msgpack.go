@@ -169,7 +169,7 @@ func (e *msgpackEncoder) partial() { e.cut = true }
 func (e *msgpackEncoder) End(o query.Outcome) error {
 	e.closeSeries()
 	if !e.opt.chunked {
-		e.result(e.cut, o)
+		e.result(e.cut || o.Partial, o)
 		return nil
 	}
 	if e.nSeries > 0 && o.Err != nil {
@@ -177,7 +177,7 @@ func (e *msgpackEncoder) End(o query.Outcome) error {
 			return err
 		}
 	}
-	return e.document(e.cut, o)
+	return e.document(e.cut || o.Partial, o)
 }
 
 // result adds the statement to the document. With an error it has no rows.

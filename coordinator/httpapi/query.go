@@ -47,13 +47,23 @@ func (s *Server) query(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
+	consistency, err := readConsistency(r.FormValue("read_consistency"))
+	if err != nil {
+		return s.fail(c, err)
+	}
+	partial := r.FormValue("partial") == "true"
+	if partial && !accepted(r).saysPartial {
+		return s.fail(c, invalid("partial=true needs an answer in JSON or MessagePack, which can say that it is partial"))
+	}
 	q, err := s.parts.Queries.Parse(query.Request{
-		Text:      text,
-		Params:    params,
-		Database:  r.FormValue("db"),
-		Policy:    r.FormValue("rp"),
-		ReadOnly:  r.Method == http.MethodGet,
-		ChunkSize: chunkSize(r),
+		Text:        text,
+		Params:      params,
+		Database:    r.FormValue("db"),
+		Policy:      r.FormValue("rp"),
+		Consistency: consistency,
+		Partial:     partial,
+		ReadOnly:    r.Method == http.MethodGet,
+		ChunkSize:   chunkSize(r),
 	})
 	if err != nil {
 		return s.fail(c, err)
@@ -120,6 +130,19 @@ func queryParams(s string) (map[string]any, error) {
 		}
 	}
 	return params, nil
+}
+
+// readConsistency reads the parameter of that name.
+func readConsistency(s string) (query.ReadConsistency, error) {
+	switch strings.ToLower(s) {
+	case "":
+		return query.ReadDefault, nil
+	case "one":
+		return query.ReadOne, nil
+	case "quorum":
+		return query.ReadQuorum, nil
+	}
+	return query.ReadDefault, invalid("invalid read consistency: it is one or quorum")
 }
 
 // chunkSize gives the rows of a chunk, 0 for an answer in one piece.
