@@ -14,6 +14,11 @@
 // version is the value, and a delete hides what it covers of lower versions.
 // Arrival order does not matter.
 //
+// So owners of a shard that hold the same set agree (Digest), whatever their
+// files; a shard keeps its log until all owners have what is in it (Fetch), and
+// a new owner begins with a copy of the files (Snapshot, Install). What is known
+// of the other owners is handed in (Replication).
+//
 // Nothing happens in the background unless Config.Worker is set: without one
 // the caller flushes and compacts.
 package tsm
