@@ -40,6 +40,7 @@ type bubble struct {
 	mu    sync.Mutex
 	cut   map[[2]*member]bool // calls, or answers, from the first to the second
 	epoch uint64
+	sent  map[model.BatchID]*model.Batch // all that were stamped
 }
 
 // member is a node of a bubble, with what outlives its process.
@@ -67,7 +68,7 @@ func inBubble(t *testing.T, nodes, replicas int, change func(*Config), test func
 	t.Helper()
 	random := seeded.Rand(t)
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t, kv: metatest.NewMemory(), cfg: DefaultConfig(), random: random, cut: make(map[[2]*member]bool)}
+		b := &bubble{t: t, kv: metatest.NewMemory(), cfg: DefaultConfig(), random: random, cut: make(map[[2]*member]bool), sent: make(map[model.BatchID]*model.Batch)}
 		b.cfg.HandOverFor = 3 * time.Second
 		if change != nil {
 			change(&b.cfg)
@@ -374,10 +375,12 @@ func (m *member) stamp(shard uint64, b *model.Batch) {
 	m.seq[shard]++
 	b.ID = model.BatchID{Origin: m.id, Epoch: m.epoch, Seq: m.seq[shard]}
 	b.Version = model.Version{HLC: now, ID: b.ID}
+	m.b.sent[b.ID] = b
 }
 
 // write stamps a batch at a node and sends it to all owners that it can reach.
-// It gives the number of those that have it.
+// It gives the number of active ones that have it; a leaving one counts for
+// nothing without them.
 func (m *member) write(shard uint64, b *model.Batch) int {
 	m.b.t.Helper()
 	m.stamp(shard, b)
@@ -393,6 +396,7 @@ func (m *member) send(ctx context.Context, shard uint64, b *model.Batch) int {
 		if !serves(o.State) {
 			continue
 		}
+		counts := o.State == meta.Active
 		n++
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -406,7 +410,7 @@ func (m *member) send(ctx context.Context, shard uint64, b *model.Batch) int {
 			default:
 				err = (&link{m, to}).Write(ctx, ref, b, 0)
 			}
-			acks <- err == nil
+			acks <- err == nil && counts
 		}()
 	}
 	got := 0

@@ -145,6 +145,7 @@ func (n *Node) follower(ctx context.Context) {
 		case <-changed:
 		case <-every.C:
 			n.tellNodes(s) // a store that goes away changes no snapshot
+			n.core.Tick(n.lately())
 		}
 	}
 }

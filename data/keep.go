@@ -27,9 +27,22 @@ func (n *Node) keeper(ctx context.Context) {
 		}
 		n.keepExcuses(false)
 		if time.Since(looked) >= logsEvery {
+			n.tick()
 			n.trimLogs(ctx)
 			looked = time.Now()
 		}
+	}
+}
+
+// tick moves the time of the node on while there is something to flush: on a
+// node without others to talk to nobody else may ask for it. A node at rest does
+// not write a promise of its clock each second.
+func (n *Node) tick() {
+	if n.memory.Load() == 0 {
+		return
+	}
+	if _, err := n.now(); err != nil {
+		n.log.Warn("clock cannot be promised", "error", err)
 	}
 }
 

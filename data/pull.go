@@ -3,7 +3,6 @@ package data
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -72,7 +71,7 @@ func (n *Node) pull(ctx context.Context, p replica.Pull) {
 		}
 	}
 	if n.core.Lost(p.Shard) {
-		n.doubt(p.Shard, fmt.Errorf("what it lacks is in no log any more: %w", model.ErrTrimmed))
+		n.suspect(p.Shard)
 	}
 }
 

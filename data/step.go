@@ -3,6 +3,8 @@ package data
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +21,8 @@ type moves struct {
 	running map[uint64]bool
 	copied  map[uint64]bool   // joining replicas that are nothing but copies, though the mark is gone
 	doubts  map[uint64]error  // why a replica must be copied anew
+	lost    map[uint64]bool   // replicas that may lack what is in no log any more
+	refuses map[uint64]bool   // replicas that take nothing first-hand, to be copied anew
 	states  map[uint64]string // what is being done, for people
 }
 
@@ -49,6 +53,61 @@ func (n *Node) believe(id uint64) {
 	n.moves.Lock()
 	defer n.moves.Unlock()
 	delete(n.moves.doubts, id)
+	delete(n.moves.lost, id)
+	delete(n.moves.refuses, id)
+}
+
+// suspect notes that a replica may lack what is in no log any more.
+func (n *Node) suspect(id uint64) {
+	n.moves.Lock()
+	defer n.moves.Unlock()
+	if n.moves.lost == nil {
+		n.moves.lost = make(map[uint64]bool)
+	}
+	n.moves.lost[id] = true
+	ask(n.steps)
+}
+
+func (n *Node) suspected(id uint64) bool {
+	n.moves.Lock()
+	defer n.moves.Unlock()
+	return n.moves.lost[id]
+}
+
+// refuses reports whether a replica takes nothing first-hand any more.
+func (n *Node) refuses(id uint64) bool {
+	n.moves.Lock()
+	defer n.moves.Unlock()
+	return n.moves.refuses[id]
+}
+
+func (n *Node) setRefuses(id uint64, refuses bool) {
+	n.moves.Lock()
+	defer n.moves.Unlock()
+	if n.moves.refuses == nil {
+		n.moves.refuses = make(map[uint64]bool)
+	}
+	n.moves.refuses[id] = refuses
+}
+
+// decide makes a doubt of a suspicion once all owners that are alive were heard:
+// one of which nothing is known yet may have it all.
+func (n *Node) decide(id uint64) {
+	if !n.suspected(id) {
+		return
+	}
+	s := n.meta.Snapshot()
+	for _, l := range n.core.Lags(n.lately(), id) {
+		if !l.Met && (s.Alive(l.Node) || n.meta.Away()) {
+			return
+		}
+	}
+	if n.core.Lost(id) {
+		n.doubt(id, fmt.Errorf("what it lacks is in no log any more: %w", model.ErrTrimmed))
+	}
+	n.moves.Lock()
+	defer n.moves.Unlock()
+	delete(n.moves.lost, id)
 }
 
 // stepper takes the replicas of this node that come or go one step further, each
@@ -125,7 +184,7 @@ func (n *Node) unsettled() []uint64 {
 	s := n.follow()
 	for _, id := range n.owned() {
 		_, sh := s.Shard(id)
-		if n.stateIn(sh) != meta.Active || n.doubtOf(id) != nil {
+		if n.stateIn(sh) != meta.Active || n.doubtOf(id) != nil || n.suspected(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -144,6 +203,7 @@ func (n *Node) step(ctx context.Context, slots chan struct{}, id uint64) error {
 		n.believe(id)
 		return nil // the sweeper removes it
 	}
+	n.decide(id)
 	switch state := n.stateIn(sh); state {
 	case "":
 		return n.retire(ctx, g, sh)
@@ -161,9 +221,26 @@ func (n *Node) step(ctx context.Context, slots chan struct{}, id uint64) error {
 }
 
 // giveUp asks for the own replica to be copied anew. One that nobody else has
-// must serve what it has.
+// must serve what it has. What can be read of it the others first pull as
+// usual, so that nothing is left over: what is left over loses against whatever
+// was written before.
 func (n *Node) giveUp(ctx context.Context, sh *meta.Shard, why error) error {
-	if len(n.others(sh, meta.Active)) == 0 {
+	active := n.others(sh, meta.Active)
+	if len(active) == 0 {
+		return nil
+	}
+	debts := n.core.Owed(n.lately(), sh.ID, nil)
+	met, held := false, len(debts) == 0 // none when it does not open
+	for _, d := range debts {
+		if d.Heard && d.Age <= n.cfg.Replica.SyncFor && slices.Contains(active, d.Node) {
+			met, held = true, held || d.Batches == 0
+		}
+	}
+	// Held when nothing was taken since the step before, that is.
+	refused := n.refuses(sh.ID)
+	n.setRefuses(sh.ID, met)
+	if !held || met && !refused {
+		n.setStep(sh.ID, "waiting for the others to hold what it holds, to be copied anew: "+why.Error())
 		return nil
 	}
 	n.log.Error("replica must be copied anew", "shard", sh.ID, "error", why)

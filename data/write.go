@@ -37,7 +37,7 @@ func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy u
 	switch state := n.stateIn(sh); {
 	case state == "":
 		return errNoOwner(ref)
-	case state == meta.Rebuild, state == meta.Joining && !n.shards.isLoaded(ref.Shard):
+	case state == meta.Rebuild, state == meta.Joining && !n.shards.isLoaded(ref.Shard), heldBy == 0 && n.refuses(ref.Shard):
 		// Not to be opened: that would make an empty one in the place of the copy.
 		return fmt.Errorf("write %s: %w", ref, errNotHere)
 	}
