@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/admin"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/parking"
 	"github.com/varvedb/varve/data"
@@ -49,13 +50,14 @@ func (s *server) open(httpAddress string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openCoordinator(clock, shards, memory); err != nil {
+	operators := s.openAdmin(shards)
+	if err := s.openCoordinator(clock, shards, operators, memory); err != nil {
 		return err
 	}
-	if err := s.startControl(); err != nil {
+	if err := s.startControl(operators); err != nil {
 		return err
 	}
-	s.serveRPC(shards)
+	s.serveRPC(shards, operators)
 	return nil
 }
 
@@ -141,9 +143,20 @@ func (s *server) openData(clock *hlc.Clock, memory int64) (*data.Node, error) {
 	return shards, nil
 }
 
+// openAdmin opens what operators see and do.
+func (s *server) openAdmin(shards *data.Node) *admin.Admin {
+	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.allowUnauthenticated, Log: s.log}
+	if shards != nil {
+		parts.Local = shards
+	}
+	operators := admin.New(parts)
+	s.onClose("admin", func() error { operators.Close(); return nil })
+	return operators
+}
+
 // openCoordinator opens what takes writes and queries. A node with data has it
 // for what its replicas write anew, also where it does not serve clients.
-func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, memory int64) error {
+func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, memory int64) error {
 	lines := lineprotocol.DefaultConfig()
 	lines.HashSeed = s.store.Snapshot().HashSeed()
 	lines.Unsigned = s.cfg.unsigned
@@ -153,6 +166,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, memory int
 		Writer:    noCoordinator{},
 		Queries:   noCoordinator{},
 		Databases: noCoordinator{},
+		Admin:     operators.Handler(),
 		Registry:  s.registry,
 		Log:       s.log,
 		Version:   softwareVersion(),
@@ -210,7 +224,8 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 }
 
 func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts) error {
-	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, s.nodes(shards), writer, s.registry)
+	nodes := s.nodes(shards)
+	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, nodes, writer, s.registry)
 	if err != nil {
 		return err
 	}
@@ -219,29 +234,35 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	if err != nil {
 		return err
 	}
+	if s.rpc != nil {
+		queries.Join(coordinator.NewQueries(nodes, queries))
+		coordinator.ServeQueries(s.rpc, queries)
+	}
 	parts.Writer, parts.Queries, parts.Databases = writer, queries, catalog
 	return nil
 }
 
 // startControl takes part in the election of the node that makes shard groups
 // ahead of time, removes old ones and places replicas.
-func (s *server) startControl() error {
+func (s *server) startControl(operators *admin.Admin) error {
 	cfg := control.DefaultConfig()
 	cfg.ReplaceAfter = s.cfg.replaceAfter
 	c, err := control.New(s.store, cfg, s.log, s.registry)
 	if err != nil {
 		return err
 	}
+	c.MeasureBy(operators.Measure)
 	s.background("control", c.Run)
 	return nil
 }
 
 // serveRPC answers other nodes from now on.
-func (s *server) serveRPC(shards *data.Node) {
+func (s *server) serveRPC(shards *data.Node, operators *admin.Admin) {
 	if s.rpc == nil {
 		return
 	}
 	joining.NewMember(s.members, s.security.keyring, s.security.authority, s.log).Register(s.rpc)
+	operators.Serve(s.rpc)
 	if shards != nil {
 		data.Serve(s.rpc, shards)
 	}

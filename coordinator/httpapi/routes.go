@@ -18,6 +18,9 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
+// AdminPrefix begins the paths that are for operators.
+const AdminPrefix = "/varve/v1/"
+
 // route is a path and what answers each method on it.
 type route struct {
 	path    string
@@ -60,6 +63,9 @@ func (s *Server) routes() *echo.Echo {
 			}
 			e.Add(m, r.path, h)
 		}
+	}
+	if s.parts.Admin != nil {
+		e.Any(AdminPrefix+"*", echo.WrapHandler(s.parts.Admin))
 	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.unanswered(err, c, allow) }
 	e.Use(s.observe)

@@ -57,6 +57,7 @@ type Parts struct {
 	Writer    Writer
 	Queries   Queries
 	Databases Databases
+	Admin     http.Handler // what is below AdminPrefix; nil: nothing
 	Registry  Registry
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
