@@ -65,10 +65,10 @@ func (a *Admin) status(ctx context.Context) (any, error) {
 	}
 	out.Groups = len(groups)
 	if n := len(out.Weak); n > 0 {
-		problem(out, "%d shards have fewer owners than they should have", n)
+		problem(out, "shards with fewer owners than they should have: %d", n)
 	}
 	if n := len(out.Behind); n > 0 {
-		problem(out, "%d replicas are behind", n)
+		problem(out, "replicas that are behind: %d", n)
 	}
 	out.Rebalance = a.underWay(s)
 	return out, nil
