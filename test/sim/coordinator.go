@@ -71,6 +71,9 @@ func (wr *writing) stamp() bool {
 	b.Version = model.Version{HLC: h, ID: b.ID}
 	wr.batch = &b
 	wr.w.sane = h.Time().Sub(epoch.Add(p.w.now)).Abs() < saneClock
+	if on := p.w.holders(wr.w); len(on) > 0 {
+		p.w.failf("STAMPED", "write %d of shard %d is stamped anew, but %v holds it", wr.w.number, wr.shard, on[0])
+	}
 	p.w.tracef("node %d: write %d of shard %d at %v is %v", p.node, wr.w.number, wr.shard, wr.w.level, b.Version)
 	if err := p.w.history(wr.shard).stamp(wr.w, b.Version); err != nil {
 		p.w.failf("STAMP", "shard %d: %v", wr.shard, err)

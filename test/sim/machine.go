@@ -108,6 +108,9 @@ func (m *machine) holds(shard uint64, id model.BatchID) {
 		m.durable[shard] = &model.BatchSet{}
 	}
 	m.durable[shard].Add(id)
+	if i := m.w.history(shard).byID[id]; i != nil && i.write.ids[len(i.write.ids)-1] != id {
+		m.w.failf("STAMPED", "%v: shard %d: holds %v of write %d, which was stamped anew", m, shard, id, i.write.number)
+	}
 }
 
 func (m *machine) String() string {

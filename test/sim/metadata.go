@@ -173,7 +173,7 @@ func (m *metadata) register(machine int, node, start uint64) uint64 {
 		}
 	}
 	if old != 0 && mutant.Is(mutant.WipedNodeTrusted) {
-		return m.register(machine, old, m.state.node(old).start)
+		return m.register(machine, old, m.state.node(old).start+1)
 	}
 	node = m.id()
 	m.change(func(s *snapshot) {
@@ -197,6 +197,7 @@ func (m *metadata) register(machine int, node, start uint64) uint64 {
 				}
 			}
 			s.owners = append(s.owners, metaOwner{node: node, state: state})
+			s.restore()
 			return true
 		})
 	}

@@ -75,6 +75,18 @@ func (m *metadata) removeOwner(shard, node uint64) bool {
 	})
 }
 
+// restore makes a leaving owner active when no other is: it lacks nothing.
+func (s *metaShard) restore() {
+	if s.count(replica.Active) > 0 {
+		return
+	}
+	for i := range s.owners {
+		if s.owners[i].state == replica.Leaving {
+			s.owners[i].state = replica.Active
+		}
+	}
+}
+
 func (s *metaShard) remove(node uint64) {
 	s.owners = slices.DeleteFunc(s.owners, func(o metaOwner) bool { return o.node == node })
 	for i := range s.owners {
@@ -93,6 +105,7 @@ func (m *metadata) markRebuild(by, shard, node uint64) bool {
 			return false
 		}
 		o.state = replica.Rebuild
+		s.restore()
 		return s.owner(by).state == replica.Active || by == node && s.count(replica.Active) > 0
 	})
 }

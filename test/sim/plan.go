@@ -146,6 +146,19 @@ func drawOffset(rng *rand.Rand) time.Duration {
 	return d
 }
 
+// everyKind is the faults and changes, those that lead far more than once.
+var everyKind = []Kind{Crash, Crash, CrashInIO, CrashInIO, Stop, SlowDisk, Cut, Cut, CutOneWay, Split, CutMeta, MetaAway, Move, Move, Wipe, Jump}
+
+// themes are kinds that are bad together.
+var themes = [][]Kind{
+	{Move, Move, CutMeta, CutMeta, Cut},         // owners change unseen
+	{Move, CutOneWay, CutOneWay, Stop, Crash},   // and cannot hear one another
+	{Wipe, Cut, Split, SlowDisk},                // a copy begins while others are behind
+	{Crash, CrashInIO, SlowDisk, CutOneWay},     // what was not durable yet
+	{Jump, Jump, Stop, SlowDisk, Cut, CutMeta},  // versions out of order
+	{Cut, Cut, Stop, Crash, CutMeta, CutOneWay}, // away for long
+}
+
 func drawSteps(rng *rand.Rand, p *Plan) []Step {
 	var all []Step
 	levels := []fanout.Level{pick(rng, fanout.Any, fanout.One, fanout.Quorum, fanout.All), fanout.One, fanout.Quorum}
@@ -169,10 +182,13 @@ func drawSteps(rng *rand.Rand, p *Plan) []Step {
 	})
 	until(400*time.Millisecond, func(s *Step) { s.Kind = pick(rng, Read, ReadQuorum) })
 	if !calm {
-		kinds := []Kind{Crash, Crash, CrashInIO, CrashInIO, Stop, SlowDisk, Cut, Cut, CutOneWay, Split, CutMeta, MetaAway, Move, Move, Wipe, Jump}
-		// A run has some kinds of faults, so that they can pile up.
-		rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
-		kinds = kinds[:2+rng.IntN(6)]
+		kinds := themes[rng.IntN(len(themes))]
+		if rng.IntN(2) == 0 {
+			// Some kinds, so that they can pile up.
+			kinds = slices.Clone(everyKind)
+			rng.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
+			kinds = kinds[:2+rng.IntN(6)]
+		}
 		until(pick(rng, time.Second, 2*time.Second, 4*time.Second), func(s *Step) {
 			s.Kind = pick(rng, kinds...)
 			s.Other = 1 + rng.IntN(p.Machines)

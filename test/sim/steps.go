@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/varvedb/varve/data/replica"
@@ -55,8 +56,10 @@ func (w *world) do(s *Step) {
 	case Move:
 		w.move(shard, s.Machine)
 	case Recreate:
-		w.meta.dropShard(shard)
-		w.current[s.Shard] = w.create()
+		if slices.ContainsFunc(w.meta.state.nodes, func(n metaNode) bool { return n.alive }) {
+			w.meta.dropShard(shard)
+			w.current[s.Shard] = w.create()
+		}
 	}
 }
 
