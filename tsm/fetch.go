@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
 )
 
@@ -38,6 +39,9 @@ func (s *Shard) Fetch(ctx context.Context, want *model.BatchSet, emit func(*mode
 			return err
 		}
 		trimmed.Remove(b.ID)
+		if b.Delete != nil && mutant.Is(mutant.DeletesNotPulled) {
+			return nil
+		}
 		receiver = emit(b)
 		return receiver
 	})

@@ -65,6 +65,9 @@ func (n *Node) Admit(now Time, id, revision uint64, v model.Version, hand Hand) 
 		}
 	}
 	s.pending[v.ID] = arriving{v, p.writers + 1}
+	if mutant.Is(mutant.AppliedBeforeSync) && s.applied.Add(v.ID) {
+		s.recent = append(s.recent, arrival{v, n.mu.mono})
+	}
 	return Take, nil
 }
 
@@ -86,7 +89,7 @@ func (n *Node) checkLocked(now Time, s *shard, v model.Version, hand Hand) error
 		low = 0
 	}
 	switch {
-	case !s.state.serves():
+	case !s.state.serves() && !mutant.Is(mutant.JoinerCounts):
 		return fmt.Errorf("shard %d: this replica is not complete yet: %w", s.id, model.ErrUnavailable)
 	case n.clockOffLocked(now) != nil:
 		n.mu.counters.ClockOff++
