@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/peer"
 
 	"github.com/varvedb/varve/model"
 )
@@ -115,6 +116,20 @@ func TestCallsCarryBytesAndSayWhoCalls(t *testing.T) {
 	}
 	if _, err := c.Call(t.Context(), "test.nothing", nil); !errors.Is(err, model.ErrNotSupported) {
 		t.Errorf("an unknown method gave %v, want %v", err, model.ErrNotSupported)
+	}
+}
+
+func TestHandlersSeeNothingOfGRPCsPeer(t *testing.T) {
+	_, address := serve(t, quick(), nil, func(s *Server) {
+		s.Unary("test.peer", func(ctx context.Context, _ Caller, _ []byte) ([]byte, error) {
+			if p, ok := peer.FromContext(ctx); ok && p.AuthInfo != nil {
+				return nil, fmt.Errorf("the context has %T", p.AuthInfo)
+			}
+			return nil, nil
+		})
+	})
+	if _, err := pool(t, quick(), clientID, nil).Conn(address).Call(t.Context(), "test.peer", nil); err != nil {
+		t.Error(err)
 	}
 }
 

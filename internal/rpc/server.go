@@ -170,7 +170,7 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 		s.metrics.refused.WithLabelValues("unknown method").Inc()
 		return status.Errorf(codes.Unimplemented, "this node does not know %.64q", path)
 	}
-	from, err := caller(ctx)
+	ctx, from, err := caller(ctx)
 	if err != nil {
 		return err
 	}
@@ -263,13 +263,15 @@ func (s *Server) answerStream(ctx context.Context, m *method, from Caller, req [
 	})
 }
 
-// caller gives who is at the other end of the connection.
-func caller(ctx context.Context) (Caller, error) {
+// caller gives who is at the other end of the connection, and a context that
+// does not say so: etcd in this process would take its caller for that of ours,
+// and panics at the sight of credentials that are not its own.
+func caller(ctx context.Context) (context.Context, Caller, error) {
 	p, ok := peer.FromContext(ctx)
 	if ok {
 		if info, ok := p.AuthInfo.(*authInfo); ok {
-			return info.caller, nil
+			return peer.NewContext(ctx, &peer.Peer{Addr: p.Addr}), info.caller, nil
 		}
 	}
-	return Caller{}, status.Error(codes.Unauthenticated, "the connection has no identity")
+	return ctx, Caller{}, status.Error(codes.Unauthenticated, "the connection has no identity")
 }
