@@ -41,6 +41,7 @@ func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
 	var failed error
 	for {
 		changed := s.Changed()
+		last := ctx.Err() != nil // before reading, so that the last is written
 		if now := s.Snapshot(); now != kept {
 			err := writeFile(s.fs, path.Join(s.dir, copyFile), encodeCopy(s.keys, now))
 			if err == nil {
@@ -50,7 +51,7 @@ func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
 			}
 			failed = err
 		}
-		if ctx.Err() != nil {
+		if last {
 			return
 		}
 		if sleep(ctx, copyInterval) && failed == nil {

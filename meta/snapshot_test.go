@@ -35,9 +35,9 @@ func randomChanges(rng *rand.Rand, n int) []Change {
 		revision := int64(i + 2)
 		id := 1 + rng.Uint64N(6)
 		var c Change
-		switch rng.IntN(4) {
+		switch rng.IntN(5) {
 		case 0:
-			c = put(keys.node(id), nodeToRecord(&Node{ID: id, Name: fmt.Sprint("n", rng.IntN(100)), Roles: []Role{RoleData}}), revision)
+			c = put(keys.node(id), nodeToRecord(&Node{ID: id, Name: fmt.Sprint("n", rng.IntN(100)), Roles: []Role{RoleData}, Starts: uint64(i), Labels: map[string]string{"x": fmt.Sprint(i)}, Draining: i%2 == 0}), revision)
 		case 1:
 			// The name belongs to the uid, as the transactions see to it.
 			d := &Database{UID: id, Name: fmt.Sprint("db", 9-id), Policies: []*Policy{{id + 10, "p", 0, time.Duration(1+rng.IntN(5)) * time.Hour, 1}}}
@@ -47,6 +47,8 @@ func randomChanges(rng *rand.Rand, n int) []Change {
 			g := &ShardGroup{ID: 1000 + uint64(i), Database: id, Policy: id + 10, Start: start, End: start + int64(time.Hour), DeletedAt: int64(rng.IntN(2))}
 			g.Shards = []Shard{{ID: 5000 + 2*uint64(i), Revision: 1, Owners: []Owner{{1, Active}}}, {ID: 5001 + 2*uint64(i), Revision: 1, Owners: []Owner{{2, Joining}}}}
 			c = put(keys.group(id, id+10, start), groupToRecord(g), revision)
+		case 4:
+			c = put(keys.alive(id), aliveRecord{recordFormat, uint64(i)}, revision)
 		case 3:
 			fields := []schemaField{{model.Field{Name: "f", Type: model.FieldType(1 + rng.IntN(5))}, rng.IntN(2) == 0}}
 			c = put(keys.measurement(id, fmt.Sprint("m,", rng.IntN(5))), schemaToRecord(fields), revision)
@@ -90,6 +92,9 @@ func TestSnapshotOfChangesEqualsSnapshotOfTheirOutcome(t *testing.T) {
 		}
 		if diff := cmp.Diff(dump(read.snapshot()), dump(followed.snapshot())); diff != "" {
 			t.Fatalf("read at the end (-), followed (+):\n%s", diff)
+		}
+		if a, b := read.snapshot().alive, followed.snapshot().alive; !slices.Equal(a, b) {
+			t.Fatalf("alive: read at the end %v, followed %v", a, b)
 		}
 		for i, s := range published {
 			if diff := cmp.Diff(text[i], dump(s)); diff != "" {

@@ -66,10 +66,11 @@ func (e *endpoint) client() (*clientv3.Client, error) {
 func (e *endpoint) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.closed = true
-	if e.etcd == nil {
+	if e.closed || e.etcd == nil {
+		e.closed = true
 		return nil
 	}
+	e.closed = true
 	if err := e.etcd.Close(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -107,6 +107,7 @@ func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Serv
 		serves: func() bool { return s.failure.err() == nil && (server.Leader() != 0 || s.alone()) },
 	}
 	s.Attach(s)
+	s.SetEndpoints(clientURLs(server.Cluster().Members(), uint64(server.MemberID())))
 	keep, cancel := context.WithCancel(context.Background())
 	s.stopKeeping = cancel
 	s.keeping.Go(func() { s.observe(keep) })
