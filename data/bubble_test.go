@@ -319,14 +319,16 @@ func (l *link) Digest(ctx context.Context, ref ShardRef) (d tsm.Digest, err erro
 }
 
 // shard gives the first shard of the group of now, as a member knows it.
-func (m *member) shard() ShardRef {
+func (m *member) shard() ShardRef { return m.shardAt(time.Now()) }
+
+func (m *member) shardAt(at time.Time) ShardRef {
 	t := m.b.t
 	t.Helper()
 	_, p, err := m.store.Policy(t.Context(), "db", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := m.store.EnsureGroup(t.Context(), p.UID, time.Now().UnixNano())
+	g, err := m.store.EnsureGroup(t.Context(), p.UID, at.UnixNano())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -212,3 +212,94 @@ func TestManySeriesArePulledWithTheirKeys(t *testing.T) {
 		}
 	})
 }
+
+func TestClockThatIsOffTakesNothing(t *testing.T) {
+	inBubble(t, 3, 3, nil, func(t *testing.T, b *bubble) {
+		shard := b.members[0].shard().Shard
+		b.untilEqual(10*time.Second, shard)
+		m := b.members[2]
+		m.stop()
+		m.skew = time.Hour
+		m.start()
+		time.Sleep(5 * time.Second)
+		p := m.point("a", 1, 1)
+		m.stamp(shard, p)
+		for _, to := range b.members {
+			if err := to.node.Write(t.Context(), ShardRef{Shard: shard}, p, 0); !errors.Is(err, model.ErrUnavailable) {
+				t.Errorf("%s took a batch that was stamped an hour ahead: %v", to.name, err)
+			}
+		}
+		if err := m.node.ClockOff(); !errors.Is(err, model.ErrUnavailable) {
+			t.Errorf("ClockOff of the node gave %v", err)
+		}
+		if err := b.members[0].node.ClockOff(); err != nil {
+			t.Errorf("ClockOff of another gave %v", err)
+		}
+		now, err := b.members[0].clock.Now()
+		if err != nil || now.Time().Sub(time.Now()) > time.Minute {
+			t.Errorf("the clock of another shows %v, %v", now.Time(), err)
+		}
+		if got := b.members[0].write(shard, b.members[0].point("a", 2, 1)); got != 2 {
+			t.Errorf("%d owners took a batch, want the two whose clocks are right", got)
+		}
+	})
+}
+
+func TestSingleNodeTakesWritesRightAfterARestart(t *testing.T) {
+	inBubble(t, 1, 1, nil, func(t *testing.T, b *bubble) {
+		m := b.members[0]
+		ref := m.shard()
+		for i := range 20 {
+			m.mustWrite(ref.Shard, m.point("a", int64(i), 1))
+			m.kill()
+			m.start()
+			if err := m.readable(ref.Shard); err != nil {
+				t.Fatalf("restart %d: readable gave %v", i, err)
+			}
+		}
+		if got := m.values(ref.Shard, "a"); len(got) != 20 {
+			t.Errorf("%d rows, want 20", len(got))
+		}
+	})
+}
+
+func TestManyShardsAreInSyncThoughFewMayBeOpen(t *testing.T) {
+	few := func(c *Config) { c.OpenShards = 2 }
+	inBubble(t, 2, 2, few, func(t *testing.T, b *bubble) {
+		var shards []uint64
+		for i := range 12 {
+			at := time.Now().Add(-time.Duration(i) * 8 * 24 * time.Hour)
+			shards = append(shards, b.members[i%2].shardAt(at).Shard)
+			b.members[i%2].mustWrite(shards[i], b.members[i%2].point("a", at.UnixNano(), float64(i)))
+		}
+		for _, m := range b.members {
+			m.kill()
+		}
+		for _, m := range b.members {
+			m.start()
+		}
+		for _, shard := range shards {
+			if rows := b.untilEqual(20*time.Second, shard); rows != 1 {
+				t.Errorf("shard %d has %d rows", shard, rows)
+			}
+		}
+		b.until(time.Minute, "few are open", func() bool { return b.members[0].node.shards.opens() <= 2 })
+	})
+}
+
+func TestDroppedShardLeavesEveryOwner(t *testing.T) {
+	inBubble(t, 2, 2, nil, func(t *testing.T, b *bubble) {
+		ref := b.members[0].shard()
+		b.members[0].mustWrite(ref.Shard, b.members[0].point("a", 1, 1))
+		b.members[1].isolate(true)
+		if err := b.members[0].store.DropDatabase(t.Context(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		b.until(10*time.Second, "it is gone where the metadata is", func() bool { return !b.members[0].directory(ref.Shard) })
+		b.members[1].isolate(false)
+		b.until(10*time.Second, "it is gone everywhere", func() bool { return !b.members[1].directory(ref.Shard) })
+		if peers := b.members[0].node.core.Peers(); len(peers) != 0 {
+			t.Errorf("there is something to tell %v", peers)
+		}
+	})
+}
