@@ -488,3 +488,27 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicasThatDifferAreUnequalWhateverTheOthersSay(t *testing.T) {
+	set, more := &model.BatchSet{}, &model.BatchSet{}
+	more.Add(model.BatchID{Origin: 1, Epoch: 1, Seq: 1})
+	x, y, z := tsm.Digest{Applied: set}, tsm.Digest{Applied: set, Rows: 1}, tsm.Digest{Applied: more}
+	bad := errors.New("no answer")
+	for _, c := range []struct {
+		digests []tsm.Digest
+		errs    []error
+		want    string
+	}{
+		{nil, nil, adminapi.Unreachable},
+		{[]tsm.Digest{x}, []error{nil}, adminapi.Equal},
+		{[]tsm.Digest{x, x, {}}, []error{nil, nil, bad}, adminapi.Unreachable},
+		{[]tsm.Digest{{}, x, y}, []error{bad, nil, nil}, adminapi.Unequal},
+		{[]tsm.Digest{x, z, y}, []error{nil, nil, nil}, adminapi.Unequal},
+		{[]tsm.Digest{x, z, x}, []error{nil, nil, nil}, adminapi.Busy},
+		{[]tsm.Digest{x, z, {}}, []error{nil, nil, bad}, adminapi.Unreachable},
+	} {
+		if got := judge(c.digests, c.errs); got != c.want {
+			t.Errorf("%+v, %v: got %s, want %s", c.digests, c.errs, got, c.want)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"sync"
 	"time"
 
@@ -78,19 +77,28 @@ func (a *Admin) compare(ctx context.Context, g *meta.ShardGroup, sh *meta.Shard)
 	return v
 }
 
-// judge says what digests mean.
+// judge says what digests mean. Replicas that differ are unequal whatever the
+// others hold.
 func judge(digests []tsm.Digest, errs []error) string {
-	if errors.Join(errs...) != nil || len(digests) == 0 {
-		return adminapi.Unreachable
-	}
 	state := adminapi.Equal
-	for _, d := range digests[1:] {
+	var first *tsm.Digest
+	for i := range digests {
+		d := &digests[i]
 		switch {
-		case !d.Applied.Equal(digests[0].Applied):
-			return adminapi.Busy
-		case d.Hash != digests[0].Hash || d.Rows != digests[0].Rows:
-			state = adminapi.Unequal
+		case errs[i] != nil:
+			state = adminapi.Unreachable
+		case first == nil:
+			first = d
+		case !d.Applied.Equal(first.Applied):
+			if state == adminapi.Equal {
+				state = adminapi.Busy
+			}
+		case d.Hash != first.Hash || d.Rows != first.Rows:
+			return adminapi.Unequal
 		}
+	}
+	if first == nil {
+		return adminapi.Unreachable
 	}
 	return state
 }

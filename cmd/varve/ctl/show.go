@@ -126,10 +126,14 @@ func healthy(sh *adminapi.Shard) bool {
 func owners(sh *adminapi.Shard) string {
 	parts := make([]string, len(sh.Owners))
 	for i, o := range sh.Owners {
-		parts[i] = fmt.Sprintf("{%d %s}", o.Node, o.Name)
+		text := fmt.Sprintf("{%d %s", o.Node, o.Name)
 		if o.State != "active" {
-			parts[i] = fmt.Sprintf("{%d %s %s}", o.Node, o.Name, o.State)
+			text += " " + o.State
 		}
+		if !o.Alive {
+			text += " away"
+		}
+		parts[i] = text + "}"
 	}
 	return "[" + strings.Join(parts, " ") + "]"
 }
