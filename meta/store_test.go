@@ -111,7 +111,7 @@ func TestStoreStartsFromItsCopyWhileTheStoreIsAway(t *testing.T) {
 
 		s = metatest.OpenStoreIn(t, kv, fs, "n")
 		now := s.Snapshot()
-		if now.Revision() != before.Revision() || now.HashSeed() != before.HashSeed() || now.Database("db") == nil || len(now.Nodes()) != 1 {
+		if now.Revision() < before.Revision() || now.HashSeed() != before.HashSeed() || now.Database("db") == nil || len(now.Nodes()) != 1 {
 			t.Errorf("snapshot from disk: revision %d of %d, databases %v", now.Revision(), before.Revision(), now.Databases())
 		}
 		if got := now.Group(g.Policy, 0); got == nil || got.ID != g.ID || !slices.EqualFunc(got.Shards, g.Shards, sameShard) {
