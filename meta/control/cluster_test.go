@@ -71,8 +71,8 @@ func (c *cluster) start(name string) *dataNode {
 	}()
 	c.nodes[name] = n
 	for _, other := range c.nodes {
-		if other.runs() {
-			c.must(other.store.Refresh(c.t.Context()))
+		for other.runs() && !other.store.Snapshot().Alive(n.id) {
+			time.Sleep(time.Millisecond)
 		}
 	}
 	return n
