@@ -37,7 +37,7 @@ func (w *world) checkContent(p *process, r *replicaOf) {
 	}
 	w.checkApplied(p, r)
 	w.checkPullable(p, r)
-	w.stats.contents++
+	w.stats.Contents++
 }
 
 // checkApplied holds what the state machine takes for durable against the disk.
@@ -251,7 +251,7 @@ func levelName(l fanout.Level) string {
 // acknowledged notes that a client was told that its write is stored.
 func (w *world) acknowledged(wr *write, id model.BatchID, needed int) {
 	wr.acked, wr.ackedAt, wr.holder, wr.needed = true, w.now, id, needed
-	w.stats.acks++
+	w.stats.Acks++
 	w.tracef("write %d acknowledged", wr.number)
 	if w.shardDropped(wr.shard) {
 		return

@@ -89,7 +89,7 @@ const saneClock = 250 * time.Millisecond
 // perform does what the fan-out asks for.
 func (wr *writing) perform(e fanout.Effects) {
 	if e.Restamp {
-		wr.p.w.stats.restamps++
+		wr.p.w.stats.Restamps++
 		if !wr.stamp() {
 			return
 		}
@@ -144,7 +144,7 @@ func (wr *writing) send(s fanout.Send) {
 		}
 	}
 	if s.HeldBy != 0 {
-		p.w.stats.resends++
+		p.w.stats.Resends++
 	}
 	revision := wr.revision
 	p.call(s.Node, 2*time.Second, func(q *process, reply func(func(), error)) {

@@ -130,7 +130,7 @@ func (p *process) install(r *replicaOf, s *metaShard, source uint64, sh *shipmen
 		return
 	}
 	p.w.tracef("node %d: shard %d copied from %d", p.node, r.id, source)
-	p.w.stats.copies++
+	p.w.stats.Copies++
 	r.busy = false
 	p.load(r)
 }

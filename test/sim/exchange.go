@@ -38,7 +38,7 @@ func (p *process) tell(to uint64) {
 	}
 	p.w.checkTold(p, m)
 	bytes := replica.AppendMessage(nil, m)
-	p.w.stats.messages++
+	p.w.stats.Messages++
 	p.send(to, func(q *process) { q.hear(bytes) })
 }
 
@@ -113,7 +113,7 @@ const pullTimeout = 3 * time.Second
 // pull fetches what is missing here.
 func (p *process) pull() {
 	for _, pl := range p.core.Pulls(p.time()) {
-		p.w.stats.pulls++
+		p.w.stats.Pulls++
 		p.call(pl.From, pullTimeout, func(q *process, reply func(func(), error)) {
 			batches, trimmed, err := q.fetch(pl.Shard, pl.Revision, pl.Want)
 			reply(func() { p.pulled(pl, batches, trimmed) }, err)

@@ -61,7 +61,9 @@ func (p *process) offerAll(r *replicaOf, target uint64, has *model.BatchSet, aga
 		return
 	}
 	if !trimmed.Empty() {
-		p.w.failf("LEFTOVERS", "node %d: shard %d: batches %x, which node %d lacks, are not in the log", p.node, r.id, trimmed.Append(nil), target)
+		// It came with a copy, so another owner has it, from whom this one will
+		// pull it.
+		again(nil)
 		return
 	}
 	p.offer(r, target, batches, again)
@@ -103,7 +105,7 @@ func (p *process) offered(shard uint64, b *model.Batch, done func(error)) {
 		done(err)
 		return
 	}
-	p.w.stats.leftovers++
+	p.w.stats.Leftovers++
 	w := p.w.newWrite(shard, fanout.Quorum, changeOf(lacking))
 	p.write(w, lacking, done)
 }

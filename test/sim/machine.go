@@ -60,7 +60,7 @@ func (m *machine) ended() {
 	m.proc.dead = true
 	m.proc = nil
 	m.disk.restore()
-	m.w.stats.crashes++
+	m.w.stats.Crashes++
 }
 
 // start runs the node from its disk.
@@ -99,7 +99,7 @@ func (m *machine) wipe() {
 	for _, id := range slices.Sorted(maps.Keys(lost)) {
 		m.w.diskLost(id, lost[id])
 	}
-	m.w.stats.wipes++
+	m.w.stats.Wipes++
 }
 
 // holds notes that a batch is durable in a shard's directory.

@@ -106,6 +106,7 @@ func (m *metadata) markRebuild(by, shard, node uint64) bool {
 		}
 		o.state = replica.Rebuild
 		s.restore()
+		m.w.stats.Marks++
 		return s.owner(by).state == replica.Active || by == node && s.count(replica.Active) > 0
 	})
 }

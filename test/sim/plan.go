@@ -56,6 +56,7 @@ const (
 
 // Step is one thing that happens.
 type Step struct {
+	Index   int // in the plan as drawn
 	At      time.Duration
 	Kind    Kind
 	Machine int // from 1
@@ -199,5 +200,8 @@ func drawSteps(rng *rand.Rand, p *Plan) []Step {
 		all = append(all, Step{At: p.Length / 2, Kind: Recreate, Shard: rng.IntN(p.Shards)})
 	}
 	slices.SortStableFunc(all, func(a, b Step) int { return int(a.At - b.At) })
+	for i := range all {
+		all[i].Index = i
+	}
 	return all
 }

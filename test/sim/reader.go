@@ -33,7 +33,7 @@ func (p *process) readOne(shard uint64) {
 
 func (p *process) readFrom(owners []uint64, s *metaShard, began time.Duration) {
 	if len(owners) == 0 {
-		p.w.stats.readsFailed++
+		p.w.stats.ReadsFailed++
 		return
 	}
 	p.call(owners[0], readTimeout, func(q *process, reply func(func(), error)) {
@@ -48,7 +48,7 @@ func (p *process) readFrom(owners []uint64, s *metaShard, began time.Duration) {
 			return
 		}
 		q.w.checkRead(q, r, began, fanout.One)
-		reply(func() { p.w.stats.reads++ }, nil)
+		reply(func() { p.w.stats.Reads++ }, nil)
 	}, func(error) { p.readFrom(owners[1:], s, began) })
 }
 
@@ -120,9 +120,9 @@ func (q *quorumRead) heard(node uint64, set *model.BatchSet, after, before []uin
 	q.p.call(from, 2*readTimeout, func(at *process, reply func(func(), error)) {
 		at.waitFor(q.s, &q.union, 20, func(r *replicaOf) {
 			at.w.checkRead(at, r, q.began, fanout.Quorum)
-			reply(func() { q.p.w.stats.quorumReads++ }, nil)
+			reply(func() { q.p.w.stats.QuorumReads++ }, nil)
 		})
-	}, func(error) { q.p.w.stats.readsFailed++ })
+	}, func(error) { q.p.w.stats.ReadsFailed++ })
 }
 
 // waitFor runs then once the replica holds a set.

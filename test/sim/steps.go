@@ -89,7 +89,7 @@ func (w *world) move(shard uint64, machine int) {
 			continue
 		}
 		if to := w.spare(s); to != 0 && w.meta.addOwner(shard, to, o.node) {
-			w.stats.moves++
+			w.stats.Moves++
 		}
 		return
 	}

@@ -33,14 +33,6 @@ type world struct {
 	violated *Violation
 }
 
-// Stats counts what a run did.
-type Stats struct {
-	Seeds                                                     int
-	messages, acks, reads, quorumReads, readsFailed, contents int
-	crashes, wipes, pulls, copies, leftovers, restamps        int
-	resends, moves, marks                                     int
-}
-
 // Violation is a promise that was broken.
 type Violation struct {
 	Promise string
@@ -65,7 +57,6 @@ func Run(p *Plan, trace bool) *Result {
 	healed := w.now
 	w.converge()
 	w.compare()
-	w.stats.Seeds = 1
 	return &Result{Violation: w.violated, Trace: w.trace, Stats: w.stats, Healed: w.now - healed}
 }
 
