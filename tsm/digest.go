@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -129,19 +130,27 @@ func (g *digester) scan(o ScanOptions) (rows int64, err error) {
 
 // add goes on with a column: the time of each value, and the value.
 func (g *digester) add(to *columnHash, times []int64, c *model.Column) {
-	b := g.buf[:0]
-	for row, at := range times {
-		if !c.Has(row) {
-			continue
+	b := slices.Grow(g.buf[:0], 16*len(times))
+	if c.Type == model.String {
+		for row, at := range times {
+			if c.Has(row) {
+				text := c.Bytes(row)
+				b = binary.LittleEndian.AppendUint64(b, uint64(at))
+				b = binary.LittleEndian.AppendUint64(b, uint64(len(text)))
+				b = append(b, text...)
+			}
 		}
-		b = binary.LittleEndian.AppendUint64(b, uint64(at))
-		if c.Type == model.String {
-			text := c.Bytes(row)
-			b = binary.LittleEndian.AppendUint64(b, uint64(len(text)))
-			b = append(b, text...)
-		} else {
-			b = binary.LittleEndian.AppendUint64(b, c.Bits[row])
+	} else {
+		b = b[:16*len(times)]
+		n := 0
+		for row, at := range times {
+			if c.Has(row) {
+				binary.LittleEndian.PutUint64(b[n:], uint64(at))
+				binary.LittleEndian.PutUint64(b[n+8:], c.Bits[row])
+				n += 16
+			}
 		}
+		b = b[:n]
 	}
 	g.buf = b
 	if len(b) > 0 {
