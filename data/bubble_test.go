@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -390,15 +391,27 @@ func (m *member) write(shard uint64, b *model.Batch) int {
 }
 
 func (m *member) send(ctx context.Context, shard uint64, b *model.Batch) int {
+	got, moved := m.sendOnce(ctx, shard, b)
+	for try := 0; moved && try < 3 && m.store.Refresh(ctx) == nil; try++ {
+		got, moved = m.sendOnce(ctx, shard, b)
+	}
+	return got
+}
+
+// sendOnce tells also whether an owner knows other owners than the sender.
+func (m *member) sendOnce(ctx context.Context, shard uint64, b *model.Batch) (got int, moved bool) {
 	g, sh := m.store.Snapshot().Shard(shard)
 	ref := refOf(g, sh)
-	acks := make(chan bool, len(sh.Owners))
+	type answer struct {
+		err    error
+		counts bool
+	}
+	answers := make(chan answer, len(sh.Owners))
 	n := 0
 	for _, o := range sh.Owners {
 		if !serves(o.State) {
 			continue
 		}
-		counts := o.State == meta.Active
 		n++
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -412,16 +425,17 @@ func (m *member) send(ctx context.Context, shard uint64, b *model.Batch) int {
 			default:
 				err = (&link{m, to}).Write(ctx, ref, b, 0)
 			}
-			acks <- err == nil && counts
+			answers <- answer{err, o.State == meta.Active}
 		}()
 	}
-	got := 0
 	for range n {
-		if <-acks {
+		a := <-answers
+		if a.err == nil && a.counts {
 			got++
 		}
+		moved = moved || errors.Is(a.err, model.ErrMoved)
 	}
-	return got
+	return got, moved
 }
 
 // mustWrite writes a batch that some owner must take.

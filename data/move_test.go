@@ -69,8 +69,10 @@ func TestShardMovesUnderWrites(t *testing.T) {
 		if to.count("data_copies_total") != 1 || len(b.owners(shard)) != 2 {
 			t.Errorf("%v copies, owners %s", to.count("data_copies_total"), b.state(shard))
 		}
-		if n := from.count("data_leftover_batches_total"); n != 0 {
-			t.Errorf("%v batches were left over", n)
+		for _, m := range b.members {
+			if n := m.count("data_leftover_batches_taken_total"); n != 0 {
+				t.Errorf("%v batches were left over", n)
+			}
 		}
 	})
 }

@@ -340,6 +340,13 @@ func (n *Node) retire(ctx context.Context, g *meta.ShardGroup, sh *meta.Shard) e
 	if current == nil || n.stateIn(current) != "" || !now.Live() {
 		return nil
 	}
+	// What was sent to the owners of before is on its way to those of now, under
+	// its own id: it is not to be offered, for it would come twice.
+	select {
+	case <-time.After(n.cfg.Replica.SyncFor):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	n.setStep(sh.ID, "handing over what only it holds, to be removed")
 	done, err := n.clear(ctx, g, current)
 	if done {
