@@ -4,11 +4,11 @@ package coordinator
 // smaller, and must fit into a message between nodes.
 const maxPartBytes = 48 << 20
 
-// pieces cuts a part that is too large for one message. Rows keep their order:
-// of two for one cell the later is in the later piece, which is to be stamped
-// after the one before.
-func (p part) pieces() []part {
-	if p.batch == nil || p.batch.Rows() < 2 || p.batch.MemoryBytes() <= maxPartBytes {
+// pieces cuts a part until each piece takes at most limit bytes, or is one row.
+// Rows keep their order: of two for one cell the later is in the later piece,
+// which is to be stamped after the one before.
+func (p part) pieces(limit int64) []part {
+	if p.batch == nil || p.batch.Rows() < 2 || p.batch.MemoryBytes() <= limit {
 		return []part{p}
 	}
 	r := route{n: 2, to: make([][]int32, len(p.batch.Tables))}
@@ -25,7 +25,7 @@ func (p part) pieces() []part {
 	}
 	var out []part
 	for _, b := range distribute(p.batch, r) {
-		out = append(out, part{group: p.group, shard: p.shard, batch: b}.pieces()...)
+		out = append(out, part{group: p.group, shard: p.shard, batch: b}.pieces(limit)...)
 	}
 	return out
 }

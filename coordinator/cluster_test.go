@@ -21,16 +21,24 @@ import (
 // peer is a data node that keeps what it is sent and answers what it is told.
 type peer struct {
 	write func(ctx context.Context, shard data.ShardRef, b *model.Batch) error // nil: success
+	held  func(heldBy uint64) error                                            // of a batch that another holds; nil: success
 	scan  func(emit func(*exec.Partial) error) error
-	list  func() // called by List when set
-	err   error  // of List and Schema
+	read  func(ctx context.Context, r data.ReadRef) error // before any answer to a read
+	list  func()                                          // called by List when set
+	err   error                                           // of List and Schema
+	has   *model.BatchSet
 
 	mu      sync.Mutex
 	batches map[uint64][]*model.Batch // by shard
 }
 
-func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch, _ uint64) error {
-	if p.write != nil {
+func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch, heldBy uint64) error {
+	switch {
+	case heldBy != 0 && p.held != nil:
+		if err := p.held(heldBy); err != nil {
+			return err
+		}
+	case p.write != nil:
 		if err := p.write(ctx, shard, b); err != nil {
 			return err
 		}
@@ -44,22 +52,41 @@ func (p *peer) Write(ctx context.Context, shard data.ShardRef, b *model.Batch, _
 	return nil
 }
 
-func (p *peer) Scan(_ context.Context, _ data.ReadRef, _ *plan.Fragment, emit func(*exec.Partial) error) error {
+func (p *peer) Scan(ctx context.Context, r data.ReadRef, _ *plan.Fragment, emit func(*exec.Partial) error) error {
+	if err := p.reads(ctx, r); err != nil {
+		return err
+	}
 	return p.scan(emit)
 }
 
-func (p *peer) List(context.Context, data.ReadRef, *exec.ListRequest) (*exec.List, error) {
+func (p *peer) reads(ctx context.Context, r data.ReadRef) error {
+	if p.read == nil {
+		return nil
+	}
+	return p.read(ctx, r)
+}
+
+func (p *peer) List(ctx context.Context, r data.ReadRef, _ *exec.ListRequest) (*exec.List, error) {
+	if err := p.reads(ctx, r); err != nil {
+		return nil, err
+	}
 	if p.list != nil {
 		p.list()
 	}
 	return &exec.List{}, p.err
 }
 
-func (p *peer) Schema(context.Context, data.ReadRef, *model.Predicate) ([]data.Measurement, error) {
+func (p *peer) Schema(ctx context.Context, r data.ReadRef, _ *model.Predicate) ([]data.Measurement, error) {
+	if err := p.reads(ctx, r); err != nil {
+		return nil, err
+	}
 	return []data.Measurement{{Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, Tags: []string{"t"}}}, p.err
 }
 
 func (p *peer) Applied(context.Context, data.ShardRef) (*model.BatchSet, error) {
+	if p.has != nil {
+		return p.has, p.err
+	}
 	return &model.BatchSet{}, p.err
 }
 
@@ -79,6 +106,17 @@ func (r *ring) Peer(node uint64) data.Peer {
 	return r.nodes[node]
 }
 
+// reach makes a node reachable, or with nil not.
+func (r *ring) reach(node uint64, p data.Peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p == nil {
+		delete(r.nodes, node)
+		return
+	}
+	r.nodes[node] = p
+}
+
 // all gives what the peer keeps, in order of the batches' versions.
 func (p *peer) all() []*model.Batch {
 	p.mu.Lock()
@@ -95,6 +133,9 @@ func (p *peer) all() []*model.Batch {
 type cluster struct {
 	store  *meta.Store
 	peers  []*peer
+	ring   *ring
+	ids    []uint64 // of the nodes of peers
+	clock  *hlc.Clock
 	writer *Writer
 	reader *Reader
 }
@@ -105,7 +146,7 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 	t.Helper()
 	kv := metatest.NewMemory()
 	ids := &ring{nodes: make(map[uint64]data.Peer)}
-	c := &cluster{peers: peers}
+	c := &cluster{peers: peers, ring: ids}
 	for i, p := range peers {
 		store := metatest.OpenStore(t, kv, string(rune('a'+i)))
 		if err := store.Refresh(t.Context()); err != nil {
@@ -114,6 +155,7 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 		nodes := store.Snapshot().Nodes()
 		id := nodes[slices.IndexFunc(nodes, func(n *meta.Node) bool { return n.Name == string(rune('a'+i)) })].ID
 		ids.nodes[id] = p
+		c.ids = append(c.ids, id)
 		if i == 0 {
 			c.store, ids.local = store, id
 		}
@@ -126,6 +168,7 @@ func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.clock = clock
 	log := slog.New(slog.DiscardHandler)
 	if c.writer, err = NewWriter(cfg, c.store, clock, ids, log, nil); err != nil {
 		t.Fatal(err)

@@ -150,7 +150,7 @@ func (w *Writer) sendAll(ctx context.Context, parts []part, level Level, hold *h
 		level = w.cfg.Level
 	}
 	send := func(p part) error {
-		for _, piece := range p.pieces() {
+		for _, piece := range p.pieces(maxPartBytes) {
 			if err := w.send(ctx, &piece, level, hold); err != nil {
 				return err
 			}

@@ -117,7 +117,7 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 		}
 		e.metrics.statements.WithLabelValues(outcome).Inc()
 		end := Outcome{Messages: run.messages, Err: err}
-		for _, text := range run.read.lacking() {
+		for _, text := range run.read.Lacking() {
 			end.Partial = true
 			end.Messages = append(end.Messages, Message{Level: "warning", Text: text})
 		}

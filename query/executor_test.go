@@ -98,6 +98,7 @@ type fakeStorage struct {
 	deletes []string
 	list    func(*exec.ListRequest) []exec.Entry
 	streams []exec.Stream
+	read    func(*Read) // called by List when set
 }
 
 func (*fakeStorage) Schema(context.Context, *Read, Shards, *model.Predicate) ([]plan.Schema, error) {
@@ -108,7 +109,10 @@ func (s *fakeStorage) Scan(context.Context, *Read, *plan.Fragment) ([]exec.Strea
 	return s.streams, nil
 }
 
-func (s *fakeStorage) List(_ context.Context, _ *Read, _ []Shards, q *exec.ListRequest) (*exec.List, error) {
+func (s *fakeStorage) List(_ context.Context, read *Read, _ []Shards, q *exec.ListRequest) (*exec.List, error) {
+	if s.read != nil {
+		s.read(read)
+	}
 	return &exec.List{Entries: s.list(q)}, nil
 }
 
@@ -176,6 +180,9 @@ func (r *recorder) Rows(rows *exec.Rows) error {
 func (r *recorder) End(o Outcome) error {
 	for _, m := range o.Messages {
 		fmt.Fprintf(r, " %s: %s", m.Level, m.Text)
+	}
+	if o.Partial {
+		r.WriteString(" (partial)")
 	}
 	if o.Err != nil {
 		fmt.Fprintf(r, " error: %v", o.Err)

@@ -40,8 +40,8 @@ func (r *Read) Lacks(text string) {
 // maxLacks bounds the messages of one statement.
 const maxLacks = 100
 
-// lacking gives what was noted, sorted.
-func (r *Read) lacking() []string {
+// Lacking gives what was noted, sorted.
+func (r *Read) Lacking() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Sorted(slices.Values(r.lacks))

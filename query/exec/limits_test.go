@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/influxdata/influxql"
 
@@ -177,6 +178,23 @@ func TestAFailingShardFailsTheQuery(t *testing.T) {
 			t.Errorf("%s: %v, want boom", q, err)
 		}
 	}
+}
+
+func TestAFailingShardEndsTheWorkOfTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sh := many()
+		boom := errors.New("boom")
+		bound := bind(t, "SELECT mean(f) FROM m", plan.Options{Now: now}, sh)
+		slow := exec.Pipe(model.TimeRange{Min: 0, Max: 99999}, func(ctx context.Context, _ func(*exec.Partial) error) error {
+			<-ctx.Done() // for ever, unless somebody ends it
+			return ctx.Err()
+		})
+		bad := exec.Pipe(model.TimeRange{Min: 100000, Max: 200000}, func(context.Context, func(*exec.Partial) error) error { return boom })
+		err := exec.Finish(t.Context(), bound, [][]exec.Stream{{slow, bad}}, func(*exec.Rows) error { return nil })
+		if !errors.Is(err, boom) {
+			t.Errorf("%v, want boom", err)
+		}
+	})
 }
 
 func TestLimitedRawQueriesDoNotReadLaterShards(t *testing.T) {
