@@ -59,10 +59,15 @@ func (s *Store) RegisterNode(ctx context.Context, spec NodeSpec) (*Node, error) 
 	return self, nil
 }
 
+// nameFreeAfter is how long the lease of a node that is gone may last at most:
+// its time, the choice of a new leader of etcd where that is gone, too, and its
+// time once more, which the new one gives it.
+const nameFreeAfter = 4 * aliveTTL
+
 // registerWhenFree registers the node. A node of the same name may look alive
 // though it is not: its lease has not ended yet. So that is waited for.
 func (s *Store) registerWhenFree(ctx context.Context, spec NodeSpec) (*Node, error) {
-	for until := time.Now().Add(2 * aliveTTL); ; {
+	for until := time.Now().Add(nameFreeAfter); ; {
 		changed := s.Changed()
 		self, err := s.register(ctx, spec)
 		if !errors.Is(err, errNameTaken) {
