@@ -19,8 +19,9 @@ func (s *Shard) Applied() (set *model.BatchSet, recent []model.Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set = s.appliedLocked()
+	since := s.mu.recent.since(s.now())
 	for _, v := range s.mu.recent.all {
-		if v.HLC >= s.mu.recent.since(s.now()) && set.Contains(v.ID) {
+		if v.HLC >= since && set.Contains(v.ID) {
 			recent = append(recent, v)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/varvedb/varve/model"
@@ -54,17 +55,15 @@ func (l *Log) Read(ctx context.Context, want *model.BatchSet, emit func(*model.B
 // stretches gives where what is wanted is, the oldest first.
 func (l *Log) stretches(want *model.BatchSet) []stretch {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []stretch
-	for id, f := range l.mu.closed {
-		if w := want.Intersect(&f.has.batches); !w.Empty() {
-			all = append(all, stretch{id: id, end: f.size, want: w})
-		}
-	}
 	t := &l.mu.tail
-	if w := want.Intersect(&t.has.batches); !w.Empty() {
-		all = append(all, stretch{id: t.id, end: t.synced, want: w})
+	all := []stretch{{id: t.id, end: t.synced, want: want.Intersect(&t.has.batches)}}
+	closed := maps.Clone(l.mu.closed)
+	l.mu.Unlock()
+	// Appends need not wait for this: there may be many files.
+	for id, f := range closed {
+		all = append(all, stretch{id: id, end: f.size, want: want.Intersect(&f.has.batches)})
 	}
+	all = slices.DeleteFunc(all, func(s stretch) bool { return s.want.Empty() })
 	slices.SortFunc(all, func(a, b stretch) int { return cmp.Compare(a.id, b.id) })
 	return all
 }
