@@ -549,3 +549,28 @@ func (c echoConn) Call(context.Context, string, []byte) ([]byte, error) { return
 func (c echoConn) Stream(_ context.Context, _ string, _ []byte, recv func([]byte) error) error {
 	return recv(bytes.Clone(c))
 }
+
+// BenchmarkClientWrite is what each owner elsewhere adds to a write: 50,000
+// values to it and decoded there.
+func BenchmarkClientWrite(b *testing.B) {
+	r := seeded.Rand(b)
+	batch := someBatch(1, 5000)
+	t := &batch.Tables[0]
+	for i := range 9 {
+		c := model.Column{Field: model.Field{Name: fmt.Sprint("f", i), Type: model.Float}}
+		for range t.Times {
+			c.Bits = append(c.Bits, math.Float64bits(float64(r.IntN(10_000))/100))
+		}
+		t.Columns = append(t.Columns, c)
+	}
+	batch.Pack()
+	c := connect(b, &fakeNode{})
+	b.SetBytes(int64(batch.PackedBytes()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Write(b.Context(), someShard, batch, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/50_000, "ns/value")
+}
