@@ -9,8 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
 
 	"github.com/varvedb/varve/meta"
 )
@@ -117,6 +122,7 @@ func read(t *testing.T, c *Client, key string) string {
 }
 
 func TestThreeMembersGoOnWithoutTheirLeader(t *testing.T) {
+	t.Parallel()
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
 	configs := []Config{member(t, "a"), member(t, "b"), member(t, "c")}
 	a := startMember(t, dirs[0], configs[0])
@@ -180,6 +186,7 @@ func TestThreeMembersGoOnWithoutTheirLeader(t *testing.T) {
 }
 
 func TestWipedMemberIsReplaced(t *testing.T) {
+	t.Parallel()
 	configs := []Config{member(t, "a"), member(t, "b"), member(t, "c")}
 	a := startMember(t, t.TempDir(), configs[0])
 	joinMember(t, t.TempDir(), configs[1], configs[0].Client.Listen)
@@ -208,6 +215,7 @@ func TestWipedMemberIsReplaced(t *testing.T) {
 }
 
 func TestMemberWithoutPortsBecomesOneThatOthersCanJoin(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	alone := start(t, dir)
 	if err := write(t, alone.Client, "/k", "x"); err != nil {
@@ -229,6 +237,7 @@ func TestMemberWithoutPortsBecomesOneThatOthersCanJoin(t *testing.T) {
 }
 
 func TestStartDoesNotWaitForTheOthers(t *testing.T) {
+	t.Parallel()
 	dirs := []string{t.TempDir(), t.TempDir()}
 	configs := []Config{member(t, "a"), member(t, "b")}
 	a := startMember(t, dirs[0], configs[0])
@@ -251,6 +260,7 @@ func TestStartDoesNotWaitForTheOthers(t *testing.T) {
 // An endpoint that takes connections and says nothing, as a stopped process
 // does, must not use up the time that a change has.
 func TestSilentEndpointCostsAPartOfTheTime(t *testing.T) {
+	t.Parallel()
 	cfg := member(t, "a")
 	startMember(t, t.TempDir(), cfg)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -276,14 +286,24 @@ func TestSilentEndpointCostsAPartOfTheTime(t *testing.T) {
 }
 
 func TestExternalEtcdWithTLSAndUser(t *testing.T) {
+	t.Parallel()
 	files := certificates(t)
-	cfg := member(t, "external")
-	cfg.Client.TLS, cfg.Peer.TLS = files, files
-	external := startMember(t, t.TempDir(), cfg)
-	admin, err := external.own.client()
+	port := Port{Listen: address(t), TLS: files}
+	c := embed.NewConfig()
+	c.Dir = t.TempDir()
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	c.ListenClientUrls, c.AdvertiseClientUrls = port.urls()
+	c.ListenPeerUrls = nil
+	c.ClientTLSInfo = files.info()
+	c.BcryptCost = 4 // its default takes seconds under the race detector
+	external, err := embed.StartEtcd(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(external.Server.Stop)
+	<-external.Server.ReadyNotify()
+	admin := v3client.New(external.Server)
+	t.Cleanup(func() { admin.Close() })
 	for what, err := range map[string]error{
 		"add role": second(admin.RoleAdd(t.Context(), "root")),
 		"add user": second(admin.UserAdd(t.Context(), "root", "secret")),
@@ -295,7 +315,7 @@ func TestExternalEtcdWithTLSAndUser(t *testing.T) {
 	if err := errors.Join(second(admin.UserGrantRole(t.Context(), "root", "root")), second(admin.AuthEnable(t.Context()))); err != nil {
 		t.Fatal(err)
 	}
-	right := ClientConfig{Endpoints: []string{cfg.Client.Listen}, TLS: files, User: "root", Password: "secret"}
+	right := ClientConfig{Endpoints: []string{port.Listen}, TLS: files, User: "root", Password: "secret"}
 	client := connect(t, right)
 	if err := write(t, client, "/k", "x"); err != nil {
 		t.Errorf("write as the user: %v", err)
@@ -320,7 +340,8 @@ func TestExternalEtcdWithTLSAndUser(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-func TestThreeMembersWithTLS(t *testing.T) {
+func TestMembersSpeakTLS(t *testing.T) {
+	t.Parallel()
 	files := certificates(t)
 	configs := []Config{member(t, "a"), member(t, "b")}
 	for i := range configs {
@@ -339,6 +360,37 @@ func TestThreeMembersWithTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("closed in %s", time.Since(began))
+}
+
+func TestFullDiskStopsAMemberBeforeItBreaks(t *testing.T) {
+	t.Parallel()
+	dir, cfg := t.TempDir(), member(t, "a")
+	s := newServer(dir, cfg, testLog("a"))
+	var full atomic.Bool
+	s.free = func() (uint64, error) {
+		if full.Load() {
+			return 0, nil
+		}
+		return 1 << 30, nil
+	}
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t, s.Client, "/k", "x"); err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	select {
+	case <-s.Failed():
+	case <-time.After(20 * time.Second):
+		t.Fatal("it did not stop")
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if got := read(t, startMember(t, dir, cfg).Client, "/k"); got != "x" {
+		t.Errorf("with room again it reads %q", got)
+	}
 }
 
 // What makes etcd end its process is an error of Start here.

@@ -21,7 +21,7 @@ import (
 const (
 	// dialTimeout bounds the log-in at an endpoint that asks for a user;
 	// connections are made in the background.
-	dialTimeout = time.Second
+	dialTimeout = 2 * time.Second
 	// suspectFor is how long an endpoint that did not answer is asked after
 	// all others.
 	suspectFor = 5 * time.Second

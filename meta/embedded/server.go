@@ -80,26 +80,34 @@ var walSize sync.Once
 // A member of a cluster keeps itself what it should be until Close: a voter if
 // there is room for one more, and known to the others by the address of cfg.
 func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Server, error) {
-	if err := cfg.Validate(); err != nil {
+	s := newServer(dir, cfg, log)
+	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
-	walSize.Do(func() { wal.SegmentSizeBytes = walBytes })
-	if err := checkSpaceToStart(dir); err != nil {
-		return nil, err
-	}
+	return s, nil
+}
+
+func newServer(dir string, cfg Config, log *slog.Logger) *Server {
 	s := &Server{dir: dir, cfg: cfg, log: log, free: freeIn(dir)}
 	s.failure.done = make(chan struct{})
 	s.Client = newClient(ClientConfig{TLS: cfg.Client.TLS}, log, &s.closing)
-	c, err := s.config()
-	if err != nil {
-		return nil, err
+	return s
+}
+
+func (s *Server) run(ctx context.Context) error {
+	if err := s.cfg.Validate(); err != nil {
+		return err
 	}
-	if err := s.start(c); err != nil {
-		return nil, fmt.Errorf("start etcd in %s: %w", dir, err)
+	walSize.Do(func() { wal.SegmentSizeBytes = walBytes })
+	if err := checkSpaceToStart(s.dir); err != nil {
+		return err
+	}
+	if err := s.start(s.config()); err != nil {
+		return fmt.Errorf("start etcd in %s: %w", s.dir, err)
 	}
 	if err := s.ready(ctx); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("start etcd in %s: %w", dir, err)
+		return fmt.Errorf("start etcd in %s: %w", s.dir, err)
 	}
 	server := s.etcd.Server
 	s.own = &endpoint{
@@ -111,10 +119,10 @@ func Start(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*Serv
 	keep, cancel := context.WithCancel(context.Background())
 	s.stopKeeping = cancel
 	s.keeping.Go(func() { s.observe(keep) })
-	if cfg.Peer.Listen != "" {
+	if s.cfg.Peer.Listen != "" {
 		s.keeping.Go(func() { s.keep(keep) })
 	}
-	return s, nil
+	return nil
 }
 
 // start runs etcd in a goroutine of its own, since etcd may end that where it
@@ -162,7 +170,7 @@ func (s *Server) alone() bool {
 	return len(members) == 1 && members[0].ID == s.etcd.Server.MemberID()
 }
 
-func (s *Server) config() (*embed.Config, error) {
+func (s *Server) config() *embed.Config {
 	c := embed.NewConfig()
 	c.Name = "varve"
 	c.Dir = s.dir
@@ -189,7 +197,7 @@ func (s *Server) config() (*embed.Config, error) {
 	if s.cfg.InitialCluster != "" {
 		c.InitialCluster, c.ClusterState = s.cfg.InitialCluster, embed.ClusterStateFlagExisting
 	}
-	return c, nil
+	return c
 }
 
 // urls gives what etcd listens on and what it tells others.
