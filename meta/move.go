@@ -105,8 +105,8 @@ func decodeMove(value []byte) (*Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.To == 0 && r.From == 0 || r.To == r.From || len(r.Why) > maxReasonBytes {
-		return nil, corrupt("move of shard %d from %d to %d because of %.64q", r.Shard, r.From, r.To, r.Why)
+	if _, ok := nanoseconds(r.Started); !ok || r.To == 0 && r.From == 0 || r.To == r.From || len(r.Why) > maxReasonBytes {
+		return nil, corrupt("move of shard %d from %d to %d because of %.64q, begun at %s", r.Shard, r.From, r.To, r.Why, r.Started)
 	}
 	return &Move{r.Shard, r.To, r.From, r.Why, r.Started}, nil
 }

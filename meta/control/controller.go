@@ -172,7 +172,10 @@ func (c *Controller) done(ctx context.Context, err error, count prometheus.Count
 	if ctx.Err() == nil {
 		c.log.Warn("failed, will try again: "+what, append(facts, "error", err)...)
 	}
-	// When the metadata store is away every further act would wait, too, and
-	// meanwhile the lease would not be renewed.
-	return ctx.Err() == nil && !errors.Is(err, model.ErrUnavailable)
+	if ctx.Err() != nil || !errors.Is(err, model.ErrUnavailable) {
+		return ctx.Err() == nil
+	}
+	// One act that gets no answer holds up no other. But when the metadata
+	// store is away each of them would wait; and the lease ends meanwhile.
+	return c.lease.Renew(ctx) == nil
 }

@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,4 +192,40 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("validate: %v, want %s", err, want)
 		}
 	}
+}
+
+func TestGroupThatCannotBeDeletedHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := &stubborn{KV: metatest.NewMemory()}
+		node := open(t, kv, "n")
+		policy, first := written(t, node, 2*time.Hour, time.Hour)
+		second, err := node.EnsureGroup(t.Context(), policy, first.End)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kv.key.Store(time.Unix(0, first.Start).UTC().Format(time.RFC3339Nano))
+		defer run(t, node)()
+		time.Sleep(time.Until(time.Unix(0, second.End)) + 4*time.Hour)
+		if g := node.Snapshot().GroupByID(first.ID); !g.Live() {
+			t.Error("the stubborn group was deleted")
+		}
+		if g := node.Snapshot().GroupByID(second.ID); g.Live() {
+			t.Error("the group after the stubborn one is not marked deleted")
+		}
+	})
+}
+
+// stubborn is a KV that lets nothing change a key with that end.
+type stubborn struct {
+	meta.KV
+	key atomic.Value // string
+}
+
+func (s *stubborn) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) (bool, int64, error) {
+	for _, op := range ops {
+		if end, ok := s.key.Load().(string); ok && strings.HasSuffix(op.Key, end) {
+			return false, 1, nil // as if another change had come first
+		}
+	}
+	return s.KV.Txn(ctx, when, ops)
 }
