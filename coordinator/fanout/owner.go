@@ -52,13 +52,13 @@ func Sets(owners []Owner) (after, before []uint64) {
 }
 
 // Needs gives how many of one of the Sets of owners must answer. To a quorum,
-// owners that must copy their replica anew are owners that are away: if they
+// and to all, owners that must copy their replica anew are owners that are away: if they
 // did not count, what the others then call a quorum could be met without a node
 // that those who have not heard of the change take for one of theirs, and a
 // quorum of these could answer without what the others have acknowledged.
 func Needs(l Level, owners []Owner, set []uint64) int {
 	n := len(set)
-	if l == Quorum {
+	if l == Quorum || l == All {
 		for _, o := range owners {
 			if o.State == Rebuild {
 				n++
