@@ -147,7 +147,8 @@ func (w *world) checkRead(p *process, r *replicaOf, began time.Duration, level f
 			continue
 		}
 		if level == fanout.Quorum {
-			if wr.ackedAt >= began || wr.displaced || wr.level != fanout.Quorum && wr.level != fanout.All {
+			// A replica that was made while only dead owners had it may not have it.
+			if wr.ackedAt >= began || wr.displaced && wr.hiddenAt > 0 || wr.level != fanout.Quorum && wr.level != fanout.All {
 				continue
 			}
 		} else if max(wr.ackedAt, wr.hiddenAt) >= began-readBound || !wr.sane {
@@ -300,6 +301,9 @@ func (w *world) diskLost(shard uint64, set *model.BatchSet) {
 // dirRemoved follows the removal of a replica's directory with set.
 func (w *world) dirRemoved(p *process, shard uint64, set *model.BatchSet) {
 	w.copyGone(shard, set, func(wr *write) {
+		if !wr.acked {
+			wr.handed++ // counts as a copy all the same: what others lacked of it was offered
+		}
 		switch {
 		case len(w.holders(wr)) > 0:
 		case wr.handed > 0:

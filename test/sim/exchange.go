@@ -169,10 +169,6 @@ func (p *process) pulled(pl replica.Pull, batches []*model.Batch, trimmed *model
 	finish := func() {
 		// A run of this process for another revision may have ended the pull.
 		p.core.PullDone(p.time(), pl, trimmed, err)
-		if r := p.shards[pl.Shard]; r != nil && p.core.Lost(pl.Shard) {
-			p.w.tracef("node %d: shard %d is lost", p.node, pl.Shard)
-			p.w.toMeta(p, func() { p.w.meta.markRebuild(p.node, pl.Shard, p.node) })
-		}
 		p.pull()
 	}
 	if left == 0 {
@@ -265,6 +261,11 @@ func (p *process) progress(s *metaShard) {
 		p.copyFrom(s.id)
 		return
 	case r == nil || r.shard == nil || r.busy:
+		return
+	}
+	if p.core.Lost(s.id) {
+		p.w.tracef("node %d: shard %d lacks what is in no log", p.node, s.id)
+		p.w.toMeta(p, func() { p.w.meta.markRebuild(p.node, s.id, p.node) })
 		return
 	}
 	switch me.state {

@@ -100,6 +100,17 @@ func (p *process) offered(shard uint64, b *model.Batch, done func(error)) {
 		done(err)
 		return
 	}
+	// Only one that has all can tell what is lacking: a cell that it has not
+	// pulled yet may be newer than what is offered. A delete with a new version
+	// would take what was written since.
+	if _, ok := p.core.InSync(p.time(), shard); !ok {
+		done(model.ErrBehind)
+		return
+	}
+	if b.Delete != nil {
+		done(nil)
+		return
+	}
 	lacking, err := of.shard.Lacking(b)
 	if err != nil || lacking == nil {
 		done(err)

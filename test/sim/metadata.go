@@ -147,6 +147,7 @@ func (m *metadata) changeShard(id uint64, why string, f func(s *metaShard) bool)
 	if !f(&next) {
 		return false
 	}
+	m.w.watchHidden()
 	next.revision++
 	slices.SortFunc(next.owners, func(a, b metaOwner) int { return cmp.Compare(a.node, b.node) })
 	m.change(func(s *snapshot) { *s.shard(id) = next })
