@@ -14,6 +14,12 @@
 // (Store.Refresh): clients drop data on such an answer. Store.Database and
 // Store.Policy follow that rule.
 //
+// Nodes come and go (RegisterNode). One that lives keeps a key bound to a lease
+// (Snapshot.Alive); that it does not is to be believed only while Store.Away is
+// false, which a comparison of the watch with etcd each second sees to. A
+// directory that was made anew takes the place of the node that had its name.
+// What the owners of shards are is changed step by step, see owners.go.
+//
 // Names are labels. Databases, policies, groups, shards and nodes have uids
 // from one counter that are never used twice.
 //

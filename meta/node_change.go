@@ -57,10 +57,15 @@ func (s *Store) changeNode(ctx context.Context, doing string, id uint64, edit fu
 // RemoveNode removes a node that owns no shard. If it still runs it ends, see
 // Expelled; its directory is refused for ever.
 func (s *Store) RemoveNode(ctx context.Context, id uint64) error {
+	tried := false
 	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
-		if now.node(id) == nil {
+		switch known := now.node(id) != nil; {
+		case !known && tried:
+			return true, nil
+		case !known:
 			return false, nodeNotFound(id)
 		}
+		tried = true
 		if n := now.owned(id); n > 0 {
 			return false, conflict(fmt.Sprintf("node %d still owns %d shards; drain it first", id, n))
 		}

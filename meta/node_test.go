@@ -325,6 +325,7 @@ func TestFactorFollowsTheNodesThatTakeData(t *testing.T) {
 		}
 		metatest.OpenStore(t, kv, fmt.Sprint("n", i+2))
 	}
+	must(t, s.Refresh(t.Context()))
 	nodes := s.Snapshot().Nodes()
 	for _, n := range nodes[2:] {
 		must(t, s.SetDraining(t.Context(), n.ID, true))
