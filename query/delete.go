@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"github.com/influxdata/influxql"
 
@@ -11,6 +12,15 @@ import (
 var errDeleteByField = &model.Error{
 	Kind: model.ErrInvalid,
 	Text: "fields not supported in WHERE clause during deletion",
+}
+
+// fieldsWait is how long a delete waits to be told which fields there are:
+// changes that cannot be made now fail within 5 s.
+const fieldsWait = 4 * time.Second
+
+var errFieldsUnknown = &model.Error{
+	Kind: model.ErrUnavailable,
+	Text: "delete failed: no replica can say now which fields there are",
 }
 
 // deleteSeries runs DELETE: the points of the sources, in all policies or in
@@ -117,6 +127,8 @@ func (r *statementRun) refuseFields(ctx context.Context, shards []Shards, from *
 	if len(names) == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, fieldsWait, errFieldsUnknown)
+	defer cancel()
 	for _, s := range shards {
 		schemas, err := r.executor.storage.Schema(ctx, &Read{}, s, from)
 		if err != nil {

@@ -98,10 +98,16 @@ type fakeStorage struct {
 	deletes []string
 	list    func(*exec.ListRequest) []exec.Entry
 	streams []exec.Stream
-	read    func(*Read) // called by List when set
+	read    func(*Read)                 // called by List when set
+	schema  func(context.Context) error // called by Schema when set
 }
 
-func (*fakeStorage) Schema(context.Context, *Read, Shards, *model.Predicate) ([]plan.Schema, error) {
+func (s *fakeStorage) Schema(ctx context.Context, _ *Read, _ Shards, _ *model.Predicate) ([]plan.Schema, error) {
+	if s.schema != nil {
+		if err := s.schema(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return []plan.Schema{{Database: "db", Policy: "autogen", Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, TagKeys: []string{"h"}}}, nil
 }
 

@@ -134,7 +134,7 @@ func (s *Store) Scan(_ context.Context, _ *query.Read, f *plan.Fragment) ([]exec
 	var streams []exec.Stream
 	for _, sh := range s.shards(query.Shards{Database: f.Database, Policy: f.Policy, Range: f.Range}) {
 		streams = append(streams, exec.Pipe(sh.window, func(ctx context.Context, emit func(*exec.Partial) error) error {
-			return exec.RunFragment(ctx, sh.source, f, emit)
+			return runFragment(ctx, sh.source, f, emit)
 		}))
 	}
 	if f.Descending {
@@ -148,7 +148,7 @@ func (s *Store) List(ctx context.Context, _ *query.Read, of []query.Shards, q *e
 	all := new(exec.List)
 	for _, p := range of {
 		for _, sh := range s.shards(p) {
-			list, err := exec.RunList(ctx, sh.source, q)
+			list, err := runList(ctx, sh.source, q)
 			if err != nil {
 				return nil, err
 			}
