@@ -124,10 +124,10 @@ func (n *Node) Offer(ctx context.Context, ref ShardRef, b *model.Batch) error {
 	rest := &model.Batch{Series: b.Series, Tables: b.Tables}
 	if b.Delete != nil {
 		rest = nil // with a new version it would take what was written since
-	} else if n.shards.has(ref.Shard) {
+	} else if !n.shards.absent(ref.Shard) {
 		h, shard, err := n.shards.use(ref.Shard)
 		if errors.Is(err, model.ErrNotFound) {
-			return nil
+			return named(ref, n.dropped(ref))
 		}
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
 )
 
 // without gives a member that is no owner of a shard.
@@ -311,4 +313,32 @@ func byName(b *bubble, name string) *member {
 		}
 	}
 	return nil
+}
+
+func TestReplicaThatIsGivenUpAcknowledgesNothing(t *testing.T) {
+	inBubble(t, 2, 2, nil, func(t *testing.T, b *bubble) {
+		m := b.members[0]
+		ref := m.shard()
+		m.mustWrite(ref.Shard, m.point("a", 1, 1))
+		b.untilEqual(10*time.Second, ref.Shard)
+		h, _, err := m.node.shards.use(ref.Shard) // somebody reads it, so it stays for a while
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gone, err := m.node.shards.drop(ref.Shard); gone || err != nil {
+			t.Fatalf("drop gave %v, %v", gone, err)
+		}
+		p := m.point("a", 2, 1)
+		m.stamp(ref.Shard, p)
+		if err := m.node.Write(t.Context(), ref, p, 0); !errors.Is(err, model.ErrMoved) {
+			t.Errorf("write gave %v, want ErrMoved", err)
+		}
+		if _, err := m.node.List(t.Context(), ReadRef{ShardRef: ref}, &exec.ListRequest{Kind: exec.ListSeries}); !errors.Is(err, model.ErrMoved) {
+			t.Errorf("read gave %v, want ErrMoved", err)
+		}
+		if _, err := m.node.Fetch(t.Context(), ref, &model.BatchSet{}, nil); !errors.Is(err, model.ErrMoved) {
+			t.Errorf("fetch gave %v, want ErrMoved", err)
+		}
+		m.node.release(h)
+	})
 }

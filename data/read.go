@@ -62,12 +62,16 @@ func (n *Node) read(ctx context.Context, ref ReadRef, f func(exec.Source) error)
 	if err := n.readable(ctx, ref); err != nil {
 		return named(ref.ShardRef, err)
 	}
-	if !n.shards.has(ref.Shard) {
+	if n.shards.absent(ref.Shard) {
+		// Never written to, unless it was given up a moment ago.
+		if _, sh := n.follow().Shard(ref.Shard); sh != nil && !serves(n.stateIn(sh)) {
+			return named(ref.ShardRef, n.dropped(ref.ShardRef))
+		}
 		return nil
 	}
 	h, shard, err := n.shards.use(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
-		return nil // dropped since
+		return named(ref.ShardRef, n.dropped(ref.ShardRef))
 	}
 	if err != nil {
 		return err
@@ -120,11 +124,8 @@ func (n *Node) readable(ctx context.Context, ref ReadRef) error {
 	case ref.Stale:
 		return nil
 	}
-	now, err := n.now()
-	if err != nil {
-		now = n.lately() // reading promises nothing
-	}
-	missing, ok := n.core.InSync(now, ref.Shard)
+	// Reading promises nothing, so it need not wait for the clock's disk.
+	missing, ok := n.core.InSync(n.lately(), ref.Shard)
 	if ok {
 		return nil
 	}

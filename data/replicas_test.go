@@ -236,7 +236,7 @@ func TestClockThatIsOffTakesNothing(t *testing.T) {
 			t.Errorf("ClockOff of another gave %v", err)
 		}
 		now, err := b.members[0].clock.Now()
-		if err != nil || now.Time().Sub(time.Now()) > time.Minute {
+		if err != nil || time.Until(now.Time()) > time.Minute {
 			t.Errorf("the clock of another shows %v, %v", now.Time(), err)
 		}
 		if got := b.members[0].write(shard, b.members[0].point("a", 2, 1)); got != 2 {

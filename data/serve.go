@@ -29,12 +29,12 @@ func (n *Node) lend(ctx context.Context, ref ShardRef, f func(*tsm.Shard) error)
 	case state == meta.Joining && !n.shards.isLoaded(ref.Shard):
 		return fmt.Errorf("%s: %w", ref, errNotHere)
 	}
-	if !n.shards.has(ref.Shard) {
+	if n.shards.absent(ref.Shard) {
 		return nil
 	}
 	h, shard, err := n.shards.use(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
-		return nil
+		return named(ref, n.dropped(ref))
 	}
 	if err != nil {
 		return err

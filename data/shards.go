@@ -109,6 +109,14 @@ func (s *shards) has(id uint64) bool {
 	return h != nil && !h.dropped
 }
 
+// absent reports whether a shard has no directory here, not even one that is
+// being removed.
+func (s *shards) absent(id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.byID[id] == nil
+}
+
 // unlessThere calls f if a shard has no directory here. None is made meanwhile.
 func (s *shards) unlessThere(id uint64, f func()) {
 	s.mu.Lock()

@@ -146,8 +146,11 @@ func (n *Node) owner(node uint64) Owner {
 // at most for the time that is configured. From then on nothing is taken
 // first-hand: it is the first step of stopping a node, while it can still be
 // reached by the others.
+// A second call does nothing.
 func (n *Node) HandOver(ctx context.Context) {
-	n.stopping.Store(true)
+	if n.stopping.Swap(true) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.HandOverFor)
 	defer cancel()
 	for n.owes() {

@@ -48,6 +48,9 @@ func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy u
 	}
 	h, shard, err := n.shards.use(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
+		if err := n.dropped(ref); err != nil {
+			return fmt.Errorf("write %s: %w", ref, err)
+		}
 		n.metrics.late.Inc()
 		return nil
 	}
@@ -64,6 +67,16 @@ func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy u
 	} else {
 		n.metrics.batches.Inc()
 		n.metrics.rows.Add(float64(b.Rows()))
+	}
+	return nil
+}
+
+// dropped tells of a replica that is being removed here: nil when its shard was
+// dropped, an error when only this node gives it up. The first is nobody's loss,
+// the second must not look like that.
+func (n *Node) dropped(ref ShardRef) error {
+	if g, sh := n.follow().Shard(ref.Shard); sh != nil && g.Live() {
+		return fmt.Errorf("the replica is being removed here: %w", model.ErrMoved)
 	}
 	return nil
 }
