@@ -70,7 +70,7 @@ func (n *Node) pull(ctx context.Context, p replica.Pull) {
 			n.log.Info("pulled batches", "shard", p.Shard, "from", p.From, "batches", p.Want.Len(), "took", took)
 		}
 	}
-	if n.core.Lost(p.Shard) {
+	if n.core.Doubtful(p.Shard) {
 		n.suspect(p.Shard)
 	}
 }

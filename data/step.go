@@ -102,6 +102,9 @@ func (n *Node) decide(id uint64) {
 			return
 		}
 	}
+	if n.core.Doubtful(id) && !n.core.Lost(id) {
+		return
+	}
 	if n.core.Lost(id) {
 		n.doubt(id, fmt.Errorf("what it lacks is in no log any more: %w", model.ErrTrimmed))
 	}

@@ -61,6 +61,7 @@ type shard struct {
 
 	pulling   bool
 	pullAfter time.Duration
+	trimmedAt time.Duration // when last something was found to be in a log no more
 }
 
 // arriving is a batch that was admitted and is not durable yet.

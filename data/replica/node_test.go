@@ -283,6 +283,10 @@ func TestBatchThatIsInNoLogIsLost(t *testing.T) {
 		}
 		w.nodes[3].PullDone(w.time(), p[0], set, nil)
 	}
+	if !w.nodes[3].Doubtful(1) || w.nodes[3].Lost(1) {
+		t.Error("others have not had the time to say that they have it")
+	}
+	w.pass(5 * time.Second)
 	if !w.nodes[3].Lost(1) {
 		t.Error("trimmed everywhere, and not lost")
 	}

@@ -85,16 +85,34 @@ func (n *Node) PullDone(now Time, p Pull, trimmed *model.BatchSet, err error) {
 	if v.trimmed == nil {
 		v.trimmed = &model.BatchSet{}
 	}
-	v.trimmed.AddAll(trimmed)
+	if !v.trimmed.ContainsAll(trimmed) {
+		v.trimmed.AddAll(trimmed)
+		s.trimmedAt = n.mu.mono
+	}
 }
 
 // Lost reports whether a replica lacks batches that are in the log of no owner
-// that has them any more: it must be copied anew.
+// that has them any more: it must be copied anew. The others have had the time
+// to state what they hold since that was found: one that has a batch in its log
+// states it a CutoffAge later than one that got it with a copy.
 func (n *Node) Lost(id uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
-	if s == nil || !s.loaded {
+	return s != nil && s.doubtful() && n.mu.mono-s.trimmedAt >= n.cfg.CutoffAge+n.cfg.SyncFor
+}
+
+// Doubtful reports whether a replica will be Lost unless another owner turns
+// out to have in its log what is lacking.
+func (n *Node) Doubtful(id uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.mu.shards[id]
+	return s != nil && s.doubtful()
+}
+
+func (s *shard) doubtful() bool {
+	if !s.loaded {
 		return false
 	}
 	lost, found := &model.BatchSet{}, &model.BatchSet{}
