@@ -24,6 +24,9 @@ const (
 	// joinEtcdTimeout bounds the wait for others that become members; a node
 	// that has not become one by then starts without, and tries again.
 	joinEtcdTimeout = 15 * time.Second
+	// orphanedFor is how long a member belongs to no node before it is removed:
+	// one that changes its name does for a moment.
+	orphanedFor = 30 * time.Second
 )
 
 // etcd is this node's way to etcd: a member of it in this process, a client of
@@ -35,6 +38,8 @@ type etcd struct {
 	member    *embedded.Server // nil: none in this process
 	addresses []string         // for clients, as last heard
 	external  bool
+
+	orphans map[uint64]time.Time // members without a node, and since when; only tend uses it
 }
 
 // at gives where etcd is reached by clients.
@@ -226,8 +231,47 @@ func (s *server) findEtcd(ctx context.Context) error {
 		others = all
 	}
 	s.etcd.client.SetEndpoints(others)
+	if err := s.removeOrphans(ctx, members); err != nil {
+		return err
+	}
 	if err := s.voteIfNeeded(ctx); err != nil {
 		return fmt.Errorf("become a member of etcd: %w", err)
+	}
+	return nil
+}
+
+// removeOrphans removes the members of nodes that were removed from the cluster:
+// each takes a vote away from those that are left. All nodes do it, which does
+// no harm.
+func (s *server) removeOrphans(ctx context.Context, members []embedded.Member) error {
+	if s.store.Away() {
+		return nil
+	}
+	owned := make(map[string]bool)
+	for _, n := range s.store.Snapshot().Nodes() {
+		owned[n.Name] = true
+	}
+	was := s.etcd.orphans
+	s.etcd.orphans = make(map[uint64]time.Time)
+	for _, m := range members {
+		if m.Name == "" || owned[m.Name] || m.Name == s.cfg.nodeName {
+			continue
+		}
+		since, ok := was[m.ID]
+		if !ok {
+			since = time.Now()
+		}
+		s.etcd.orphans[m.ID] = since
+		if time.Since(since) < orphanedFor {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, tendTimeout)
+		err := s.etcd.client.RemoveMember(ctx, m.Name)
+		cancel()
+		if err != nil {
+			return err
+		}
+		s.log.Info("removed the member of etcd of a node that is gone", "member", m.Name)
 	}
 	return nil
 }

@@ -262,6 +262,7 @@ func (s *server) serveRPC(shards *data.Node, operators *admin.Admin) {
 		return
 	}
 	joining.NewMember(s.members, s.security.keyring, s.security.authority, s.log).Register(s.rpc)
+	s.rpc.Admit(func(node uint64) bool { return s.store.Snapshot().Node(node) != nil })
 	operators.Serve(s.rpc)
 	if shards != nil {
 		data.Serve(s.rpc, shards)

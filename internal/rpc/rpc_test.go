@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,25 @@ func TestHandlersSeeNothingOfGRPCsPeer(t *testing.T) {
 	})
 	if _, err := pool(t, quick(), clientID, nil).Conn(address).Call(t.Context(), "test.peer", nil); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestANodeThatWasRemovedIsNotAnswered(t *testing.T) {
+	var removed atomic.Bool
+	s, address := serve(t, quick(), nil, func(s *Server) {
+		s.Unary("test.echo", echo)
+		s.Admit(func(node uint64) bool { return node != clientID.Node || !removed.Load() })
+	})
+	c := pool(t, quick(), clientID, nil).Conn(address)
+	if _, err := c.Call(t.Context(), "test.echo", nil); err != nil {
+		t.Fatal(err)
+	}
+	removed.Store(true)
+	if _, err := c.Call(t.Context(), "test.echo", nil); !errors.Is(err, model.ErrUnavailable) || !strings.Contains(err.Error(), "not a member") {
+		t.Errorf("a removed node was answered %v", err)
+	}
+	if refusals(t, s, "not a member") == 0 {
+		t.Error("that was not counted")
 	}
 }
 

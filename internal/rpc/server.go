@@ -38,6 +38,8 @@ type Server struct {
 	creds   *serverCredentials
 	grpc    *grpc.Server
 
+	admits func(node uint64) bool // nil: every node of the cluster
+
 	methods  map[string]*method
 	inflight atomic.Int64 // bytes of the requests that are worked on
 
@@ -99,6 +101,10 @@ func NewServer(cfg Config, self Identity, t *TLS, log *slog.Logger, reg promethe
 	s.Unary(methodPing, func(context.Context, Caller, []byte) ([]byte, error) { return nil, nil })
 	return s, nil
 }
+
+// Admit sets what says whether a node is a member now; one that was removed
+// may have a certificate still. It is called before Serve.
+func (s *Server) Admit(f func(node uint64) bool) { s.admits = f }
 
 // Unary registers what answers a method. The name is that of the package, a
 // dot and a word.
@@ -192,8 +198,13 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 
 // answer runs the handler. A panic in it is an error of that call.
 func (s *Server) answer(ctx context.Context, m *method, from Caller, req []byte, stream grpc.ServerStream) (err error) {
-	if from.Node == 0 && !m.open {
+	switch {
+	case from.Node == 0 && !m.open:
 		return fmt.Errorf("%s is for members of the cluster: %w", m.name, model.ErrInvalid)
+	case from.Node != 0 && s.admits != nil && !s.admits(from.Node):
+		// It passes where this node has not heard of a new one yet.
+		s.metrics.refused.WithLabelValues("not a member").Inc()
+		return fmt.Errorf("node %d is not a member of the cluster: %w", from.Node, model.ErrUnavailable)
 	}
 	size := int64(len(req))
 	defer s.inflight.Add(-size)
