@@ -35,10 +35,20 @@ func NewClient(conn Conn) *Client { return &Client{conn: conn} }
 // Write implements Peer. A batch that goes to several owners is packed once
 // when model.Batch.Pack was called before.
 func (c *Client) Write(ctx context.Context, shard ShardRef, b *model.Batch, heldBy uint64) error {
-	req := make([]byte, 0, b.PackedBytes()+refBytes)
+	req := make([]byte, 0, refBytes+requestBytes(b))
 	req = wire.AppendUvarint(appendRef(req, shard), heldBy)
 	_, err := c.conn.Call(ctx, methodWrite, model.AppendBatch(req, b))
 	return err
+}
+
+// requestBytes gives room for a packed batch: its head, its series and, while
+// they are compressed, their keys.
+func requestBytes(b *model.Batch) int {
+	n := b.PackedBytes() + 128
+	for i := range b.Series {
+		n += 18 + len(b.Series[i].Key)*5/4
+	}
+	return n
 }
 
 // Scan implements Peer.
