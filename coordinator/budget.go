@@ -12,11 +12,11 @@ type budgets struct {
 }
 
 // take reports whether a batch may be sent. One batch always may: a larger one
-// than the budget would never be.
+// than the budget would never be. So may one that counts no bytes.
 func (b *budgets) take(node uint64, bytes int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if held := b.bytes[node]; held > 0 && held+bytes > b.limit {
+	if held := b.bytes[node]; held > 0 && bytes > 0 && held+bytes > b.limit {
 		return false
 	}
 	if b.bytes == nil {

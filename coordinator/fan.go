@@ -21,7 +21,7 @@ type fan struct {
 	shard data.ShardRef // Revision is that of the owners sent to
 	hold  *hold
 	stamp func(*model.Batch) error // gives an id and a version
-	bytes int64                    // of the batch, in memory
+	bytes int64                    // of the batch in memory, as owners' budgets count it
 
 	mu    sync.Mutex // protects all below; stamping may sync the clock while it is held
 	write *fanout.Write
@@ -40,10 +40,10 @@ func (f *fan) start(ctx context.Context, s *meta.Shard, level Level, again bool)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	owners := f.owners(s)
-	f.bytes = f.batch.MemoryBytes()
 	if len(owners) > 1 {
 		f.batch.Pack() // for the logs of all, before they share it
-	}
+		f.bytes = f.batch.MemoryBytes()
+	} // else nobody can pull it: there is nothing to gain by not sending it
 	w, e := begin(f.w.peers.Local(), owners, level)
 	f.write = w
 	f.carryLocked(ctx, e)

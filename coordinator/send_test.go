@@ -66,6 +66,26 @@ func TestAnOwnerOverItsBudgetIsNotSentTo(t *testing.T) {
 	})
 }
 
+func TestTheOnlyOwnerHasNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		cfg := DefaultConfig()
+		cfg.PeerBytes = 1
+		c := newCluster(t, cfg, &peer{write: func(context.Context, data.ShardRef, *model.Batch) error { <-hang; return nil }})
+		var done sync.WaitGroup
+		for range 4 {
+			done.Go(func() {
+				if err := c.write(t, batch([]row{{"v": 1.0}}, time.Now()), One); err != nil {
+					t.Errorf("Write gave %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(hang)
+		done.Wait()
+	})
+}
+
 func TestASilentOwnerIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
