@@ -42,6 +42,9 @@ type bubble struct {
 	cut   map[[2]*member]bool // calls, or answers, from the first to the second
 	epoch uint64
 	sent  map[model.BatchID]*model.Batch // all that were stamped
+
+	// piece, when set, is called for each piece of a copy and may break it off.
+	piece func(SnapshotPart) error
 }
 
 // member is a node of a bubble, with what outlives its process.
@@ -301,6 +304,11 @@ func (l *link) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile
 		return l.to.node.Snapshot(ctx, ref, resume, func(p SnapshotPart) error {
 			if err := l.from.b.passes(ctx, l.to, l.from); err != nil {
 				return err
+			}
+			if l.from.b.piece != nil {
+				if err := l.from.b.piece(p); err != nil {
+					return err
+				}
 			}
 			return emit(p)
 		})

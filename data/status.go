@@ -49,9 +49,11 @@ func (n *Node) ShardStatus(ctx context.Context) []ShardStatus {
 		if why := n.doubtOf(id); why != nil {
 			st.Damage = why.Error()
 		}
-		n.moves.Lock()
-		st.Doing = n.moves.states[id]
-		n.moves.Unlock()
+		if st.State != meta.Active || st.Damage != "" {
+			n.moves.Lock()
+			st.Doing = n.moves.states[id]
+			n.moves.Unlock()
+		}
 		all = append(all, st)
 	}
 	return all

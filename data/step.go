@@ -133,8 +133,9 @@ func (n *Node) stepper(ctx context.Context) {
 			all.Go(func() {
 				defer n.endStep(id)
 				if err := n.step(ctx, slots, id); err != nil && ctx.Err() == nil {
-					n.setStep(id, err.Error())
-					n.log.Warn("step of a replica failed, will be tried again", "shard", id, "error", err)
+					if n.setStep(id, err.Error()) { // once, not at every try
+						n.log.Warn("step of a replica failed, will be tried again", "shard", id, "error", err)
+					}
 					select {
 					case <-ctx.Done():
 					case <-time.After(4 * stepEvery):
@@ -167,18 +168,17 @@ func (n *Node) endStep(id uint64) {
 	delete(n.moves.running, id)
 }
 
-// setStep says what is being done with a replica.
-func (n *Node) setStep(id uint64, doing string) {
+// setStep says what is being done with a replica, and whether that is new.
+func (n *Node) setStep(id uint64, doing string) bool {
 	n.moves.Lock()
 	defer n.moves.Unlock()
-	if n.moves.states == nil {
-		return
-	}
+	was := n.moves.states[id]
 	if doing == "" {
 		delete(n.moves.states, id)
 	} else {
 		n.moves.states[id] = doing
 	}
+	return was != doing
 }
 
 // unsettled gives the replicas of which something is to be done.
