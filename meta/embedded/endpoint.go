@@ -238,6 +238,8 @@ func passes(err error) bool {
 	switch {
 	case errors.Is(err, errLearner), errors.Is(err, rpctypes.ErrTooManyRequests):
 		return true
+	case errors.Is(err, rpctypes.ErrUnhealthy): // a change of the membership comes too soon, anywhere
+		return false
 	}
 	code := status.Code(err)
 	if e := (rpctypes.EtcdError{}); errors.As(err, &e) {

@@ -57,8 +57,11 @@ func (b *bridge) With(fields []zapcore.Field) zapcore.Core {
 
 // noNews is what etcd logs as a warning or an error at every start as it is
 // configured here: it has no port to serve http on, its simple tokens are not
-// used, and it looks at its storage version once before its first entry.
+// used, and it looks at its storage version once before its first entry. And
+// what its client says of each try, where a Client makes the next.
 var noNews = []string{
+	"retrying of unary invoker failed",
+	"Failed to detect schema version",
 	"failed to update storage version",
 	"Running http and grpc server on single port. This is not recommended for production.",
 	"simple token is not cryptographically signed",

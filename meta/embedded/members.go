@@ -60,46 +60,49 @@ func membersOf(list []*etcdserverpb.Member) []Member {
 func (c *Client) Join(ctx context.Context, name string, peer Port) (initialCluster string, err error) {
 	at := peer.URL()
 	url := at.String()
-	if err := c.RemoveMember(ctx, name, url); err != nil {
-		return "", err
-	}
 	for began := time.Now(); ; {
-		members, err := c.Members(ctx)
-		if err != nil {
-			return "", err
+		members, err := c.makeRoom(ctx, name, url, time.Since(began) > joinPatience)
+		if err == nil {
+			return clusterOf(members, name, url), nil
 		}
-		learner := slices.IndexFunc(members, func(m Member) bool { return m.Learner })
-		switch {
-		case learner >= 0 && time.Since(began) > joinPatience:
-			if err := c.remove(ctx, members[learner].ID); err != nil {
-				return "", err
-			}
-			continue
-		case learner >= 0:
-			if !sleep(ctx, settlePause) {
-				return "", fmt.Errorf("join etcd: another member is joining: %w", ctx.Err())
-			}
-			continue
-		case len(members) >= maxVoters:
-			return "", ErrEnoughMembers
-		}
-		members, err = c.add(ctx, url)
-		if passes(err) && err != nil || errors.Is(err, rpctypes.ErrTooManyLearners) || errors.Is(err, rpctypes.ErrPeerURLExist) || errors.Is(err, rpctypes.ErrUnhealthy) {
-			if errors.Is(err, rpctypes.ErrPeerURLExist) { // an earlier try came through
-				if members, err = c.Members(ctx); err == nil {
-					return clusterOf(members, name, url), nil
-				}
-			}
-			if !sleep(ctx, settlePause) {
-				return "", fmt.Errorf("join etcd: %w", err)
-			}
-			continue
-		}
-		if err != nil {
+		if !waits(err) || !sleep(ctx, settlePause) {
 			return "", fmt.Errorf("join etcd: %w", err)
 		}
-		return clusterOf(members, name, url), nil
 	}
+}
+
+// makeRoom is one try of Join. impatient says to remove a member that joins and
+// does not come.
+func (c *Client) makeRoom(ctx context.Context, name, url string, impatient bool) ([]Member, error) {
+	if err := c.RemoveMember(ctx, name, url); err != nil {
+		return nil, err
+	}
+	members, err := c.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(members, func(m Member) bool { return m.Learner }); i >= 0 {
+		if !impatient {
+			return nil, rpctypes.ErrTooManyLearners
+		}
+		return nil, errors.Join(rpctypes.ErrTooManyLearners, c.remove(ctx, members[i].ID))
+	}
+	if len(members) >= maxVoters {
+		return nil, ErrEnoughMembers
+	}
+	return c.add(ctx, url)
+}
+
+// waits reports whether a change of the membership that ended with err may come
+// through later: etcd takes one at a time, and none before its members have
+// been connected for 5 s.
+func waits(err error) bool {
+	for _, passing := range []error{rpctypes.ErrTooManyLearners, rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrPeerURLExist} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return !errors.Is(err, ErrEnoughMembers) && passes(err)
 }
 
 const (

@@ -3,9 +3,12 @@ package embedded
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/varvedb/varve/meta"
 )
@@ -71,17 +74,16 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
 	in := etcd.Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.next), clientv3.WithCreatedNotify())
-	asked := make(chan struct{})
-	defer func() { <-asked }()
-	go func() {
-		defer close(asked)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	helpers.Go(func() {
 		for sleep(ctx, progressEvery) {
 			if !e.usable() || etcd.RequestProgress(ctx) != nil {
 				cancel()
 				return
 			}
 		}
-	}()
+	})
 	defer cancel() // before waiting for that
 	silence := time.NewTimer(silentFor)
 	defer silence.Stop()
@@ -96,6 +98,9 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 			case r.Err() != nil:
 				return nil
 			}
+			if r.Created {
+				helpers.Go(func() { endWithConnection(ctx, cancel, etcd.ActiveConnection()) })
+			}
 			w.pass(ctx, r)
 			silence.Reset(silentFor)
 		case <-silence.C:
@@ -103,6 +108,14 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// endWithConnection ends a watch when its connection does: etcd's client would
+// wait for the same member to come back. It returns when ctx ends.
+func endWithConnection(ctx context.Context, cancel context.CancelFunc, conn *grpc.ClientConn) {
+	if conn != nil && conn.WaitForStateChange(ctx, connectivity.Ready) {
+		cancel()
 	}
 }
 
