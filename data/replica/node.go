@@ -155,8 +155,9 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 			continue
 		}
 		v := s.views[o.Node]
-		if v == nil || o.State == Rebuild || was[o.Node] == Rebuild {
-			v = &view{node: o.Node} // what it held it has lost
+		// What it held it has lost, but for what it has said since.
+		if v == nil || o.State == Rebuild || was[o.Node] == Rebuild && v.revision < revision {
+			v = &view{node: o.Node}
 		}
 		v.noted = 0
 		views[o.Node] = v
