@@ -107,9 +107,9 @@ func (w *world) checkPullable(p *process, r *replicaOf) {
 			lacked.AddAll(all.Minus(m.durable[r.id]))
 		}
 	}
-	// A copy has what its source had in files. What else the source had may be
-	// gone with its disk: then the copy is made once more, from another.
-	if lacked = lacked.Minus(&w.history(r.id).wiped); lacked.Empty() {
+	// A copy has what its source had, but not the log. When the source has gone,
+	// with its disk or because it was marked, others may have to be copied anew.
+	if lacked = lacked.Minus(&w.history(r.id).gone); lacked.Empty() {
 		return
 	}
 	trimmed, err := r.shard.Fetch(w.ctx, lacked, func(*model.Batch) error { return nil })
@@ -284,7 +284,7 @@ func (w *world) holders(wr *write) []*machine {
 
 // diskLost follows the loss of a disk with set of a shard.
 func (w *world) diskLost(shard uint64, set *model.BatchSet) {
-	w.history(shard).wiped.AddAll(set)
+	w.history(shard).gone.AddAll(set)
 	w.copyGone(shard, set, func(wr *write) {
 		wr.lost++
 		wr.displaced = true
@@ -300,6 +300,9 @@ func (w *world) diskLost(shard uint64, set *model.BatchSet) {
 
 // dirRemoved follows the removal of a replica's directory with set.
 func (w *world) dirRemoved(p *process, shard uint64, set *model.BatchSet) {
+	if set != nil {
+		w.history(shard).gone.AddAll(set)
+	}
 	w.copyGone(shard, set, func(wr *write) {
 		if !wr.acked {
 			wr.handed++ // counts as a copy all the same: what others lacked of it was offered

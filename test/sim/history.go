@@ -75,7 +75,7 @@ type history struct {
 	byID   map[model.BatchID]*issued
 	order  []*issued // by version
 	writes []*write
-	wiped  model.BatchSet       // was on a disk that was lost
+	gone   model.BatchSet       // was on a disk that was lost, or in a directory that was dropped
 	cells  [cellCount][]*issued // that put a value there
 }
 
