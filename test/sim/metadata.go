@@ -189,7 +189,7 @@ func (m *metadata) register(machine int, node, start uint64) uint64 {
 		m.changeShard(sh.id, fmt.Sprintf("node %d takes the place of %d", node, old), func(s *metaShard) bool {
 			s.owners = slices.DeleteFunc(s.owners, func(o metaOwner) bool { return o.node == old })
 			state := replica.Joining
-			if s.count(replica.Active, replica.Leaving) == 0 {
+			if !s.revive() {
 				state = replica.Active // there is nobody left to copy from
 			}
 			for i := range s.owners {
@@ -198,7 +198,6 @@ func (m *metadata) register(machine int, node, start uint64) uint64 {
 				}
 			}
 			s.owners = append(s.owners, metaOwner{node: node, state: state})
-			s.restore()
 			return true
 		})
 	}

@@ -76,15 +76,22 @@ func (m *metadata) removeOwner(shard, node uint64) bool {
 }
 
 // restore makes a leaving owner active when no other is: it lacks nothing.
-func (s *metaShard) restore() {
-	if s.count(replica.Active) > 0 {
-		return
-	}
+func (s *metaShard) restore() bool {
+	return s.count(replica.Active) > 0 || s.reactivate(replica.Leaving)
+}
+
+// revive makes an owner active that has more than one that begins with nothing,
+// when no better is left.
+func (s *metaShard) revive() bool { return s.restore() || s.reactivate(replica.Rebuild) }
+
+func (s *metaShard) reactivate(from replica.State) bool {
 	for i := range s.owners {
-		if s.owners[i].state == replica.Leaving {
+		if s.owners[i].state == from {
 			s.owners[i].state = replica.Active
+			return true
 		}
 	}
+	return false
 }
 
 func (s *metaShard) remove(node uint64) {
