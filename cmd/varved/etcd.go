@@ -24,6 +24,9 @@ const (
 	// joinEtcdTimeout bounds the wait for others that become members; a node
 	// that has not become one by then starts without, and tries again.
 	joinEtcdTimeout = 15 * time.Second
+	// settleTimeout bounds the wait for the others to know where a member is.
+	settleTimeout = 15 * time.Second
+	settlePause   = 100 * time.Millisecond
 	// orphanedFor is how long a member belongs to no node before it is removed:
 	// one that changes its name does for a moment.
 	orphanedFor = 30 * time.Second
@@ -84,6 +87,20 @@ func (s *server) openEtcd(ctx context.Context) error {
 	return err
 }
 
+// awaitEtcd waits for etcd at a node that has no copy of the metadata, since it
+// can do nothing without. Another may have been lost a moment ago, so that a
+// leader is being chosen.
+func (s *server) awaitEtcd(ctx context.Context) error {
+	if _, err := s.fs.Size(path.Join(s.metaDir(), "snapshot")); err == nil {
+		return nil
+	}
+	if _, _, err := s.etcd.client.Get(ctx, "/"); err != nil {
+		addresses, _ := s.etcd.at()
+		return fmt.Errorf("etcd at %q does not answer: %w", addresses, err)
+	}
+	return nil
+}
+
 // hasMember reports whether a directory has a member that was started before.
 func (s *server) hasMember(dir string) (bool, error) {
 	names, err := s.fs.List(path.Join(dir, "member", "wal"))
@@ -140,6 +157,31 @@ func (s *server) voteIfNeeded(ctx context.Context) error {
 	s.etcd.member = member
 	s.etcd.mu.Unlock()
 	return nil
+}
+
+// settle waits until the other members know where this one is now, and it has
+// its vote. Who restarts nodes in turn, or starts three and ends one, would
+// else take away a vote that is needed. Without a majority it goes on after a
+// while, to serve what it has.
+func (s *server) settle(ctx context.Context) error {
+	if _, external := s.etcd.at(); external || !s.etcd.has() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	cfg := s.memberConfig()
+	at := cfg.Peer.URL()
+	for {
+		members, err := s.etcd.client.Members(ctx)
+		if err == nil && slices.ContainsFunc(members, func(m embedded.Member) bool { return slices.Contains(m.PeerURLs, at.String()) && !m.Learner }) {
+			return nil
+		}
+		select {
+		case <-time.After(settlePause):
+		case <-ctx.Done():
+			return fmt.Errorf("the others do not know the member %s as one that votes yet: %w", at.String(), errors.Join(err, ctx.Err()))
+		}
+	}
 }
 
 func (e *etcd) has() bool {

@@ -58,6 +58,7 @@ func (s *server) open(httpAddress string) error {
 		return err
 	}
 	s.serveRPC(shards, operators)
+	s.openVote(ctx)
 	return nil
 }
 
@@ -70,6 +71,9 @@ func (s *server) openCluster(ctx context.Context, httpAddress string) error {
 		return err
 	}
 	if err := s.openEtcd(ctx); err != nil {
+		return err
+	}
+	if err := s.awaitEtcd(ctx); err != nil {
 		return err
 	}
 	cfg := meta.DefaultConfig()
@@ -96,14 +100,24 @@ func (s *server) openCluster(ctx context.Context, httpAddress string) error {
 		return nil
 	}
 	id := rpc.Identity{Cluster: s.store.Snapshot().ClusterID(), Node: s.self.ID}
-	if err := s.security.name(ctx, s, id, s.self.Incarnation); err != nil {
-		return err
+	return s.security.name(ctx, s, id, s.self.Incarnation)
+}
+
+// openVote makes this node a member of etcd where one more is needed, and finds
+// etcd from then on. It comes last: it may take seconds.
+func (s *server) openVote(ctx context.Context) {
+	if !s.cfg.clustered() {
+		return
 	}
 	if err := s.voteIfNeeded(ctx); err != nil {
 		s.log.Warn("this node is no member of etcd yet, trying again", "error", err)
 	}
+	if !s.store.Away() {
+		if err := s.settle(ctx); err != nil {
+			s.log.Warn("going on before this node has its place in etcd", "error", err)
+		}
+	}
 	s.background("membership", s.tend)
-	return nil
 }
 
 // openRPC gives the node its way to the others, and a server that does not

@@ -61,7 +61,12 @@ func start(t *testing.T, dir string, flags ...string) *harness.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Kill)
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("varved on %s said:\n%s", dir, p.Log())
+		}
+	})
 	return p
 }
 
