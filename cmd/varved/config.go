@@ -101,6 +101,9 @@ func (c *config) complete() error {
 	if err != nil {
 		return err
 	}
+	if ip := net.ParseIP(reached); reached == "" || ip != nil && ip.IsUnspecified() {
+		return fmt.Errorf("rpc-bind-address %s: all addresses of this machine; rpc-advertise-address must say by which others reach it", c.rpc.listen)
+	}
 	for _, p := range []struct {
 		port   *port
 		number string

@@ -318,22 +318,36 @@ func (s *server) removeOrphans(ctx context.Context, members []embedded.Member) e
 	return nil
 }
 
-// choosePorts replaces port 0 of etcd, which must be told its ports.
+// choosePorts replaces what etcd does not take as a port of its own: a host
+// that is a name, which stays the one for others, and port 0.
 func (c *config) choosePorts() error {
 	for _, p := range []*port{&c.metaClient, &c.metaPeer} {
-		host, number, err := net.SplitHostPort(p.listen)
-		if err != nil || number != "0" {
-			continue
-		}
-		l, err := net.Listen("tcp", p.listen)
+		name, number, err := net.SplitHostPort(p.listen)
 		if err != nil {
 			return err
 		}
-		_, number, err = net.SplitHostPort(l.Addr().String())
-		if err := errors.Join(err, l.Close()); err != nil {
-			return err
+		host := name
+		if name != "" && net.ParseIP(name) == nil {
+			at, err := net.ResolveIPAddr("ip", name)
+			if err != nil {
+				return err
+			}
+			host = at.IP.String()
+		}
+		if number == "0" {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, number))
+			if err != nil {
+				return err
+			}
+			_, number, err = net.SplitHostPort(l.Addr().String())
+			if err := errors.Join(err, l.Close()); err != nil {
+				return err
+			}
 		}
 		p.listen = net.JoinHostPort(host, number)
+		if host != name && p.advertise == "" {
+			p.advertise = net.JoinHostPort(name, number)
+		}
 	}
 	return nil
 }
