@@ -194,7 +194,8 @@ func (p *process) take(shard, revision uint64, b *model.Batch, holder uint64, do
 		return
 	}
 	if err != nil {
-		if holder != 0 && errors.Is(err, model.ErrStale) {
+		// What a coordinator says of a holder may be over: it was marked since.
+		if m := p.w.machineOf(holder); m != nil && errors.Is(err, model.ErrStale) && p.w.durable(m, shard).Contains(b.ID) {
 			p.w.failf("FRONTIER", "node %d refuses %v of shard %d, held by %d, as below its frontier", p.node, b.Version, shard, holder)
 		}
 		done(err)
