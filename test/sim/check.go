@@ -167,6 +167,19 @@ func (w *world) checkRead(p *process, r *replicaOf, began time.Duration, level f
 	}
 }
 
+// checkConfirmed finds that an owner goes only when all that stay know it.
+func (w *world) checkConfirmed(s *metaShard, leaver uint64) {
+	for _, o := range s.owners {
+		m := w.machineOf(o.node)
+		if o.state != replica.Active || m == nil || m.view == nil {
+			continue
+		}
+		if knows := m.view.shard(s.id); knows == nil || knows.revision < s.revision {
+			w.failf("CONFIRMED", "shard %d: node %d leaves, but node %d has not heard of that", s.id, leaver, o.node)
+		}
+	}
+}
+
 // watchHidden notes of which writes no owner that holds them is alive: reads
 // need not have those, which is how long a promise lasts to who does not read
 // at quorum. It takes a while until one that is alive again is met by all.

@@ -56,6 +56,7 @@ func (m *metadata) leave(shard, self, revision uint64) bool {
 		if s.revision != revision || o == nil || o.state != replica.Leaving {
 			return false
 		}
+		m.w.checkConfirmed(s, self)
 		s.remove(self)
 		return true
 	})
