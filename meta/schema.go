@@ -168,6 +168,62 @@ func (s *Store) copySchema(ctx context.Context, fence Fence, from *groupSchema, 
 	return flush()
 }
 
+// CopyFields writes the types that one group has come to use since the one that
+// follows was made as copies for that.
+func (s *Store) CopyFields(ctx context.Context, fence Fence, from, to uint64) error {
+	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
+		g, source := now.group(to), now.schema(from)
+		if g == nil || !g.Live() || source == nil {
+			return true, nil
+		}
+		when, size := []Condition{{Key: g.key, Revision: g.modified}}, 0
+		var ops []Op
+		more := false
+		for _, m := range source.measurements {
+			have := now.measurement(to, m.name)
+			fields, modified := have.joined(m.copies()), int64(0)
+			if fields == nil {
+				continue
+			}
+			if have != nil {
+				modified = have.modified
+			}
+			op := Put(s.keys.measurement(to, m.name), encode(schemaToRecord(fields)))
+			if len(op.Value) > maxSchemaBytes {
+				continue // a write to it will be refused, and say why
+			}
+			if size += len(op.Key) + len(op.Value); len(ops) > 0 && size > maxCopyBytes || len(when) == MaxOps-2 {
+				more = true
+				break
+			}
+			ops = append(ops, op)
+			when = append(when, Condition{Key: op.Key, Revision: modified})
+		}
+		if len(ops) == 0 {
+			return true, nil
+		}
+		done, err := s.fenced(ctx, "copy fields", fence, when, ops)
+		return done && !more, err
+	})
+}
+
+// joined gives the fields of m and those of copies that it lacks, nil when it
+// lacks none. m may be nil.
+func (m *measurement) joined(copies []schemaField) []schemaField {
+	var all []schemaField
+	for _, f := range copies {
+		if m.field(f.Name) != nil {
+			continue
+		}
+		if all == nil && m != nil {
+			all = slices.Clone(m.fields)
+		}
+		i, _ := slices.BinarySearchFunc(all, f.Name, compareField)
+		all = slices.Insert(all, i, f)
+	}
+	return all
+}
+
 // copies gives the fields that something was written with, as copies.
 func (m *measurement) copies() []schemaField {
 	var out []schemaField

@@ -12,7 +12,8 @@ type Config struct {
 	RetentionInterval time.Duration `toml:"retention-check-interval"`
 	// PrecreateInterval is the time between two looks for groups that end soon.
 	PrecreateInterval time.Duration `toml:"precreate-check-interval"`
-	// PrecreateAhead is how long before its start a group is made.
+	// PrecreateAhead is how long before its start a group is made. It is for how
+	// long etcd may be away without a write failing at the boundary.
 	PrecreateAhead time.Duration `toml:"precreate-advance-period"`
 
 	// ReplaceAfter is how long a node may be absent before what it keeps is
@@ -24,13 +25,13 @@ type Config struct {
 	MovesPerNode int `toml:"moves-per-node"`
 }
 
-// DefaultConfig gives InfluxDB's intervals, and moves that a busy cluster
-// hardly feels.
+// DefaultConfig gives InfluxDB's intervals, groups that are made a day ahead, and
+// moves that a busy cluster hardly feels.
 func DefaultConfig() Config {
 	return Config{
 		RetentionInterval: 30 * time.Minute,
 		PrecreateInterval: 10 * time.Minute,
-		PrecreateAhead:    30 * time.Minute,
+		PrecreateAhead:    24 * time.Hour,
 		ReplaceAfter:      30 * time.Minute,
 		MovesAtOnce:       8,
 		MovesPerNode:      2,

@@ -113,25 +113,38 @@ func TestControllerMarksExpiredGroupsDeletedAndForgetsThem(t *testing.T) {
 func TestControllerMakesTheNextGroupWithItsTypesAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, metatest.NewMemory(), "n")
-		policy, g := written(t, s, 0, time.Hour)
+		policy, g := written(t, s, 0, 7*24*time.Hour)
 		defer run(t, s)()
 
-		time.Sleep(time.Until(time.Unix(0, g.End)) - 31*time.Minute)
+		time.Sleep(time.Until(time.Unix(0, g.End)) - 25*time.Hour)
 		if next := s.Snapshot().Group(policy, g.End); next != nil {
-			t.Fatalf("the next group was there 31 minutes ahead: %+v", next)
+			t.Fatalf("the next group was there 25 hours ahead: %+v", next)
 		}
-		time.Sleep(15 * time.Minute)
+		time.Sleep(2 * time.Hour)
 		next := s.Snapshot().Group(policy, g.End)
 		if next == nil {
-			t.Fatal("there is no next group 16 minutes before its time")
+			t.Fatal("there is no next group 23 hours before its time")
 		}
-		if kind, ok := s.Snapshot().FieldType(next.ID, "m", "f"); !ok || kind != model.Float {
-			t.Errorf("type in the next group: %v, %v", kind, ok)
+		// What comes into use later is made known there, too.
+		later := []model.Field{{Name: "later", Type: model.String}}
+		for _, m := range []string{"m", "another"} {
+			if _, err := s.EnsureFields(t.Context(), g.ID, m, later); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(11 * time.Minute)
+		for _, want := range []struct {
+			measurement, field string
+			kind               model.FieldType
+		}{{"m", "f", model.Float}, {"m", "later", model.String}, {"another", "later", model.String}} {
+			if kind, ok := s.Snapshot().FieldType(next.ID, want.measurement, want.field); !ok || kind != want.kind {
+				t.Errorf("type of %s in %s in the next group: %v, %v", want.field, want.measurement, kind, ok)
+			}
 		}
 		if fields := s.Snapshot().Fields(next.ID, "m"); len(fields) > 0 {
 			t.Errorf("fields that nothing was written with are shown: %v", fields)
 		}
-		time.Sleep(3 * time.Hour)
+		time.Sleep(8 * 24 * time.Hour)
 		if n := len(s.Snapshot().Groups(policy, model.AllTime)); n != 2 {
 			t.Errorf("%d groups though nothing was written since, want 2", n)
 		}
