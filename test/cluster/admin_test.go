@@ -2,19 +2,25 @@ package cluster
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/test/harness"
 )
 
-// ask reads what a node says about the cluster.
-func ask[T any](n *harness.Node, route string) (answer T, err error) {
-	resp, err := http.Get(n.URL + adminapi.Prefix + route)
+// ask sends a request without a body and reads the answer.
+func ask[T any](n *harness.Node, method, route string) (answer T, err error) {
+	req, err := http.NewRequest(method, n.URL+adminapi.Prefix+route, nil)
+	if err != nil {
+		return answer, err
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return answer, err
 	}
@@ -30,12 +36,12 @@ func ask[T any](n *harness.Node, route string) (answer T, err error) {
 }
 
 func listShards(n *harness.Node) ([]adminapi.Shard, error) {
-	return ask[[]adminapi.Shard](n, "/shards")
+	return ask[[]adminapi.Shard](n, http.MethodGet, "/shards")
 }
 
 // idle reports unless no replica is on its way.
 func idle(n *harness.Node) error {
-	s, err := ask[adminapi.Status](n, "/status")
+	s, err := ask[adminapi.Status](n, http.MethodGet, "/status")
 	switch {
 	case err != nil:
 		return err
@@ -45,9 +51,20 @@ func idle(n *harness.Node) error {
 	return nil
 }
 
-// controller gives the node that leads.
-func controller(t *testing.T, c *harness.Cluster) *harness.Node {
+// controller waits until a node leads, and gives it. After a kill that takes
+// as long as the lease of the last one lasts.
+func controller(t *testing.T, c *harness.Cluster) (leader *harness.Node) {
 	t.Helper()
+	eventually(t, 30*time.Second, func() error {
+		if leader = leading(c); leader == nil {
+			return errors.New("no node leads")
+		}
+		return nil
+	})
+	return leader
+}
+
+func leading(c *harness.Cluster) *harness.Node {
 	for _, n := range c.Nodes {
 		resp, err := http.Get(n.URL + "/metrics")
 		if err != nil {
@@ -59,7 +76,6 @@ func controller(t *testing.T, c *harness.Cluster) *harness.Node {
 			return n
 		}
 	}
-	t.Fatal("no node leads")
 	return nil
 }
 

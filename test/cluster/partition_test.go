@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/test/harness"
 )
 
@@ -18,13 +20,13 @@ func newClusterIn(t *testing.T, network *harness.Network, nodes int) *harness.Cl
 	t.Helper()
 	c := harness.NewClusterIn(t, binaries.varved, network)
 	c.Start(1, "--allow-unauthenticated")
-	token, err := ctl(c.Nodes[0], "join-token")
+	token, err := ask[adminapi.Token](c.Nodes[0], http.MethodPost, "/join-token")
 	if err != nil {
-		t.Fatalf("join-token: %v: %s", err, token)
+		t.Fatal(err)
 	}
 	for range nodes - 1 {
 		n := c.Add("--allow-unauthenticated")
-		n.Join = append(n.Join, "--join-token", token)
+		n.Join = append(n.Join, "--join-token", token.Token)
 		if err := n.Start(); err != nil {
 			t.Fatal(err)
 		}
