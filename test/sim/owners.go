@@ -113,6 +113,7 @@ func (m *metadata) markRebuild(by, shard, node uint64) bool {
 			return false
 		}
 		o.state = replica.Rebuild
+		m.w.ownerRemoved(shard, node)
 		s.restore()
 		m.w.stats.Marks++
 		return s.owner(by).state == replica.Active || by == node && s.count(replica.Active) > 0
