@@ -259,7 +259,7 @@ func (p *process) progress(s *metaShard) {
 		p.handOver(r, s.id)
 		return
 	case r == nil && me.state == replica.Joining:
-		p.copyFrom(s.id)
+		p.follow(s)
 		return
 	case r == nil || r.shard == nil || r.busy:
 		return

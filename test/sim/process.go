@@ -62,7 +62,8 @@ func (p *process) run(do func()) {
 	switch {
 	case p.dead || p.w.failed():
 	case p.w.now < p.m.paused:
-		p.w.after(p.m.paused-p.w.now, func() { p.run(do) })
+		// Not at once until the end of the stop: it may end before, when all is healed.
+		p.w.after(min(p.m.paused-p.w.now, tellInterval), func() { p.run(do) })
 	default:
 		do()
 		p.m.settle()
