@@ -13,7 +13,7 @@ import (
 type Message struct {
 	From    Self
 	To      uint64
-	ToStart uint64        // the run of the addressee that Got and Echo are about
+	ToStart uint64        // the run of the addressee that all of it is for, but for Ping
 	Number  uint64        // counts the messages of this run of the sender to the addressee, from 1
 	Got     uint64        // the highest number of the addressee's messages that was taken in whole
 	Ping    time.Duration // when it was made, by the sender's Mono; more than 0

@@ -247,6 +247,35 @@ func TestRestartedOwnerIsHeardAnew(t *testing.T) {
 	}
 }
 
+func TestMessageForAnEarlierRunStatesNothing(t *testing.T) {
+	w := newWorld(t, Active, Active)
+	w.pass(2 * time.Second)
+	old := w.version()
+	w.write(old, 1, 2)
+	// A message with a statement is on its way for long.
+	w.now += 2 * time.Second
+	delayed := w.nodes[1].Tell(w.time(), 2)
+	if len(delayed.Statements) != 1 {
+		t.Fatalf("the message has %d statements, want 1", len(delayed.Statements))
+	}
+	// Meanwhile 1 takes another batch, which 2 hears of and then forgets.
+	missed := w.version()
+	w.write(missed, 1)
+	w.pass(3 * time.Second)
+	set := &model.BatchSet{}
+	set.Add(old.ID)
+	w.start(2, 2)
+	w.owners(1, Active, Active)
+	w.alive()
+	w.nodes[2].Opened(1, set, []model.Version{old})
+	w.nodes[2].Receive(w.time(), delayed)
+	w.now += 200 * time.Millisecond
+	w.deliver(w.nodes[1], w.nodes[2]) // it does not know yet that 2 has started again
+	if f := w.nodes[2].Frontier(w.time(), 1); f > missed.HLC {
+		t.Errorf("the frontier is %v, above a batch that is missing", f.Time())
+	}
+}
+
 func TestLogIsKeptUntilEveryOwnerHasIt(t *testing.T) {
 	w := newWorld(t, Active, Active, Active)
 	v := w.version()

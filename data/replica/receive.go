@@ -4,8 +4,8 @@ import (
 	"github.com/varvedb/varve/internal/mutant"
 )
 
-// Receive takes in a message of another node. Old ones, and those for another
-// run of this node, do no harm.
+// Receive takes in a message of another node. Old ones do no harm. One for
+// another run of this node says only that the sender is there.
 func (n *Node) Receive(now Time, m *Message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -23,10 +23,14 @@ func (n *Node) Receive(now Time, m *Message) {
 	if m.Number <= p.seen {
 		return
 	}
-	p.seen, p.ping, p.cutoff = m.Number, m.Ping, m.Cutoff
-	if m.ToStart == n.self.Start {
-		n.answeredLocked(now, p, m)
+	p.seen, p.ping = m.Number, m.Ping
+	if m.ToStart != n.self.Start {
+		// It leaves out what an earlier run has acknowledged, and so may those
+		// that follow until the sender has heard of this run.
+		return
 	}
+	p.cutoff = m.Cutoff
+	n.answeredLocked(now, p, m)
 	whole := true
 	for i := range m.Statements {
 		whole = n.statedLocked(p, m, &m.Statements[i]) && whole
