@@ -71,7 +71,8 @@ func (r *Reader) holdings(ctx context.Context, s part, owners []candidate, enoug
 func (r *Reader) quorum(ctx context.Context, s part, owners []candidate, deadline time.Time) ([]candidate, *model.BatchSet, []failure, error) {
 	asking, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	after, before := fanout.Sets(r.writer.ownersOf(s.shard))
+	all := r.writer.ownersOf(s.shard)
+	after, before := fanout.Sets(all)
 	met := func(have []applied) bool {
 		for _, set := range [][]uint64{after, before} {
 			n := 0
@@ -80,7 +81,7 @@ func (r *Reader) quorum(ctx context.Context, s part, owners []candidate, deadlin
 					n++
 				}
 			}
-			if n < fanout.Quorum.Needs(len(set)) {
+			if n < fanout.Needs(fanout.Quorum, all, set) {
 				return false
 			}
 		}
@@ -94,8 +95,8 @@ func (r *Reader) quorum(ctx context.Context, s part, owners []candidate, deadlin
 		if slices.ContainsFunc(failed, func(f failure) bool { return errors.Is(f.err, model.ErrMoved) }) {
 			return nil, nil, failed, nil
 		}
-		return nil, nil, nil, fmt.Errorf("%w: read consistency not met: %d owners of shard %d answer, more than half of %d must: %s",
-			model.ErrUnavailable, len(have), s.shard.ID, max(len(after), len(before)), r.reasons(failed))
+		return nil, nil, nil, fmt.Errorf("%w: read consistency not met: %d of %d owners of shard %d answer: %s",
+			model.ErrUnavailable, len(have), max(fanout.Needs(fanout.Quorum, all, after), fanout.Needs(fanout.Quorum, all, before)), s.shard.ID, r.reasons(failed))
 	}
 	union := &model.BatchSet{}
 	for _, a := range have {

@@ -179,6 +179,25 @@ func TestAQuorumReadContainsWhatMoreThanHalfHold(t *testing.T) {
 	})
 }
 
+// What it had acknowledged with the others may be in their logs alone.
+func TestOwnersToBeRebuiltAreMissingFromAQuorumRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := oneShard(t, &peer{scan: emits(1, nil), has: set(3)}, &peer{}, &peer{})
+		var shard uint64
+		for g := range c.store.Snapshot().AllGroups {
+			shard = g.Shards[0].ID
+		}
+		for _, id := range c.ids[1:] {
+			if err := c.store.MarkRebuild(t.Context(), c.ids[0], shard, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.scan(t, &query.Read{Consistency: query.ReadQuorum}); !errors.Is(err, model.ErrUnavailable) || !contains(err, "1 of 2") {
+			t.Errorf("one owner of three, the others to be rebuilt: %v", err)
+		}
+	})
+}
+
 func TestAQuorumReadWaitsForWhatNoOwnerHoldsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ready atomic.Int64
