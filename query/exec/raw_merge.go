@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"sort"
 
@@ -70,12 +72,29 @@ func (g *grouper) mayPrecede(h *head, members []*head) bool {
 	return !g.before(m.part.Times[m.row], g.first(h))
 }
 
+// order says which of two rows comes first in the result, as a shard does among
+// its own: the earlier one, and of equal times the one with the lower leading
+// texts. Without such texts it is 0.
+func (g *grouper) order(x *Partial, i int, y *Partial, j int) int {
+	c := cmp.Compare(x.Times[i], y.Times[j])
+	for n := 0; c == 0 && n < len(x.Columns); n++ {
+		v, w := &x.Columns[n], &y.Columns[n]
+		if v.Type != model.String || !v.Has(i) || !w.Has(j) {
+			break
+		}
+		c = bytes.Compare(v.Bytes(i), w.Bytes(j))
+	}
+	if g.b.Descending {
+		return -c
+	}
+	return c
+}
+
 // earliest gives the member with the next row.
 func (g *grouper) earliest(members []*head) int {
 	best := 0
 	for i, h := range members[1:] {
-		b := members[best]
-		if g.before(h.part.Times[h.row], b.part.Times[b.row]) {
+		if b := members[best]; g.order(h.part, h.row, b.part, b.row) < 0 {
 			best = i + 1
 		}
 	}
@@ -86,20 +105,20 @@ func (g *grouper) earliest(members []*head) int {
 // other streams.
 func (g *grouper) run(members []*head, best int, waiting []*head) int {
 	h := members[best]
-	times := h.part.Times[h.row:]
-	n := len(times)
-	shorten := func(bound int64, tie bool) {
-		n = max(1, sort.Search(n, func(i int) bool {
-			return !g.before(times[i], bound) && !(tie && times[i] == bound)
-		}))
+	n := len(h.part.Times) - h.row
+	shorten := func(past func(row int) bool) {
+		n = max(1, sort.Search(n, func(i int) bool { return past(h.row + i) }))
 	}
 	for i, o := range members {
 		if i != best {
-			shorten(o.part.Times[o.row], best < i)
+			shorten(func(row int) bool {
+				c := g.order(h.part, row, o.part, o.row)
+				return c > 0 || c == 0 && i < best
+			})
 		}
 	}
 	for _, o := range waiting {
-		shorten(g.first(o), false)
+		shorten(func(row int) bool { return !g.before(h.part.Times[row], g.first(o)) })
 	}
 	return n
 }

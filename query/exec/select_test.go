@@ -336,3 +336,19 @@ func TestTimesAtTheEndsOfTimeAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestShardsOfOneGroupMergeRowsOfEqualTimeByTheirTexts(t *testing.T) {
+	one := oneShard(t, exectest.Options{}, "m,h=a z=1 0", "m,h=c z=3 0", "m,h=a z=4 1", "m,h=c z=6 1")
+	two := oneShard(t, exectest.Options{}, "m,h=b z=2 0", "m,h=b z=5 1", "m,h=d z=7 1")
+	whole := oneShard(t, exectest.Options{}, "m,h=a z=1 0", "m,h=c z=3 0", "m,h=b z=2 0", "m,h=a z=4 1", "m,h=c z=6 1", "m,h=b z=5 1", "m,h=d z=7 1")
+	for _, q := range []string{
+		"SELECT h, z FROM m", "SELECT h, z FROM m ORDER BY time DESC", "SELECT h, z FROM m LIMIT 2", "SELECT h, z FROM m LIMIT 3 OFFSET 2",
+	} {
+		want := run(t, q, whole)
+		for _, shards := range [][]shard{{one, two}, {two, one}} {
+			if got := run(t, q, shards...); got != want {
+				t.Errorf("%s:\n%swant:\n%s", q, got, want)
+			}
+		}
+	}
+}
