@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,17 +21,36 @@ func TestVarvedAnswersAsInfluxDB(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	code := run(config{
-		b:       server.URL,
-		golden:  "golden/golden-1.8.10.gz",
-		allow:   "allow.txt",
-		gen:     600,
-		seed:    1,
-		tol:     1e-9,
-		timeout: 30 * time.Second,
-		maxShow: 3,
-	})
-	if code != 0 {
-		t.Errorf("influxdiff ended with %d: see the differences above; the server said:\n%s", code, server.Log())
+	compareWithRecorded(t, config{allow: "allow.txt"}, server)
+}
+
+// TestClusterAnswersAsInfluxDB sends every case to one of three nodes, in turn.
+// There is one copy of each shard, so that two thirds of what is asked of a node
+// are elsewhere.
+func TestClusterAnswersAsInfluxDB(t *testing.T) {
+	cluster := harness.NewCluster(t, harness.Build(t))
+	cluster.Start(3, "--default-replication", "1")
+	var servers []*harness.Process
+	for _, n := range cluster.Nodes {
+		servers = append(servers, n.Process)
+	}
+	compareWithRecorded(t, config{allow: "allow.txt,allow-cluster.txt", ties: true, settle: 50 * time.Millisecond}, servers...)
+}
+
+func compareWithRecorded(t *testing.T, c config, servers ...*harness.Process) {
+	t.Helper()
+	var urls []string
+	for _, s := range servers {
+		urls = append(urls, s.URL)
+	}
+	c.b, c.golden = strings.Join(urls, ","), "golden/golden-1.8.10.gz"
+	c.gen, c.seed, c.tol, c.timeout, c.maxShow = 600, 1, 1e-9, 30*time.Second, 3
+	code := run(c)
+	if code == 0 {
+		return
+	}
+	t.Errorf("influxdiff ended with %d: see the differences above", code)
+	for _, s := range servers {
+		t.Logf("%s said:\n%s", s.URL, s.Log())
 	}
 }
