@@ -106,6 +106,7 @@ func (n *Node) store(ctx context.Context, h *handle, shard *tsm.Shard, ref Shard
 		// The sync has failed: nobody can say whether the batch is durable. So it
 		// stays pending, and is the last one that may.
 		h.readOnly.Store(true)
+		n.core.Unsure(ref.Shard, b.Version)
 	default:
 		n.core.Abort(ref.Shard, b.Version)
 	}

@@ -64,9 +64,13 @@ func (n *Node) Admit(now Time, id, revision uint64, v model.Version, hand Hand) 
 			return Refuse, err
 		}
 	}
-	s.pending[v.ID] = arriving{v, p.writers + 1}
+	if !ok {
+		p = arriving{version: v, revision: s.revision}
+	}
+	p.writers++
+	s.pending[v.ID] = p
 	if mutant.Is(mutant.AppliedBeforeSync) && s.applied.Add(v.ID) {
-		s.recent = append(s.recent, arrival{v, n.mu.mono})
+		s.recent = append(s.recent, arrival{v, n.mu.mono, p.revision})
 	}
 	return Take, nil
 }
@@ -122,6 +126,10 @@ func (n *Node) Durable(id uint64, v model.Version) {
 	if s == nil {
 		return
 	}
+	revision := s.revision
+	if p, ok := s.pending[v.ID]; ok {
+		revision = p.revision
+	}
 	delete(s.pending, v.ID)
 	if !s.loaded || !s.applied.Add(v.ID) {
 		return
@@ -130,7 +138,7 @@ func (n *Node) Durable(id uint64, v model.Version) {
 		s.settled.Add(v.ID)
 		n.restateLocked(s)
 	} else {
-		s.recent = append(s.recent, arrival{v, n.mu.mono})
+		s.recent = append(s.recent, arrival{v, n.mu.mono, revision})
 	}
 	for _, w := range s.views {
 		if w.missing != nil && w.missing.Contains(v.ID) {
@@ -141,8 +149,7 @@ func (n *Node) Durable(id uint64, v model.Version) {
 }
 
 // Abort says that a batch that was to be taken has certainly not been written.
-// After a sync that failed nobody can say that: the batch stays pending, and
-// with it the floor, until the process ends.
+// After a sync that failed nobody can say that: see Unsure.
 func (n *Node) Abort(id uint64, v model.Version) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -153,9 +160,26 @@ func (n *Node) Abort(id uint64, v model.Version) {
 	p := s.pending[v.ID]
 	if p.writers > 1 {
 		// Another call may have more luck: the keys of the series, say.
-		s.pending[v.ID] = arriving{v, p.writers - 1}
+		p.writers--
+		s.pending[v.ID] = p
 		return
 	}
 	delete(s.pending, v.ID)
 	n.restateLocked(s)
+}
+
+// Unsure says that nobody can say whether a batch that was to be taken is
+// durable, since a sync has failed. It stays pending, and with it the floor,
+// until the process ends; nobody was told that it is held.
+func (n *Node) Unsure(id uint64, v model.Version) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.mu.shards[id]
+	if s == nil {
+		return
+	}
+	if p, ok := s.pending[v.ID]; ok {
+		p.writers--
+		s.pending[v.ID] = p
+	}
 }

@@ -22,6 +22,7 @@ type Node struct {
 		mono   time.Duration // the latest, too
 		cutoff model.HLC     // the highest that was told
 		shards map[uint64]*shard
+		behind map[uint64]*shard // all that lack something, and some that no longer do
 		peers  map[uint64]*peer
 		known  bool // nodes is what the metadata says now
 		nodes  map[uint64]NodeInfo
@@ -66,14 +67,16 @@ type shard struct {
 
 // arriving is a batch that was admitted and is not durable yet.
 type arriving struct {
-	version model.Version
-	writers int // calls that write it
+	version  model.Version
+	writers  int    // calls that write it
+	revision uint64 // of the owners among which it was admitted first
 }
 
 // arrival is a batch that became durable a moment ago.
 type arrival struct {
-	version model.Version
-	at      time.Duration
+	version  model.Version
+	at       time.Duration
+	revision uint64 // under which it was admitted; 0: in an earlier run
 }
 
 // view is what is known of another owner of a shard, and what it was told.
@@ -123,6 +126,7 @@ func New(self Self, cfg Config) (*Node, error) {
 	}
 	n := &Node{self: self, cfg: cfg}
 	n.mu.shards = make(map[uint64]*shard)
+	n.mu.behind = make(map[uint64]*shard)
 	n.mu.peers = make(map[uint64]*peer)
 	return n, nil
 }
@@ -181,6 +185,7 @@ func (n *Node) Forget(id uint64) {
 		return
 	}
 	delete(n.mu.shards, id)
+	delete(n.mu.behind, id)
 	for _, p := range n.mu.peers {
 		delete(p.unacked, id)
 	}
@@ -209,7 +214,7 @@ func (n *Node) Opened(id uint64, applied *model.BatchSet, recent []model.Version
 	for _, v := range recent {
 		if v.HLC >= n.mu.cutoff && s.settled.Contains(v.ID) {
 			s.settled.Remove(v.ID)
-			s.recent = append(s.recent, arrival{v, n.mu.mono})
+			s.recent = append(s.recent, arrival{version: v, at: n.mu.mono})
 		}
 	}
 	for _, v := range s.views {

@@ -356,6 +356,30 @@ func TestMoveOfAReplica(t *testing.T) {
 	}
 }
 
+func TestLeaverWaitsForWhatItAdmittedBeforeItKnew(t *testing.T) {
+	w := newWorld(t, Active, Active)
+	w.pass(2 * time.Second)
+	v := w.version()
+	if verdict, err := w.nodes[1].Admit(w.time(), 1, 1, v, FirstHand); verdict != Take || err != nil {
+		t.Fatalf("Admit gave %v, %v", verdict, err)
+	}
+	w.owners(2, Leaving, Active)
+	w.pass(3 * time.Second)
+	if w.nodes[1].Drained(w.time(), 1) {
+		t.Error("drained though a batch is not durable yet, which was sent to the owners of before")
+	}
+	w.nodes[1].Durable(1, v)
+	if w.nodes[1].Drained(w.time(), 1) {
+		t.Error("drained though nobody else has a batch that was sent to the owners of before")
+	}
+	w.pass(3 * time.Second)
+	w.pull(2)
+	w.pass(time.Second)
+	if !w.nodes[1].Drained(w.time(), 1) {
+		t.Error("not drained though the other has all")
+	}
+}
+
 func TestShardAtRestIsNotMentioned(t *testing.T) {
 	w := newWorld(t, Active, Active)
 	w.write(w.version(), 1, 2)

@@ -18,7 +18,11 @@ func (n *Node) Pulls(now Time) []Pull {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var all []Pull
-	for _, s := range inOrder(n.mu.shards) {
+	for id, s := range inOrder(n.mu.behind) {
+		if !s.lacks() {
+			delete(n.mu.behind, id)
+			continue
+		}
 		if s.pulling || !s.loaded || s.state == "" || s.state == Rebuild || now.Mono < s.pullAfter {
 			continue
 		}
@@ -28,6 +32,16 @@ func (n *Node) Pulls(now Time) []Pull {
 		}
 	}
 	return all
+}
+
+// lacks reports whether another owner has stated what is not durable here.
+func (s *shard) lacks() bool {
+	for _, v := range s.views {
+		if v.missing != nil && !v.missing.Empty() {
+			return true
+		}
+	}
+	return false
 }
 
 // pullLocked chooses the owner from which most can be fetched, of those that

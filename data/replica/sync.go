@@ -15,6 +15,7 @@ func (n *Node) lookLocked(s *shard, v *view) {
 	}
 	v.missing = v.set.Minus(s.applied)
 	if !v.missing.Empty() {
+		n.mu.behind[s.id] = s
 		// Remembered though it may be pulled in a moment: whoever knows that
 		// something is missing must not forget that in a restart.
 		if _, ok := s.excuses[v.node]; ok {
@@ -116,8 +117,8 @@ func (n *Node) CaughtUp(now Time, id uint64) bool {
 }
 
 // Drained reports whether a leaving replica may go: every active owner knows
-// that it leaves, and holds all that this replica took before it knew so itself.
-// What it takes afterwards counts only if a staying owner takes it, too.
+// that it leaves, and holds all that this replica let in before it knew so
+// itself. What it lets in afterwards counts only if a staying owner takes it, too.
 func (n *Node) Drained(now Time, id uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -126,7 +127,12 @@ func (n *Node) Drained(now Time, id uint64) bool {
 		return false
 	}
 	for _, a := range s.recent {
-		if a.at <= s.revised {
+		if a.revision < s.revision {
+			return false
+		}
+	}
+	for _, p := range s.pending {
+		if p.revision < s.revision && p.writers > 0 {
 			return false
 		}
 	}
