@@ -101,7 +101,9 @@ func (n *Node) store(ctx context.Context, h *handle, shard *tsm.Shard, ref Shard
 	err = shard.Write(ctx, b)
 	switch {
 	case err == nil:
-		n.core.Durable(ref.Shard, b.Version)
+		if !n.core.Durable(ref.Shard, b.Version) && n.dropped(ref) != nil {
+			err = errNotHere // and others may lack it for ever
+		}
 	case errors.Is(err, model.ErrReadOnly):
 		// The sync has failed: nobody can say whether the batch is durable. So it
 		// stays pending, and is the last one that may.

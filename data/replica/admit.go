@@ -118,21 +118,24 @@ func (s *shard) owner(node uint64) Owner {
 	return Owner{Node: node}
 }
 
-// Durable says that a batch that was to be taken is durable.
-func (n *Node) Durable(id uint64, v model.Version) {
+// Durable says that a batch that was to be taken is durable, and reports whether
+// it may be acknowledged: not by a replica that was given up meanwhile, for what
+// it has to hand over may have been looked up before.
+func (n *Node) Durable(id uint64, v model.Version) (counts bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
 	if s == nil {
-		return
+		return false
 	}
+	counts = s.loaded && s.state != "" && s.state != Rebuild
 	revision := s.revision
 	if p, ok := s.pending[v.ID]; ok {
 		revision = p.revision
 	}
 	delete(s.pending, v.ID)
 	if !s.loaded || !s.applied.Add(v.ID) {
-		return
+		return counts
 	}
 	if v.HLC < n.mu.cutoff {
 		s.settled.Add(v.ID)
@@ -146,6 +149,7 @@ func (n *Node) Durable(id uint64, v model.Version) {
 			n.metLocked(s, w)
 		}
 	}
+	return counts
 }
 
 // Abort says that a batch that was to be taken has certainly not been written.

@@ -321,6 +321,26 @@ func TestBatchThatIsInNoLogIsLost(t *testing.T) {
 	}
 }
 
+func TestReplicaThatIsGivenUpAcknowledgesNothing(t *testing.T) {
+	for _, state := range []State{Rebuild, ""} {
+		w := newWorld(t, Active, Active)
+		w.pass(2 * time.Second)
+		before, after := w.version(), w.version()
+		for _, v := range []model.Version{before, after} {
+			if verdict, err := w.nodes[1].Admit(w.time(), 1, 1, v, FirstHand); verdict != Take || err != nil {
+				t.Fatalf("Admit gave %v, %v", verdict, err)
+			}
+		}
+		if !w.nodes[1].Durable(1, before) {
+			t.Error("a batch of an active replica does not count")
+		}
+		w.owners(2, state, Active)
+		if w.nodes[1].Durable(1, after) {
+			t.Errorf("a batch counts that became durable after its owner was %q", state)
+		}
+	}
+}
+
 func TestMoveOfAReplica(t *testing.T) {
 	w := newWorld(t, Active, Active, "")
 	w.pass(2 * time.Second)
