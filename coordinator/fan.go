@@ -26,6 +26,7 @@ type fan struct {
 	mu    sync.Mutex // protects all below; stamping may sync the clock while it is held
 	write *fanout.Write
 	batch *model.Batch  // stamped. Owners share it, so a new stamp is for a copy
+	bare  *model.Batch  // of batch, without keys; nil until an owner is sent it
 	err   error         // ends the write whatever the owners say
 	done  chan struct{} // closed when there is a verdict or err
 	ended bool          // so is done, or nobody waits any more
@@ -78,7 +79,7 @@ func (f *fan) carryLocked(ctx context.Context, e fanout.Effects) {
 			f.failLocked(unavailable(err))
 			return
 		}
-		f.batch = &b
+		f.batch, f.bare = &b, nil
 	}
 	type refusal struct {
 		send fanout.Send
@@ -125,7 +126,7 @@ func (f *fan) sendLocked(ctx context.Context, s fanout.Send) error {
 		f.w.metrics.overBudget.WithLabelValues(f.w.nodeName(s.Node)).Inc()
 		return fmt.Errorf("node %d has not answered enough of what it was sent: %w: %w", s.Node, model.ErrOverloaded, fanout.ErrUnsent)
 	}
-	b, shard := f.batch, f.shard
+	b, shard := f.forLocked(s), f.shard
 	f.hold.take()
 	// Not bounded by the write: an owner that has begun is not interrupted
 	// because the client has its answer.
@@ -146,6 +147,17 @@ func (f *fan) sendLocked(ctx context.Context, s fanout.Send) error {
 	return nil
 }
 
+// forLocked gives the batch as it is sent to one owner.
+func (f *fan) forLocked(s fanout.Send) *model.Batch {
+	if s.Keys || s.Node == f.w.peers.Local() || !f.w.keyless.may(keyPlace{s.Node, f.shard.Shard}) {
+		return f.batch
+	}
+	if f.bare == nil {
+		f.bare = withoutKeys(f.batch)
+	}
+	return f.bare
+}
+
 // ask gives one owner's answer. A panic is one: the process has other work.
 func (f *fan) ask(ctx context.Context, peer data.Peer, shard data.ShardRef, b *model.Batch, s fanout.Send) (err error) {
 	defer func() {
@@ -155,7 +167,13 @@ func (f *fan) ask(ctx context.Context, peer data.Peer, shard data.ShardRef, b *m
 		}
 	}()
 	err = peer.Write(ctx, shard, b, s.HeldBy)
-	if err != nil {
+	switch at := (keyPlace{s.Node, shard.Shard}); {
+	case err == nil:
+		f.w.keyless.taken(at)
+	case errors.Is(err, model.ErrNeedKeys) && !s.Keys:
+		f.w.keyless.asked(at)
+		f.w.metrics.askedKeys.Inc()
+	default:
 		f.w.refusals.log(f.w.log, "owner refused a batch", "shard", shard.Shard, "node", s.Node, "error", err)
 	}
 	return err

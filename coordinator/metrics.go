@@ -13,6 +13,7 @@ type metrics struct {
 	deletes prometheus.Counter
 	stale   prometheus.Counter
 
+	askedKeys  prometheus.Counter
 	overBudget *prometheus.CounterVec // by node
 	parked     prometheus.Counter
 	delivered  prometheus.Counter
@@ -34,6 +35,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		stale: f.NewCounter(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "restamped_batches_total", Help: "Batches stamped again because all owners found them too old.",
+		}),
+		askedKeys: f.NewCounter(prometheus.CounterOpts{
+			Namespace: "coordinator", Name: "asked_keys_total", Help: "Batches sent again because an owner lacked the keys of series.",
 		}),
 		overBudget: f.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "coordinator", Name: "over_budget_batches_total", Help: "Batches not sent to an owner that had not answered enough of what it was sent.",

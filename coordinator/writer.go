@@ -38,6 +38,7 @@ type Writer struct {
 	clockOff func() error // nil: the clock is trusted
 	tasks    tasks        // what goes on after the answer to a client
 	budgets  budgets
+	keyless  keyless
 	refusals rareLog
 	parked   *parked // nil: nothing is parked
 }
