@@ -370,7 +370,7 @@ func TestClientReadsSchemaAppliedAndDigest(t *testing.T) {
 func TestNodeSpeaksForItselfOnly(t *testing.T) {
 	n := &fakeNode{}
 	c := connect(t, n)
-	m := &replica.Message{From: replica.Self{Node: 2, Start: 3}, To: 1, Number: 4, Ping: time.Second, Wall: time.UnixMilli(5)}
+	m := &replica.Message{From: replica.Self{Node: 2, Start: 3}, To: 1, Number: 4, Ping: time.Second}
 	if answer, err := c.Tell(t.Context(), m); err != nil || answer != nil || n.message.Number != 4 {
 		t.Errorf("Tell gave %v, %v; the node heard %+v", answer, err, n.message)
 	}

@@ -30,7 +30,7 @@ func (n *Node) lately() replica.Time {
 }
 
 func (n *Node) at(reading model.HLC) replica.Time {
-	return replica.Time{HLC: reading, Mono: time.Since(n.started), Wall: n.clock.Wall()}
+	return replica.Time{HLC: reading, Mono: time.Since(n.started)}
 }
 
 // observe raises the clock to a reading of another node. One that is further

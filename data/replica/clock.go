@@ -15,14 +15,17 @@ const (
 )
 
 // measureLocked measures how far the clock of a node is off from ours, by a
-// message that answers one of ours: it was made within that round trip.
+// message that answers one of ours: it was made within that round trip. What
+// counts is the logical clock, which stamps: it stays ahead for as long as a
+// machine's clock was once ahead, also after that has been put right.
 func (n *Node) measureLocked(now Time, p *peer, m *Message) {
 	trip := now.Mono - m.Echo
-	if m.Echo == 0 || trip < 0 || trip > measuredWithin || now.Wall.IsZero() || m.Wall.IsZero() {
+	if m.Echo == 0 || trip < 0 || trip > measuredWithin {
 		return
 	}
 	p.measured, p.offsetAt, p.exactness = true, now.Mono, trip/2+time.Millisecond
-	p.offset = m.Wall.Sub(now.Wall.Add(-trip / 2))
+	own := n.mu.clock.Time().Add(now.Mono - n.mu.clockAt)
+	p.offset = m.Clock.Time().Sub(own.Add(-trip / 2))
 }
 
 // ClockOff gives an error of kind model.ErrUnavailable when this node's clock is

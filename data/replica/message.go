@@ -18,7 +18,6 @@ type Message struct {
 	Got     uint64        // the highest number of the addressee's messages that was taken in whole
 	Ping    time.Duration // when it was made, by the sender's Mono; more than 0
 	Echo    time.Duration // the Ping of the addressee's last message
-	Wall    time.Time     // the sender's machine clock, to the millisecond
 	Clock   model.HLC     // a reading of the sender's clock
 	Cutoff  model.HLC
 

@@ -18,7 +18,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	dst = append(dst, messageFormat)
 	for _, v := range [...]uint64{
 		m.From.Node, m.From.Start, m.To, m.ToStart, m.Number, m.Got, uint64(m.Ping), uint64(m.Echo),
-		uint64(m.Wall.UnixMilli()), uint64(m.Clock), uint64(m.Cutoff), uint64(len(m.Statements)),
+		uint64(m.Clock), uint64(m.Cutoff), uint64(len(m.Statements)),
 	} {
 		dst = binary.AppendUvarint(dst, v)
 	}
@@ -47,7 +47,6 @@ func DecodeMessage(b []byte) (*Message, error) {
 	d := decoder{b: b[1:]}
 	m := &Message{From: Self{Node: d.uvarint(), Start: d.uvarint()}, To: d.uvarint(), ToStart: d.uvarint(), Number: d.uvarint(), Got: d.uvarint()}
 	m.Ping, m.Echo = time.Duration(d.uvarint()), time.Duration(d.uvarint())
-	m.Wall = time.UnixMilli(int64(d.uvarint()))
 	m.Clock, m.Cutoff = model.HLC(d.uvarint()), model.HLC(d.uvarint())
 	shard := uint64(0)
 	for n := d.uvarint(); n > 0 && !d.failed; n-- {

@@ -18,7 +18,7 @@ func message() *Message {
 	}
 	return &Message{
 		From: Self{1, 2}, To: 3, ToStart: 4, Number: 5, Got: 6, Ping: time.Second, Echo: time.Minute,
-		Wall: time.UnixMilli(1_700_000_000_123), Clock: 1 << 50, Cutoff: 1 << 49,
+		Clock: 1 << 50, Cutoff: 1 << 49,
 		Statements: []Statement{{Shard: 3, Revision: 9, Floor: 1 << 48, Set: set}, {Shard: 8, Revision: 1, Floor: 1 << 49, Set: &model.BatchSet{}}},
 	}
 }

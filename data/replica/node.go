@@ -18,14 +18,15 @@ type Node struct {
 
 	mu struct {
 		sync.Mutex
-		clock  model.HLC     // the highest reading that any event came with
-		mono   time.Duration // the latest, too
-		cutoff model.HLC     // the highest that was told
-		shards map[uint64]*shard
-		behind map[uint64]*shard // all that lack something, and some that no longer do
-		peers  map[uint64]*peer
-		known  bool // nodes is what the metadata says now
-		nodes  map[uint64]NodeInfo
+		clock   model.HLC     // the highest reading that any event came with
+		clockAt time.Duration // when it came
+		mono    time.Duration // the latest, too
+		cutoff  model.HLC     // the highest that was told
+		shards  map[uint64]*shard
+		behind  map[uint64]*shard // all that lack something, and some that no longer do
+		peers   map[uint64]*peer
+		known   bool // nodes is what the metadata says now
+		nodes   map[uint64]NodeInfo
 
 		excuses  uint64 // counts the changes of excuses
 		counters Counters
@@ -91,6 +92,7 @@ type view struct {
 	missing  *model.BatchSet // of set, what is not durable here
 	trimmed  *model.BatchSet // of what it had, what its log has lost
 	noted    model.HLC       // all its batches below this are here, and no other will come
+	failed   time.Duration   // when the last pull from it failed; 0: it did not
 
 	stated      uint64 // the generation that messages carry
 	statedSince uint64 // the first message that did; 0: none yet
@@ -294,7 +296,9 @@ func (n *Node) restateLocked(s *shard) {
 // out of order; the clock that decides is the highest seen, for a floor that was
 // told with a later reading binds.
 func (n *Node) tickLocked(now Time) {
-	n.mu.clock = max(n.mu.clock, now.HLC)
+	if now.HLC > n.mu.clock {
+		n.mu.clock, n.mu.clockAt = now.HLC, now.Mono
+	}
 	n.mu.mono = max(n.mu.mono, now.Mono)
 }
 

@@ -53,6 +53,22 @@ func TestMissedBatchIsPulled(t *testing.T) {
 	}
 }
 
+func TestPullThatFailsIsTriedElsewhere(t *testing.T) {
+	w := newWorld(t, Active, Active, Active)
+	w.pass(2 * time.Second)
+	w.write(w.version(), 1) // so that 1 has more
+	w.write(w.version(), 1, 2)
+	w.pass(2 * time.Second)
+	for i, want := range []uint64{1, 2, 1, 2} {
+		pulls := w.nodes[3].Pulls(w.time())
+		if len(pulls) != 1 || pulls[0].From != want {
+			t.Fatalf("try %d pulls %v, want one from %d", i, pulls, want)
+		}
+		w.nodes[3].PullDone(w.time(), pulls[0], nil, model.ErrUnavailable)
+		w.pass(time.Second)
+	}
+}
+
 func TestFrontierTrailsTheClockAndStopsForOneThatIsAway(t *testing.T) {
 	w := newWorld(t, Active, Active)
 	w.pass(5 * time.Second)
@@ -422,8 +438,7 @@ func TestNodeWithAWrongClockTakesNothing(t *testing.T) {
 	off := w.nodes[1]
 	skewed := func() Time {
 		now := w.time()
-		now.Wall = now.Wall.Add(2 * time.Second)
-		now.HLC = model.NewHLC(now.Wall)
+		now.HLC = ahead(now.HLC, 2*time.Second)
 		return now
 	}
 	for range 3 {

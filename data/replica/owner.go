@@ -45,7 +45,6 @@ type NodeInfo struct {
 type Time struct {
 	HLC  model.HLC     // a reading of the node's clock, which is promised durably
 	Mono time.Duration // of this process; never steps
-	Wall time.Time     // the machine's clock, which may step
 }
 
 // back gives the reading that is d before h.

@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"time"
-
 	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
 )
@@ -27,7 +25,7 @@ func (n *Node) Tell(now Time, to uint64) *Message {
 	p.number++
 	m := &Message{
 		From: n.self, To: to, ToStart: p.start, Number: p.number, Got: p.got, Ping: max(1, now.Mono), Echo: p.ping,
-		Wall: now.Wall.Truncate(time.Millisecond), Clock: n.mu.clock, Cutoff: n.mu.cutoff,
+		Clock: n.mu.clock, Cutoff: n.mu.cutoff,
 	}
 	first := 0
 	for _, s := range inOrder(p.unacked) {

@@ -72,8 +72,7 @@ func (w *world) alive(dead ...uint64) {
 }
 
 func (w *world) time() Time {
-	wall := began.Add(w.now)
-	return Time{HLC: model.NewHLC(wall), Mono: w.now, Wall: wall}
+	return Time{HLC: model.NewHLC(began.Add(w.now)), Mono: w.now}
 }
 
 // version gives a new version, stamped now.

@@ -214,7 +214,7 @@ func (p *process) time() replica.Time {
 	if err != nil && p.m.disk.left == nil {
 		p.w.failf("CLOCK", "%v: %v", p.m, err)
 	}
-	return replica.Time{HLC: h, Mono: p.m.clock.mono() - p.began, Wall: p.m.clock.wall()}
+	return replica.Time{HLC: h, Mono: p.m.clock.mono() - p.began}
 }
 
 // viewChanged brings the shards to what the metadata says.
