@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/varvedb/varve/model"
 )
 
@@ -45,18 +47,33 @@ func (s *shard) lacks() bool {
 }
 
 // pullLocked chooses the owner from which most can be fetched, of those that
-// were met of late if there are such.
+// were met of late if there are such. One that has failed comes after the
+// others, or it might be asked for ever.
 func (n *Node) pullLocked(now Time, s *shard) (best Pull, ok bool) {
-	bestMet := false
+	type rank struct {
+		met    bool
+		failed time.Duration
+		want   uint64
+	}
+	better := func(a, b rank) bool {
+		switch {
+		case a.met != b.met:
+			return a.met
+		case a.failed != b.failed:
+			return a.failed < b.failed
+		}
+		return a.want > b.want
+	}
+	var highest rank
 	for node, v := range inOrder(s.views) {
 		want := s.fetchable(v)
 		if want.Empty() {
 			continue
 		}
 		p := n.mu.peers[node]
-		met := p.heard && now.Mono-p.echoed <= n.cfg.SyncFor
-		if !ok || met && !bestMet || met == bestMet && want.Len() > best.Want.Len() {
-			best, bestMet, ok = Pull{Shard: s.id, Revision: s.revision, From: node, Want: want}, met, true
+		r := rank{p.heard && now.Mono-p.echoed <= n.cfg.SyncFor, v.failed, want.Len()}
+		if !ok || better(r, highest) {
+			best, highest, ok = Pull{Shard: s.id, Revision: s.revision, From: node, Want: want}, r, true
 		}
 	}
 	return best, ok
@@ -93,7 +110,13 @@ func (n *Node) PullDone(now Time, p Pull, trimmed *model.BatchSet, err error) {
 		s.pullAfter = now.Mono + n.cfg.PullPause
 	}
 	v := s.views[p.From]
-	if v == nil || trimmed == nil {
+	if v == nil {
+		return
+	}
+	if v.failed = 0; err != nil {
+		v.failed = now.Mono
+	}
+	if trimmed == nil {
 		return
 	}
 	if v.trimmed == nil {
