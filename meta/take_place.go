@@ -104,15 +104,18 @@ func replaceOwners(owners []Owner, gone []uint64, by uint64) (to []Owner, lost, 
 	if !changed || slices.ContainsFunc(to, func(o Owner) bool { return o.State == Active }) {
 		return to, false, changed
 	}
-	// An owner that is leaving has all that was acknowledged: it stays.
-	stays := false
-	for i := range to {
-		if to[i].State == Leaving {
-			to[i].State, stays = Active, true
+	// An owner that is leaving has all that was acknowledged: it stays. One that
+	// was to be copied anew lacks something, but has more than nobody.
+	for _, state := range []OwnerState{Leaving, Rebuild} {
+		stays := false
+		for i := range to {
+			if to[i].State == state {
+				to[i].State, stays = Active, true
+			}
 		}
-	}
-	if stays {
-		return to, false, true
+		if stays {
+			return to, false, true
+		}
 	}
 	to = slices.DeleteFunc(to, func(o Owner) bool { return o.Node == by })
 	return append([]Owner{{by, Active}}, to...), true, true

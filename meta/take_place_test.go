@@ -18,9 +18,10 @@ func TestReplaceOwners(t *testing.T) {
 		"joining":                    {owners: []Owner{{1, Active}, {2, Joining}}, gone: []uint64{2}, want: []Owner{{1, Active}, {by, Joining}}},
 		"to be rebuilt":              {owners: []Owner{{1, Active}, {2, Rebuild}}, gone: []uint64{2}, want: []Owner{{1, Active}, {by, Joining}}},
 		"leaving":                    {owners: []Owner{{1, Active}, {2, Leaving}}, gone: []uint64{2}, want: []Owner{{1, Active}}},
+		"the rest to be rebuilt":     {owners: []Owner{{1, Joining}, {2, Active}, {3, Rebuild}}, gone: []uint64{2}, want: []Owner{{1, Joining}, {by, Joining}, {3, Active}}},
 		"target of a move":           {owners: []Owner{{1, Leaving}, {2, Active}}, gone: []uint64{2}, want: []Owner{{1, Active}, {by, Joining}}},
 		"the only one":               {owners: []Owner{{2, Active}}, gone: []uint64{2}, want: []Owner{{by, Active}}, lost: true},
-		"the only one with the data": {owners: []Owner{{1, Joining}, {2, Active}, {3, Rebuild}}, gone: []uint64{2}, want: []Owner{{by, Active}, {1, Joining}, {3, Rebuild}}, lost: true},
+		"the only one with the data": {owners: []Owner{{1, Joining}, {2, Active}}, gone: []uint64{2}, want: []Owner{{by, Active}, {1, Joining}}, lost: true},
 		"two in a row":               {owners: []Owner{{1, Active}, {2, Joining}, {3, Active}}, gone: []uint64{2, 3}, want: []Owner{{1, Active}, {by, Joining}}},
 		"done before":                {owners: []Owner{{1, Active}, {by, Joining}}, gone: []uint64{2}},
 	} {
