@@ -10,7 +10,8 @@ type Config struct {
 	// RetentionInterval is the time between two looks for groups that their
 	// policy no longer keeps.
 	RetentionInterval time.Duration `toml:"retention-check-interval"`
-	// PrecreateInterval is the time between two looks for groups that end soon.
+	// PrecreateInterval is the time between two looks for fields that the next
+	// group does not know yet. The group itself is made at once.
 	PrecreateInterval time.Duration `toml:"precreate-check-interval"`
 	// PrecreateAhead is how long before its start a group is made. It is for how
 	// long etcd may be away without a write failing at the boundary.

@@ -20,7 +20,7 @@ const (
 	leaseTTL   = 15 * time.Second
 	renewEvery = 5 * time.Second
 
-	// lookEvery is the least time between two looks at all shards, which
+	// lookEvery is the least time between two looks at all groups and shards, which
 	// changes of the metadata set off.
 	lookEvery = time.Second
 )
@@ -34,10 +34,11 @@ type Controller struct {
 	metrics *metrics
 	measure Measure // nil: there is none
 
-	lease                        *meta.Lease // nil while another node has it
-	nextRetention, nextPrecreate time.Time
-	nextLook                     time.Time
-	memory                       memory
+	lease         *meta.Lease // nil while another node has it
+	nextRetention time.Time
+	nextCopies    time.Time
+	nextLook      time.Time
+	memory        memory
 }
 
 // Measure gives the bytes of one replica of each shard, as far as it can find
@@ -117,7 +118,7 @@ func (c *Controller) lead(ctx context.Context) {
 		return
 	}
 	c.lease = lease
-	c.nextRetention, c.nextPrecreate, c.nextLook = time.Time{}, time.Time{}, time.Time{} // all now
+	c.nextRetention, c.nextCopies, c.nextLook = time.Time{}, time.Time{}, time.Time{} // all now
 	c.memory = memory{}
 	c.metrics.leading.Set(1)
 	c.log.Info("became controller of the cluster")
@@ -147,12 +148,11 @@ func (c *Controller) act(ctx context.Context, now time.Time) {
 		c.enforceRetention(ctx, now)
 		c.prune(ctx, now)
 	}
-	if c.lease != nil && !now.Before(c.nextPrecreate) {
-		c.nextPrecreate = now.Add(c.cfg.PrecreateInterval)
-		c.precreate(ctx, now)
+	if c.lease == nil || now.Before(c.nextLook) {
+		return
 	}
-	if c.lease != nil && !now.Before(c.nextLook) {
-		c.nextLook = now.Add(lookEvery)
+	c.nextLook = now.Add(lookEvery)
+	if c.precreate(ctx, now); c.lease != nil {
 		c.placeShards(ctx, now)
 	}
 }

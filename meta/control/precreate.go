@@ -13,6 +13,10 @@ import (
 // known in a successor that is there. A group that nothing was written to gets
 // no successor: an idle policy would grow for ever.
 func (c *Controller) precreate(ctx context.Context, now time.Time) {
+	copies := !now.Before(c.nextCopies)
+	if copies {
+		c.nextCopies = now.Add(c.cfg.PrecreateInterval)
+	}
 	snapshot := c.store.Snapshot()
 	for _, d := range snapshot.Databases() {
 		for _, p := range d.Policies {
@@ -22,6 +26,9 @@ func (c *Controller) precreate(ctx context.Context, now time.Time) {
 				continue
 			}
 			if next := snapshot.Group(p.UID, g.End); next != nil {
+				if !copies {
+					continue
+				}
 				err := c.store.CopyFields(ctx, c.lease.Fence(), g.ID, next.ID)
 				if err != nil && !c.done(ctx, err, c.metrics.created, "made fields known in the next shard group", "group", next.ID) {
 					return
