@@ -45,6 +45,8 @@ type bubble struct {
 
 	// piece, when set, is called for each piece of a copy and may break it off.
 	piece func(SnapshotPart) error
+	// wire changes the parts of copies as a connection does; nil: it does not.
+	wire func(SnapshotPart) SnapshotPart
 }
 
 // member is a node of a bubble, with what outlives its process.
@@ -309,6 +311,9 @@ func (l *link) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile
 				if err := l.from.b.piece(p); err != nil {
 					return err
 				}
+			}
+			if l.from.b.wire != nil {
+				p = l.from.b.wire(p)
 			}
 			return emit(p)
 		})

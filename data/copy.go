@@ -79,7 +79,7 @@ func (n *Node) copyFrom(ctx context.Context, ref ShardRef, node uint64) error {
 	if err := n.observe(c.first.Clock); err != nil {
 		return err
 	}
-	if c.first.Manifest == nil {
+	if len(c.first.Manifest) == 0 {
 		return n.shards.mark(ref.Shard) // nothing was ever written to it
 	}
 	if err := tsm.Install(c.fs, c.dir, c.first.Manifest); err != nil {

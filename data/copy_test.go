@@ -86,3 +86,23 @@ func TestCopyRefusesNamesOutsideItsDirectory(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicaThatIsToBeCopiedAnewIsNoSource(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		inBubble(t, 2, 2, nil, func(t *testing.T, b *bubble) {
+			m := b.members[0]
+			ref := m.shard()
+			m.mustWrite(ref.Shard, m.point("a", 1, 1))
+			b.untilEqual(10*time.Second, ref.Shard)
+			if alone {
+				b.members[1].stop()
+				time.Sleep(10 * time.Second)
+			}
+			m.node.doubt(ref.Shard, fmt.Errorf("it lacks something: %w", model.ErrTrimmed))
+			err := m.node.Snapshot(t.Context(), ref, nil, func(SnapshotPart) error { return nil })
+			if alone && err != nil || !alone && !errors.Is(err, model.ErrBehind) {
+				t.Errorf("the only one alive %v: Snapshot gave %v", alone, err)
+			}
+		})
+	}
+}

@@ -48,7 +48,7 @@ type SnapshotFile struct {
 // SnapshotPart is a piece of a snapshot. The first has what concerns the whole
 // and no bytes.
 type SnapshotPart struct {
-	Manifest []byte
+	Manifest []byte         // empty where nothing was ever written
 	Files    []SnapshotFile // all, with their whole size
 	Clock    model.HLC      // a reading of the source: no floor it has told is higher
 

@@ -68,6 +68,9 @@ func (n *Node) Digest(ctx context.Context, ref ShardRef) (tsm.Digest, error) {
 
 // Snapshot implements Owner.
 func (n *Node) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile, emit func(SnapshotPart) error) error {
+	if err := n.copyable(ref); err != nil {
+		return named(ref, err)
+	}
 	now, err := n.now()
 	if err != nil {
 		return err
@@ -103,6 +106,19 @@ func (n *Node) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile
 		return emit(SnapshotPart{Clock: now.HLC}) // there is nothing to copy
 	}
 	return err
+}
+
+// copyable refuses to be copied from while this replica has itself to be copied
+// anew, for lack of something, and another active owner may serve instead: the
+// copy would lack the same, in no log either, and would have to begin again.
+func (n *Node) copyable(ref ShardRef) error {
+	why := n.doubtOf(ref.Shard)
+	s := n.follow()
+	_, sh := s.Shard(ref.Shard)
+	if sh == nil || !errors.Is(why, model.ErrTrimmed) || !slices.ContainsFunc(n.others(sh, meta.Active), s.Alive) {
+		return nil
+	}
+	return fmt.Errorf("%w: it is to be copied anew itself: %w", model.ErrBehind, why)
 }
 
 // sendFile sends what the receiver does not have of a file.
