@@ -57,6 +57,9 @@ func (s *server) open(httpAddress string) error {
 	if err := s.startControl(operators); err != nil {
 		return err
 	}
+	if s.cfg.clustered() {
+		clock.Settle(ctx) // what it stamps is not refused by others then
+	}
 	s.serveRPC(shards, operators)
 	s.openVote(ctx)
 	return nil

@@ -1,6 +1,7 @@
 package hlc
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -64,6 +65,23 @@ func Open(fsys vfs.FS, dir string, wall func() time.Time) (*Clock, error) {
 // Found gives the promise that was found at the start, 0 in a new directory:
 // nothing below it may be stamped or taken first-hand any more.
 func (c *Clock) Found() model.HLC { return c.found }
+
+// Settle waits until the machine's clock has passed the promise that was found,
+// for as long as promiseAhead: until then readings are ahead of those of other
+// nodes, which would refuse what is stamped with them. A clock that was set back
+// is not waited for.
+func (c *Clock) Settle(ctx context.Context) {
+	left := min(c.found.Time().Sub(c.wall()), promiseAhead)
+	if left <= 0 {
+		return
+	}
+	wait := time.NewTimer(left)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
 
 // Wall gives the machine's clock, which may step.
 func (c *Clock) Wall() time.Time { return c.wall() }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/varvedb/varve/internal/vfs"
@@ -63,6 +64,26 @@ func TestClockRisesOverACrashAtAnyMoment(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestSettledClockIsNotAheadOfTheMachines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		first, err := Open(mem, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading(t, first)
+		again, err := Open(mem, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Settle(t.Context())
+		time.Sleep(time.Millisecond)
+		if h := reading(t, again); h.Time().After(time.Now()) {
+			t.Errorf("reading %v at %v", h.Time(), time.Now())
+		}
+	})
 }
 
 func TestClockGivesNothingItCouldNotPromise(t *testing.T) {
