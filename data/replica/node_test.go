@@ -432,6 +432,22 @@ func TestShardAtRestIsNotMentioned(t *testing.T) {
 	}
 }
 
+func TestShardsThatAreNotOpenKeepNoOtherFromBeingStated(t *testing.T) {
+	w := newWorld(t, Active, Active)
+	owners := []Owner{{1, Active}, {2, Joining}}
+	last := uint64(2 * maxFirstStatements)
+	for id := uint64(2); id <= last; id++ {
+		for _, n := range w.nodes {
+			n.SetOwners(id, 1, owners)
+		}
+	}
+	w.nodes[1].Opened(last, &model.BatchSet{}, nil)
+	m := w.nodes[1].Tell(w.time(), 2)
+	if n := len(m.Statements); n != 2 || m.Statements[1].Shard != last {
+		t.Errorf("%d shards are stated, want the 2 that are open", n)
+	}
+}
+
 func TestNodeWithAWrongClockTakesNothing(t *testing.T) {
 	w := newWorld(t, Active, Active, Active)
 	w.pass(time.Second)

@@ -29,15 +29,15 @@ func (n *Node) Tell(now Time, to uint64) *Message {
 	}
 	first := 0
 	for _, s := range inOrder(p.unacked) {
+		if !s.loaded || s.state == "" || s.state == Rebuild {
+			continue // it can say nothing that would hold
+		}
 		v := s.views[to]
 		if v.statedSince == 0 {
 			if first == maxFirstStatements {
 				continue
 			}
 			first++
-		}
-		if !s.loaded || s.state == "" || s.state == Rebuild {
-			continue // it can say nothing that would hold
 		}
 		if v.stated != s.generation || v.statedSince == 0 {
 			v.stated, v.statedSince = s.generation, p.number
