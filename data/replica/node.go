@@ -25,7 +25,8 @@ type Node struct {
 		shards  map[uint64]*shard
 		behind  map[uint64]*shard // all that lack something, and some that no longer do
 		peers   map[uint64]*peer
-		known   bool // nodes is what the metadata says now
+		shared  map[uint64][]shared // see sharedLocked
+		known   bool                // nodes is what the metadata says now
 		nodes   map[uint64]NodeInfo
 
 		excuses  uint64 // counts the changes of excuses
@@ -176,6 +177,7 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 		}
 	}
 	s.views = views
+	n.ownersChangedLocked()
 	n.restateLocked(s)
 }
 
@@ -188,6 +190,7 @@ func (n *Node) Forget(id uint64) {
 	}
 	delete(n.mu.shards, id)
 	delete(n.mu.behind, id)
+	n.ownersChangedLocked()
 	for _, p := range n.mu.peers {
 		delete(p.unacked, id)
 	}
@@ -244,16 +247,14 @@ func (n *Node) Closed(id uint64) {
 func (n *Node) Peers() []uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	set := make(map[uint64]struct{})
-	for _, s := range n.mu.shards {
-		if s.state == "" {
-			continue
-		}
-		for node := range s.views {
-			set[node] = struct{}{}
+	var nodes []uint64
+	for node, all := range n.sharedLocked() {
+		if slices.ContainsFunc(all, func(x shared) bool { return x.shard.state != "" }) {
+			nodes = append(nodes, node)
 		}
 	}
-	return slices.Sorted(maps.Keys(set))
+	slices.Sort(nodes)
+	return nodes
 }
 
 // Applied gives the batches that a replica holds durably; it is the caller's.

@@ -39,10 +39,8 @@ func (n *Node) Receive(now Time, m *Message) {
 		p.got = m.Number
 	}
 	// Of the shards that are not mentioned, too, it has told a new floor.
-	for _, s := range n.mu.shards {
-		if v := s.views[m.From.Node]; v != nil {
-			n.metLocked(s, v)
-		}
+	for _, x := range n.sharedLocked()[m.From.Node] {
+		n.metLocked(x.shard, x.view)
 	}
 }
 

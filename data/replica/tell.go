@@ -54,6 +54,9 @@ func (n *Node) settleLocked() {
 	cutoff := back(n.mu.clock, n.cfg.CutoffAge)
 	n.mu.cutoff = max(n.mu.cutoff, cutoff)
 	for _, s := range n.mu.shards {
+		if len(s.recent) == 0 && len(s.pending) == 0 {
+			continue
+		}
 		moved := false
 		kept := s.recent[:0]
 		for _, a := range s.recent {
