@@ -69,6 +69,13 @@ bench-ingest: build bin/influxd ## ingestion beside InfluxDB 1.8.10 in the same 
 bin/influxd:
 	CGO_ENABLED=1 GOBIN=$(CURDIR)/bin $(GO) install -ldflags '-X main.version=1.8.10' github.com/influxdata/influxdb/cmd/influxd@v1.8.10
 
+# What three nodes take is given as so many times what one takes of the same
+# load in the same run: the figures that begin with times-.
+.PHONY: bench-cluster
+bench-cluster: ## three nodes with three replicas beside one: CPU of a written value, latency of GROUP BY
+	$(GO) test ./test/cluster -run '^$$' -bench BenchmarkIngest -benchtime 1x -count $(or $(ROUNDS),3) -timeout 60m
+	$(GO) test ./test/cluster -run '^$$' -bench BenchmarkGroupBy -benchtime $(or $(QUERIES),50)x -timeout 60m
+
 .PHONY: image-steps
 image-steps: ## the Dockerfile's steps as a script, where there is no Docker engine
 	docker/steps.sh

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,35 +19,56 @@ import (
 
 const (
 	costHosts = 1000
-	costRows  = 500 // of each host
 	costBatch = 5000
+
+	// Rows of each host: enough for a node to flush and compact, and the hour
+	// that is asked for.
+	ingestRows = 2000
+	queryRows  = 400
 )
 
 // BenchmarkIngest writes the same points to one node and to three that keep
-// three replicas, and gives the CPU time of all servers for a value.
+// three replicas, and gives the CPU time of all servers for a value: until the
+// last write was answered, and until every owner has all of it in files as it
+// wants them. Three nodes also give how many times the one's that is. A batch
+// that was pulled is waste while all nodes are there.
 func BenchmarkIngest(b *testing.B) {
+	const values = costHosts * ingestRows
+	var alone struct{ written, settled float64 }
 	for _, nodes := range []int{1, 3} {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
 			for range b.N {
 				c := benchCluster(b, nodes)
 				before, began := cpu(b, c), time.Now()
-				ingest(b, c)
+				ingest(b, c, ingestRows)
 				took := time.Since(began)
-				written := cpu(b, c) - before
+				perValue := func() float64 {
+					return float64((cpu(b, c) - before).Nanoseconds()) / float64(values*len(harness.CPUFields))
+				}
+				written := perValue()
 				equal(b, c)
-				settled := cpu(b, c) - before
-				values := float64(costHosts * costRows * len(harness.CPUFields))
-				b.ReportMetric(costHosts*costRows/took.Seconds(), "rows/s")
-				b.ReportMetric(float64(written.Nanoseconds())/values, "cpu-ns/value")
-				b.ReportMetric(float64(settled.Nanoseconds())/values, "settled-cpu-ns/value")
+				atRest(b, c)
+				settled := perValue()
+				b.ReportMetric(values/took.Seconds(), "rows/s")
+				b.ReportMetric(written, "cpu-ns/value")
+				b.ReportMetric(settled, "settled-cpu-ns/value")
+				b.ReportMetric(pulled(b, c), "pulled-batches")
+				if nodes == 1 {
+					alone.written, alone.settled = written, settled
+				} else if alone.settled > 0 {
+					b.ReportMetric(written/alone.written, "times-cpu")
+					b.ReportMetric(settled/alone.settled, "times-settled-cpu")
+				}
 			}
 		})
 	}
 }
 
 // BenchmarkGroupBy asks one node, and one of three that share the shards, for
-// the mean by time and host.
+// the mean by time and host. Three nodes also give how many times the one's
+// latency that takes.
 func BenchmarkGroupBy(b *testing.B) {
+	var alone float64
 	const question = "SELECT mean(usage_user) FROM cpu WHERE time >= '2016-01-01T00:00:00Z' AND time < '2016-01-01T01:00:00Z' GROUP BY time(1m), hostname"
 	for _, k := range []struct{ nodes, replication int }{{1, 1}, {3, 3}, {3, 1}} {
 		b.Run(fmt.Sprintf("nodes=%d,replication=%d", k.nodes, k.replication), func(b *testing.B) {
@@ -53,8 +76,9 @@ func BenchmarkGroupBy(b *testing.B) {
 			if _, err := c.Nodes[0].Query("bench", fmt.Sprintf("ALTER RETENTION POLICY autogen ON bench REPLICATION %d", k.replication)); err != nil {
 				b.Fatal(err)
 			}
-			ingest(b, c)
+			ingest(b, c, queryRows)
 			equal(b, c)
+			atRest(b, c)
 			var took []time.Duration
 			before := cpu(b, c)
 			for b.Loop() {
@@ -71,7 +95,13 @@ func BenchmarkGroupBy(b *testing.B) {
 				took = append(took, time.Since(began))
 			}
 			slices.Sort(took)
-			b.ReportMetric(took[len(took)/2].Seconds()*1e3, "median-ms")
+			median := took[len(took)/2].Seconds() * 1e3
+			b.ReportMetric(median, "median-ms")
+			if k.nodes == 1 {
+				alone = median
+			} else if alone > 0 {
+				b.ReportMetric(median/alone, "times-latency")
+			}
 			b.ReportMetric(float64((cpu(b, c)-before).Milliseconds())/float64(len(took)), "cpu-ms/op")
 		})
 	}
@@ -118,15 +148,55 @@ func equal(b *testing.B, c *harness.Cluster) {
 	}
 }
 
-// ingest writes all points, by two clients that go round the nodes.
-func ingest(b *testing.B, c *harness.Cluster) {
+// atRest waits until the servers have nothing left to do: no file to write, no
+// files to merge.
+func atRest(b *testing.B, c *harness.Cluster) {
+	b.Helper()
+	busy := time.Duration(len(c.Nodes)) * 150 * time.Millisecond // in a second
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		before := cpu(b, c)
+		time.Sleep(time.Second)
+		if cpu(b, c)-before < busy {
+			return
+		}
+	}
+	b.Fatal("the servers find no rest")
+}
+
+// pulled gives how many batches owners have fetched from others.
+func pulled(b *testing.B, c *harness.Cluster) (sum float64) {
+	b.Helper()
+	for _, n := range c.Nodes {
+		resp, err := http.Get(n.URL + "/metrics")
+		if err != nil {
+			b.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, rest, found := strings.Cut(string(text), "\ndata_pulled_batches_total ")
+		figure, _, _ := strings.Cut(rest, "\n")
+		batches, err := strconv.ParseFloat(figure, 64)
+		if !found || err != nil {
+			b.Fatalf("%s does not say how many batches it has pulled", n.Name)
+		}
+		sum += batches
+	}
+	return sum
+}
+
+// ingest writes so many points of each host, by two clients that go round the
+// nodes.
+func ingest(b *testing.B, c *harness.Cluster, rows int) {
 	b.Helper()
 	bodies := make(chan []byte, 2)
 	var work errgroup.Group
 	work.Go(func() error {
 		defer close(bodies)
 		g := harness.NewCPUOnly(costHosts)
-		for left := costHosts * costRows; left > 0; left -= costBatch {
+		for left := costHosts * rows; left > 0; left -= costBatch {
 			bodies <- g.AppendLines(nil, min(left, costBatch))
 		}
 		return nil
