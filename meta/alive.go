@@ -75,8 +75,8 @@ func (p *pulse) beat(ctx context.Context) {
 		if errors.Is(err, model.ErrNotFound) {
 			p.store.metrics.leasesLost.Inc()
 			p.lease = 0
-		} else if err != nil || p.store.Snapshot().Alive(p.store.Self()) {
-			return
+		} else if err != nil || p.store.Away() || p.store.Snapshot().Alive(p.store.Self()) {
+			return // while it is away it is not known whether the key is there
 		}
 	}
 	if err := p.begin(ctx); err != nil && ctx.Err() == nil {

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -141,10 +142,16 @@ func decode[R any](value []byte, format func(*R) int) (*R, error) {
 		return nil, fmt.Errorf("%w: %w", model.ErrCorrupt, err)
 	}
 	if f := format(r); f != recordFormat {
+		if f > recordFormat {
+			return nil, fmt.Errorf("%w: %w %d, this server knows %d", model.ErrCorrupt, errNewer, f, recordFormat)
+		}
 		return nil, fmt.Errorf("%w: format version %d, this server knows %d", model.ErrCorrupt, f, recordFormat)
 	}
 	return r, nil
 }
+
+// errNewer is of an error about a value that a later version of this server wrote.
+var errNewer = errors.New("written by a newer server, in format version")
 
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", model.ErrCorrupt, fmt.Sprintf(format, args...))

@@ -89,7 +89,9 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 		return nil, err
 	}
 	if !first.fromDisk {
-		s.freshness.at = began
+		// A copy may be of the present revision, too; but it says of nobody that
+		// they are alive.
+		s.freshness.at, s.freshness.watched = began, first.next.revision
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -240,7 +242,6 @@ func (s *Store) wait(ctx context.Context, revision int64) error {
 
 func (s *Store) publish(next *Snapshot) {
 	s.snapshot.Store(next)
-	s.watched(next.revision)
 	s.metrics.revision.Set(float64(next.revision))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -228,9 +228,51 @@ func TestGarbageInTheStoreIsLeftAsideAndNothingVanishes(t *testing.T) {
 		must(t, s.Close())
 		_, _, err = kv.Txn(t.Context(), nil, []meta.Op{meta.Put(key, []byte("x"))})
 		must(t, err)
-		_, err = meta.Open(t.Context(), kv, fs, "meta", meta.DefaultConfig(), quiet, nil)
+		_, err = meta.Open(t.Context(), kv, vfs.NewMem(), "meta", meta.DefaultConfig(), quiet, nil)
 		if !errors.Is(err, model.ErrCorrupt) || !strings.Contains(err.Error(), key) {
-			t.Errorf("open on a garbage database: %v, want an error that names %s", err, key)
+			t.Errorf("open on a garbage database without a copy: %v, want an error that names %s", err, key)
+		}
+	})
+}
+
+func TestStoreStartsFromItsCopyWhereTheStoreHoldsGarbage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, fs := metatest.NewMemory(), vfs.NewMem()
+		s, g := written(t, kv, fs)
+		key := root + "databases/0000000000000002"
+		good, ok, err := kv.Get(t.Context(), key)
+		if err != nil || !ok {
+			t.Fatalf("%s: %v, %v", key, ok, err)
+		}
+		put := func(value string) {
+			_, _, err := kv.Txn(t.Context(), nil, []meta.Op{meta.Put(key, []byte(value))})
+			must(t, err)
+		}
+		// It is there while the node runs, so that the copy is of the revision
+		// that the garbage has.
+		put("x")
+		synctest.Wait()
+		must(t, s.Close())
+
+		s = metatest.OpenStoreIn(t, kv, fs, "n")
+		time.Sleep(time.Minute) // of the bubble
+		if s.Snapshot().Database("db") == nil || s.Snapshot().Group(g.Policy, 0) == nil {
+			t.Error("something vanished")
+		}
+		if !s.Away() {
+			t.Error("the copy of the metadata passes for the present, though it says of nobody that they are alive")
+		}
+		put(string(good.Value))
+		must(t, s.CreateDatabase(t.Context(), "later", nil))
+		time.Sleep(10 * time.Second)
+		if s.Away() || !s.Snapshot().Alive(s.Self()) {
+			t.Errorf("away %v, alive %v after the value was mended", s.Away(), s.Snapshot().Alive(s.Self()))
+		}
+		must(t, s.Close())
+
+		put(`{"format":2}`)
+		if _, err := meta.Open(t.Context(), kv, fs, "meta", meta.DefaultConfig(), quiet, nil); !errors.Is(err, model.ErrCorrupt) || !strings.Contains(err.Error(), key) {
+			t.Errorf("open on a value of a newer server: %v, want an error that names %s", err, key)
 		}
 	})
 }

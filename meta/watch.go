@@ -16,16 +16,20 @@ import (
 const (
 	reloadAfter    = 50 * time.Millisecond
 	reloadAtMostIn = 2 * time.Second
+	// sayAgain is how long the same reason why that fails is not logged again.
+	sayAgain = time.Minute
 )
 
 // load gives the metadata to start with: from etcd, or from the copy on disk
-// when etcd does not answer.
+// when etcd does not answer, or has a value that makes no sense: a node that runs
+// goes on with what was there before, so one that starts must not stay away. What
+// a newer server wrote is no garbage, and not for this one.
 func (s *Store) load(ctx context.Context) (*builder, error) {
 	b, err := s.read(ctx)
 	if err == nil {
 		return b, s.adopt(b.next.cluster.ID)
 	}
-	if !errors.Is(err, model.ErrUnavailable) {
+	if errors.Is(err, errNewer) || !errors.Is(err, model.ErrUnavailable) && !errors.Is(err, model.ErrCorrupt) {
 		return nil, err
 	}
 	b, copyErr := s.readCopy()
@@ -33,7 +37,7 @@ func (s *Store) load(ctx context.Context) (*builder, error) {
 		s.log.Warn("there is no copy of the metadata to start with", "error", copyErr)
 		return nil, err
 	}
-	s.log.Warn("metadata store is away, starting with the last copy of the metadata", "revision", b.next.revision)
+	s.log.Warn("cannot read the metadata store, starting with the last copy of the metadata", "revision", b.next.revision, "error", err)
 	return b, nil
 }
 
@@ -100,6 +104,8 @@ func (s *Store) makeCluster(ctx context.Context) error {
 // watch keeps the Snapshot up to date until ctx ends.
 func (s *Store) watch(ctx context.Context, b *builder) {
 	pause := reloadAfter
+	var failed error
+	var said time.Time
 	for reload := b.fromDisk; ctx.Err() == nil; reload = true {
 		if reload {
 			if !sleep(ctx, pause) {
@@ -109,13 +115,16 @@ func (s *Store) watch(ctx context.Context, b *builder) {
 			s.metrics.reloads.Inc()
 			next, err := s.read(ctx)
 			if err != nil {
-				if ctx.Err() == nil {
+				if ctx.Err() == nil && (failed == nil || failed.Error() != err.Error() || time.Since(said) >= sayAgain) {
 					s.log.Error("cannot read the metadata again, going on with the last", "error", err)
+					failed, said = err, time.Now()
 				}
 				continue
 			}
+			failed = nil
 			b = next
 			s.publish(b.snapshot())
+			s.watched(b.next.revision)
 		}
 		if s.follow(ctx, b) {
 			pause = reloadAfter
@@ -146,6 +155,7 @@ func (s *Store) follow(ctx context.Context, b *builder) (any bool) {
 		}
 		b.next.revision = c.Revision
 		s.publish(b.snapshot())
+		s.watched(c.Revision)
 		any = true
 	}
 	return any
