@@ -202,6 +202,35 @@ func TestReplicaThatDoesNotOpenIsCopiedAnew(t *testing.T) {
 	})
 }
 
+// It cannot happen; whatever made it so, replicas must not differ for good.
+func TestReplicaThatRefusesAPulledBatchIsCopiedAnew(t *testing.T) {
+	inBubble(t, 2, 2, nil, func(t *testing.T, b *bubble) {
+		m := b.members[0]
+		shard := m.shard().Shard
+		m.mustWrite(shard, m.point("a", 1, 1))
+		b.untilEqual(10*time.Second, shard)
+		time.Sleep(time.Minute)
+		other := b.members[1]
+		other.node.core.Frontier(other.node.lately(), shard) // binds from now on
+		p := m.point("a", 2, 1)
+		m.stamp(shard, p)
+		p.Version.HLC = model.NewHLC(time.Now().Add(-30 * time.Second)) // all have said that none comes below that
+		h, s, err := m.node.shards.use(shard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Write(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		m.node.core.Durable(shard, p.Version)
+		m.node.release(h)
+		b.until(time.Minute, "the other was copied anew", func() bool { return other.count("data_copies_total") == 1 })
+		if rows := b.untilEqual(20*time.Second, shard); rows != 2 {
+			t.Errorf("%d rows, want 2", rows)
+		}
+	})
+}
+
 // damage changes a byte in the middle of each file below dir whose name has a
 // part.
 func damage(t *testing.T, disk *vfs.Mem, dir, part string) {

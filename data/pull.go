@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -157,7 +158,9 @@ func (in *intake) write(ctx context.Context, b *model.Batch) error {
 	switch {
 	case errors.Is(err, model.ErrStale):
 		// It cannot happen; if it does, the replicas differ, and somebody must know.
+		// This one will never take it, so it is copied from one that has it.
 		n.log.Error("a pulled batch is older than the frontier and was refused", "shard", in.ref.Shard, "from", in.from, "batch", b.ID, "error", err)
+		n.doubt(in.ref.Shard, fmt.Errorf("it refuses what node %d holds: %w: %w", in.from, model.ErrTrimmed, err))
 		return nil
 	case err == nil && !had:
 		n.metrics.pulled.Inc()
