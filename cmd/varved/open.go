@@ -46,6 +46,12 @@ func (s *server) open(httpAddress string) error {
 	if err != nil {
 		return err
 	}
+	if s.cfg.clustered() {
+		// Before any other node hears its readings: those would pull some of them
+		// ahead of the rest, and a delete that a client sends to one of the rest
+		// would not cover what it wrote a moment ago.
+		clock.Settle(ctx)
+	}
 	shards, err := s.openData(clock, memory)
 	if err != nil {
 		return err
@@ -56,9 +62,6 @@ func (s *server) open(httpAddress string) error {
 	}
 	if err := s.startControl(operators); err != nil {
 		return err
-	}
-	if s.cfg.clustered() {
-		clock.Settle(ctx) // what it stamps is not refused by others then
 	}
 	s.serveRPC(shards, operators)
 	s.openVote(ctx)
