@@ -2,21 +2,25 @@ package cluster
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/test/harness"
 )
 
-// fill writes so many shard groups of an hour each, and gives the number of rows.
-func fill(t *testing.T, n *harness.Node, groups int) (rows int) {
+// fill writes so many shard groups of an hour each, with rows in each, and gives
+// the number of rows.
+func fill(t *testing.T, n *harness.Node, groups, each int) (rows int) {
 	t.Helper()
-	const each = 500
+	rng := rand.New(rand.NewPCG(1, 1))
 	for g := range groups {
 		lines := ""
 		for i := range each {
-			at := time.Now().Truncate(time.Hour).Add(-time.Duration(g)*time.Hour + time.Duration(i)*time.Second)
-			lines += fmt.Sprintf("old,host=h%d v=%d %d\n", i%20, g*each+i, at.UnixNano())
+			at := time.Now().Truncate(time.Hour).Add(-time.Duration(g)*time.Hour + time.Duration(i)*100*time.Millisecond)
+			lines += fmt.Sprintf("old,host=h%d v=%v %d\n", i%20, rng.Float64(), at.UnixNano())
 		}
 		if err := n.Write("db", lines); err != nil {
 			t.Fatal(err)
@@ -25,26 +29,22 @@ func fill(t *testing.T, n *harness.Node, groups int) (rows int) {
 	return groups * each
 }
 
-// spread gives the bytes of each node's shards relative to their mean, and how
-// many there are.
+// spread gives the fewest and the most bytes that a node keeps, relative to the
+// mean.
 func spread(t *testing.T, c *harness.Cluster) (least, most float64) {
 	t.Helper()
-	all, err := listShards(c.Nodes[0])
+	s, err := ask[adminapi.Status](c.Nodes[0], http.MethodGet, "/status")
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := make(map[string]int)
-	total := 0
-	for _, s := range all {
-		for _, o := range s.Owners {
-			count[o.Name]++
-			total++
-		}
+	total := int64(0)
+	for _, n := range s.Nodes {
+		total += n.Bytes
 	}
-	mean := float64(total) / float64(len(count))
+	mean := float64(total) / float64(len(s.Nodes))
 	least, most = 10, 0
-	for _, n := range count {
-		least, most = min(least, float64(n)/mean), max(most, float64(n)/mean)
+	for _, n := range s.Nodes {
+		least, most = min(least, float64(n.Bytes)/mean), max(most, float64(n.Bytes)/mean)
 	}
 	return least, most
 }
@@ -54,7 +54,7 @@ func TestNodesComeAndGoUnderLoad(t *testing.T) {
 	c.Start(3)
 	mustQuery(t, c.Nodes[0], "CREATE DATABASE db WITH REPLICATION 2 SHARD DURATION 1h")
 	groups := either(12, 48)
-	old := fill(t, c.Nodes[0], groups)
+	old := fill(t, c.Nodes[0], groups, either(5_000, 20_000))
 	load := startLoad(t, &load{db: "db", urls: urls(c), consistency: "one"}, 2, 1)
 	count := func(n *harness.Node) error {
 		rows, err := n.Query("db", "SELECT count(v) FROM old")
@@ -79,11 +79,12 @@ func TestNodesComeAndGoUnderLoad(t *testing.T) {
 		leader.Kill()
 		restart(t, leader)
 	}
-	eventually(t, 3*time.Minute, func() error { return idle(c.Nodes[0]) })
+	eventually(t, either(3*time.Minute, 10*time.Minute), func() error { return idle(c.Nodes[0]) })
 	least, most := spread(t, c)
-	t.Logf("3 to 4 nodes with %d groups took %v; a node has %.2f to %.2f of the mean", groups, time.Since(began).Round(time.Second), least, most)
-	if least < 0.9 || most > 1.1 {
-		t.Errorf("shards per node are %.2f to %.2f of the mean, want within 10 %%", least, most)
+	t.Logf("3 to 4 nodes with %d groups took %v; a node keeps %.2f to %.2f of the mean", groups, time.Since(began).Round(time.Second), least, most)
+	// In the short run the shards that are written to weigh as much as all others.
+	if within := either(0.4, 0.1); least < 1-within || most > 1+within {
+		t.Errorf("bytes per node are %.2f to %.2f of the mean, want within %v", least, most, within)
 	}
 	for _, n := range c.Nodes {
 		eventually(t, 20*time.Second, func() error { return count(n) })
@@ -92,7 +93,7 @@ func TestNodesComeAndGoUnderLoad(t *testing.T) {
 	if out, err := ctl(c.Nodes[0], "node", "drain", fourth.Name); err != nil {
 		t.Fatalf("node drain: %v: %s", err, out)
 	}
-	eventually(t, 3*time.Minute, func() error {
+	eventually(t, either(3*time.Minute, 10*time.Minute), func() error {
 		all, err := listShards(c.Nodes[0])
 		if err != nil {
 			return err
@@ -124,7 +125,7 @@ func TestNodesComeAndGoUnderLoad(t *testing.T) {
 
 func TestWipedNodeIsWholeAgain(t *testing.T) {
 	c := newCluster(t, 3, 3)
-	rows := fill(t, c.Nodes[0], 5)
+	rows := fill(t, c.Nodes[0], 5, 500)
 	victim := c.Nodes[1]
 	victim.Kill()
 	if err := victim.Wipe(); err != nil {
