@@ -70,7 +70,7 @@ func (n *Node) Admit(now Time, id, revision uint64, v model.Version, hand Hand) 
 	p.writers++
 	s.pending[v.ID] = p
 	if mutant.Is(mutant.AppliedBeforeSync) && s.applied.Add(v.ID) {
-		s.recent = append(s.recent, arrival{v, n.mu.mono, p.revision})
+		s.recent = append(s.recent, arrival{v, n.mu.mono})
 	}
 	return Take, nil
 }
@@ -129,19 +129,19 @@ func (n *Node) Durable(id uint64, v model.Version) (counts bool) {
 		return false
 	}
 	counts = s.loaded && s.state != "" && s.state != Rebuild
-	revision := s.revision
-	if p, ok := s.pending[v.ID]; ok {
-		revision = p.revision
-	}
+	p := s.pending[v.ID]
 	delete(s.pending, v.ID)
 	if !s.loaded || !s.applied.Add(v.ID) {
 		return counts
+	}
+	if s.before != nil && p.revision < s.revision {
+		s.before.Add(v.ID)
 	}
 	if v.HLC < n.mu.cutoff {
 		s.settled.Add(v.ID)
 		n.restateLocked(s)
 	} else {
-		s.recent = append(s.recent, arrival{v, n.mu.mono, revision})
+		s.recent = append(s.recent, arrival{v, n.mu.mono})
 	}
 	for _, w := range s.views {
 		if w.missing != nil && w.missing.Contains(v.ID) {

@@ -46,15 +46,15 @@ type Counters struct {
 type shard struct {
 	id       uint64
 	revision uint64
-	revised  time.Duration // when the revision was learned
-	state    State         // of this node; "" when it is no owner
-	owners   []Owner       // all, this node among them
+	state    State   // of this node; "" when it is no owner
+	owners   []Owner // all, this node among them
 
 	loaded  bool
 	applied *model.BatchSet // durable
 	settled *model.BatchSet // of these, those that are stated
 	recent  []arrival       // of these, the others
 	pending map[model.BatchID]arriving
+	before  *model.BatchSet // of applied, what was let in among other owners; of a leaving owner only
 
 	// generation changes with what is stated.
 	generation uint64
@@ -76,9 +76,8 @@ type arriving struct {
 
 // arrival is a batch that became durable a moment ago.
 type arrival struct {
-	version  model.Version
-	at       time.Duration
-	revision uint64 // under which it was admitted; 0: in an earlier run
+	version model.Version
+	at      time.Duration
 }
 
 // view is what is known of another owner of a shard, and what it was told.
@@ -154,7 +153,7 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 	for _, o := range s.owners {
 		was[o.Node] = o.State
 	}
-	s.revision, s.revised, s.owners, s.state = revision, n.mu.mono, slices.Clone(owners), ""
+	s.revision, s.owners, s.state = revision, slices.Clone(owners), ""
 	views := make(map[uint64]*view)
 	for _, o := range owners {
 		if o.Node == n.self.Node {
@@ -177,6 +176,7 @@ func (n *Node) SetOwners(id, revision uint64, owners []Owner) {
 		}
 	}
 	s.views = views
+	s.beforeLocked()
 	n.ownersChangedLocked()
 	n.restateLocked(s)
 }
@@ -219,13 +219,21 @@ func (n *Node) Opened(id uint64, applied *model.BatchSet, recent []model.Version
 	for _, v := range recent {
 		if v.HLC >= n.mu.cutoff && s.settled.Contains(v.ID) {
 			s.settled.Remove(v.ID)
-			s.recent = append(s.recent, arrival{version: v, at: n.mu.mono})
+			s.recent = append(s.recent, arrival{v, n.mu.mono})
 		}
 	}
+	s.beforeLocked()
 	for _, v := range s.views {
 		n.lookLocked(s, v)
 	}
 	n.restateLocked(s)
+}
+
+// beforeLocked notes what a leaving owner has let in so far.
+func (s *shard) beforeLocked() {
+	if s.before = nil; s.state == Leaving {
+		s.before = s.applied.Clone()
+	}
 }
 
 // Closed says that a replica is not to be counted on until Opened is called

@@ -416,6 +416,36 @@ func TestLeaverWaitsForWhatItAdmittedBeforeItKnew(t *testing.T) {
 	}
 }
 
+func TestLeaverGoesUnderWrites(t *testing.T) {
+	w := newWorld(t, Active, Active, Active)
+	w.pass(2 * time.Second)
+	w.write(w.version(), 1)
+	w.owners(2, Leaving, Active, Active)
+	// Messages to the two others at different times, and writes all the while.
+	for i := range 300 {
+		w.now += 20 * time.Millisecond
+		w.write(w.version(), 1, 2, 3)
+		switch i % 10 {
+		case 0:
+			w.send(w.nodes[1], w.nodes[2], w.deliver(w.nodes[1], w.nodes[2]))
+		case 5:
+			w.send(w.nodes[1], w.nodes[3], w.deliver(w.nodes[1], w.nodes[3]))
+		}
+		drained := w.nodes[1].Drained(w.time(), 1)
+		if i == 150 {
+			w.pull(2)
+			w.pull(3)
+		}
+		switch {
+		case drained && i <= 150:
+			t.Fatal("drained though nobody else has a batch of before")
+		case drained:
+			return
+		}
+	}
+	t.Error("never drained, though the others have all")
+}
+
 func TestShardAtRestIsNotMentioned(t *testing.T) {
 	w := newWorld(t, Active, Active)
 	w.write(w.version(), 1, 2)

@@ -123,13 +123,8 @@ func (n *Node) Drained(now Time, id uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := n.mu.shards[id]
-	if s == nil || !s.loaded || s.state != Leaving || n.mu.mono-s.revised <= n.cfg.CutoffAge+n.cfg.Fence {
+	if s == nil || !s.loaded || s.state != Leaving {
 		return false
-	}
-	for _, a := range s.recent {
-		if a.revision < s.revision {
-			return false
-		}
 	}
 	for _, p := range s.pending {
 		if p.revision < s.revision && p.writers > 0 {
@@ -143,7 +138,7 @@ func (n *Node) Drained(now Time, id uint64) bool {
 			continue
 		}
 		active++
-		if !n.freshLocked(now, s, v) || !v.set.ContainsAll(s.settled) {
+		if !n.freshLocked(now, s, v) || !v.set.ContainsAll(s.before) {
 			return false
 		}
 	}
