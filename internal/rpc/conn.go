@@ -346,11 +346,14 @@ func (c *Conn) failed(ctx context.Context, method string, err error) error {
 		if _, ok := ctx.Deadline(); ok {
 			return context.DeadlineExceeded // the other side's clock was a little ahead
 		}
+		if trouble := c.trouble.Load(); trouble != nil {
+			return c.unavailable(method, *trouble)
+		}
 	case codes.ResourceExhausted:
 		return fmt.Errorf("%s at %s: %s: %w", method, c.to.address, s.Message(), model.ErrTooLarge)
 	case codes.Unimplemented:
 		return fmt.Errorf("%s at %s: %s: %w", method, c.to.address, s.Message(), model.ErrNotSupported)
-	case codes.Unavailable:
+	case codes.Canceled, codes.Unavailable: // canceled when the connection was replaced
 		if trouble := c.trouble.Load(); trouble != nil {
 			return c.unavailable(method, *trouble)
 		}

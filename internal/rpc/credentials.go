@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func (s *serverCredentials) open(raw net.Conn) (conn net.Conn, from Caller, reas
 	if s.tls != nil {
 		secured = tls.Server(raw, s.tls.Server)
 		if err := secured.Handshake(); err != nil {
-			return nil, from, "tls", err
+			return nil, from, silent(err, "tls"), err
 		}
 		conn = secured
 	}
@@ -89,7 +90,7 @@ func (s *serverCredentials) open(raw net.Conn) (conn net.Conn, from Caller, reas
 		if errors.Is(err, model.ErrNotSupported) {
 			return nil, from, "format", errors.Join(err, s.answer(conn, &welcome{reason: err.Error()}))
 		}
-		return nil, from, "garbage", err
+		return nil, from, silent(err, "garbage"), err
 	}
 	h, err := decodeHello(b)
 	if err != nil {
@@ -115,6 +116,19 @@ func (s *serverCredentials) open(raw net.Conn) (conn net.Conn, from Caller, reas
 	certified := secured != nil && len(secured.ConnectionState().PeerCertificates) > 0
 	return conn, Caller{Identity: h.from, Remote: raw.RemoteAddr().String(), Certified: certified}, "", nil
 }
+
+// silent gives the reason for closing a connection that ended in its greeting:
+// reason, or that it said nothing for too long.
+func silent(err error, reason string) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+		return reasonHalfOpen
+	}
+	return reason
+}
+
+// reasonHalfOpen counts connections that did not say who they are: for
+// HandshakeTimeout, or while too many others came.
+const reasonHalfOpen = "half-open"
 
 func (s *serverCredentials) answer(conn net.Conn, w *welcome) error {
 	_, err := conn.Write(w.append(nil))
@@ -176,6 +190,7 @@ func (*clientCredentials) ServerHandshake(net.Conn) (net.Conn, credentials.AuthI
 // ClientHandshake opens a connection. What goes wrong is kept for the calls
 // that fail by it.
 func (c *clientCredentials) ClientHandshake(ctx context.Context, _ string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	c.conn.trouble.Store(&errNoGreeting) // until there is one
 	conn, err := c.open(ctx, raw)
 	if err != nil {
 		c.conn.trouble.Store(&err)
@@ -184,6 +199,10 @@ func (c *clientCredentials) ClientHandshake(ctx context.Context, _ string, raw n
 	c.conn.trouble.Store(nil)
 	return conn, &authInfo{CommonAuthInfo: security}, nil
 }
+
+// errNoGreeting is why calls fail where something takes the connection and says
+// nothing.
+var errNoGreeting = errors.New("connected, but no greeting came: it has not started or is stopped, or it is no rpc port")
 
 func (c *clientCredentials) open(ctx context.Context, raw net.Conn) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {

@@ -42,8 +42,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	c.place = l.mu.waiting.PushBack(c)
 	l.mu.Unlock()
 	if oldest != nil {
-		l.metrics.refused.WithLabelValues("half-open").Inc()
-		_ = oldest.Conn.Close() // it said nothing
+		_ = oldest.Conn.Close() // it said nothing; its handshake fails, and counts it
 	}
 	return c, nil
 }

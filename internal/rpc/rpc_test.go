@@ -397,6 +397,19 @@ func TestADeadNodeFailsCallsAtOnce(t *testing.T) {
 	}
 }
 
+func TestAPortThatSaysNothingIsNamed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections by itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c := pool(t, quick(), clientID, nil).Conn(l.Addr().String())
+	_, err = c.Call(t.Context(), "test.echo", nil)
+	if !errors.Is(err, model.ErrUnavailable) || !strings.Contains(err.Error(), errNoGreeting.Error()) {
+		t.Errorf("the call gave %v, want %q in it", err, errNoGreeting)
+	}
+}
+
 func TestOthersAreRefusedInOneLineOnBothSides(t *testing.T) {
 	var log strings.Builder
 	var mu sync.Mutex
@@ -513,7 +526,10 @@ func TestManyHalfOpenConnectionsKeepNobodyOut(t *testing.T) {
 	if _, err := pool(t, cfg, clientID, nil).Conn(address).Call(t.Context(), "test.echo", nil); err != nil {
 		t.Errorf("behind 200 half-open connections a call gave %v", err)
 	}
-	await(t, "the oldest are closed", func() bool { return refusals(t, s, "half-open") >= 192 })
+	await(t, "the oldest are closed", func() bool { return refusals(t, s, reasonHalfOpen) >= 192 })
+	if n := refusals(t, s, "garbage"); n != 0 {
+		t.Errorf("%v of them are counted as garbage, too", n)
+	}
 }
 
 func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
