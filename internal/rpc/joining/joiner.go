@@ -64,7 +64,16 @@ func (j *Joiner) Join(ctx context.Context, addresses []string) (*Joined, error) 
 			}
 		}
 	}
-	return nil, fmt.Errorf("join: no member could let this node in: %w", errors.Join(errs...))
+	return nil, fmt.Errorf("join: no member could let this node in: %w", inOneLine(errs))
+}
+
+// inOneLine gives errors as one that ends in no new line.
+func inOneLine(errs []error) error {
+	err := errs[0]
+	for _, next := range errs[1:] {
+		err = fmt.Errorf("%w; %w", err, next)
+	}
+	return err
 }
 
 // connection gives the TLS of this node, and the certificate that the member
