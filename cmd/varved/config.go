@@ -119,6 +119,14 @@ func (c *config) complete() error {
 			p.port.advertise = net.JoinHostPort(reached, number)
 		}
 	}
+	if len(c.join) > 0 {
+		// All nodes may be given one list.
+		others := slices.DeleteFunc(slices.Clone(c.join), func(a string) bool { return a == c.rpc.listen || a == c.rpc.reached() })
+		if len(others) == 0 {
+			return fmt.Errorf("join %s: that is this node itself; the first node of a cluster joins nobody", strings.Join(c.join, ","))
+		}
+		c.join = others
+	}
 	if c.joinTokenFile != "" {
 		if c.joinToken, err = readSecret("join-token-file", c.joinTokenFile); err != nil {
 			return err

@@ -98,6 +98,7 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{name: "join that is no address", args: []string{"--join", "a"}, want: "a: not of the form HOST:PORT"},
 		{name: "part of the certificates", args: []string{"--tls-key", "k"}, want: "tls-certificate, tls-key and tls-ca are set together"},
 		{name: "user without password", args: []string{"--etcd-user", "u"}, want: "etcd-user and etcd-password-file are set together"},
+		{name: "join of itself", args: []string{"--rpc-bind-address", "127.0.0.1:8088", "--join", "127.0.0.1:8088"}, want: "join 127.0.0.1:8088: that is this node itself"},
 		{name: "short token", args: []string{"--join-token", "short"}, want: "at least 32 characters"},
 		{name: "level", args: []string{"--consistency", "most"}, want: "not one of any, one, quorum, all"},
 		{name: "time", args: []string{"--replace-after", "soon"}, want: "not a time such as"},
