@@ -174,7 +174,7 @@ func (n *Node) Abort(id uint64, v model.Version) {
 
 // Unsure says that nobody can say whether a batch that was to be taken is
 // durable, since a sync has failed. It stays pending, and with it the floor,
-// until the process ends; nobody was told that it is held.
+// until the replica is opened again; nobody was told that it is held.
 func (n *Node) Unsure(id uint64, v model.Version) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -208,6 +208,8 @@ func (n *Node) SetNodes(known bool, nodes map[uint64]NodeInfo) {
 
 // Opened says which batches a replica holds durably, and the versions of those
 // of them that are still in its log. Until then it takes and answers nothing.
+// Nothing is being written meanwhile: what a failed sync has left in doubt is
+// among them or lost.
 func (n *Node) Opened(id uint64, applied *model.BatchSet, recent []model.Version) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -216,6 +218,7 @@ func (n *Node) Opened(id uint64, applied *model.BatchSet, recent []model.Version
 		return
 	}
 	s.loaded, s.applied, s.settled, s.recent = true, applied.Clone(), applied.Clone(), nil
+	clear(s.pending)
 	for _, v := range recent {
 		if v.HLC >= n.mu.cutoff && s.settled.Contains(v.ID) {
 			s.settled.Remove(v.ID)

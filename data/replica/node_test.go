@@ -69,6 +69,25 @@ func TestPullThatFailsIsTriedElsewhere(t *testing.T) {
 	}
 }
 
+func TestWhatAFailedSyncLeftIsPulledOnceTheReplicaIsOpenedAgain(t *testing.T) {
+	w := newWorld(t, Active, Active)
+	w.pass(2 * time.Second)
+	v := w.version()
+	w.write(v, 2)
+	if verdict, err := w.nodes[1].Admit(w.time(), 1, 1, v, FirstHand); verdict != Take || err != nil {
+		t.Fatalf("Admit gave %v, %v", verdict, err)
+	}
+	w.nodes[1].Unsure(1, v)
+	w.pass(3 * time.Second)
+	if n := w.pull(1); n != 0 {
+		t.Error("what may be here is pulled")
+	}
+	w.nodes[1].Opened(1, &model.BatchSet{}, nil)
+	if n := w.pull(1); n != 1 {
+		t.Errorf("%d batches were pulled, want 1", n)
+	}
+}
+
 func TestFrontierTrailsTheClockAndStopsForOneThatIsAway(t *testing.T) {
 	w := newWorld(t, Active, Active)
 	w.pass(5 * time.Second)
