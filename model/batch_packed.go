@@ -24,8 +24,22 @@ func (Packed) Equal(Packed) bool { return true }
 // elsewhere yet.
 func (b *Batch) Pack() {
 	if len(b.Tables) > 0 && b.packedTables() == nil {
-		b.keep(appendTables(nil, b.Tables))
+		b.keep(appendTables(make([]byte, 0, b.packedGuess()), b.Tables))
 	}
+}
+
+// packedGuess gives about what Pack makes of the tables, rather too much, so
+// that it need not grow: numbers of a batch are near each other.
+func (b *Batch) packedGuess() int {
+	n := 64
+	for i := range b.Tables {
+		t := &b.Tables[i]
+		n += 64 + len(t.Times)*(4+4)
+		for j := range t.Columns {
+			n += 64 + 2*t.Columns[j].Len() + len(t.Columns[j].Text)
+		}
+	}
+	return n
 }
 
 // PackedBytes gives how many bytes Pack has made, 0 without it.
