@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -285,6 +286,37 @@ func TestVerifyTellsEqualFromUnequalFromBusy(t *testing.T) {
 	}
 	path = fmt.Sprintf("/shards/%d/verify?timeout=10s", c.shard)
 	check(adminapi.Equal)
+}
+
+func TestVerifyDoesNotWaitForANodeThatIsAway(t *testing.T) {
+	c := newCluster(t)
+	in, out := c.owner()
+	c.dead[c.stores[in].Self()] = true
+	if err := c.stores[in].Close(); err != nil { // which gives back its lease
+		t.Fatal(err)
+	}
+	c.stores = slices.Delete(c.stores, in, in+1)
+	c.settle()
+	begun := time.Now()
+	var v adminapi.Verified
+	c.mustAsk(out, "GET", fmt.Sprintf("/shards/%d/verify?timeout=20s", c.shard), nil, &v)
+	if v.State != adminapi.Unreachable {
+		t.Errorf("got %+v", v)
+	}
+	if d := time.Since(begun); d > 10*time.Second {
+		t.Errorf("it waited %v", d)
+	}
+}
+
+func TestStatusCountsTheShardsThatCannotBeRead(t *testing.T) {
+	st := &adminapi.Status{}
+	for id := range uint64(500) {
+		shardProblems(st, &adminapi.Shard{ID: id, Wanted: 1, Owners: []adminapi.Owner{{Node: 1, State: "active"}}})
+	}
+	listProblems(st)
+	if n := len(st.Problems); n > 3 || !strings.Contains(strings.Join(st.Problems, "\n"), "cannot be read: 500") {
+		t.Errorf("%d problems: %.300q", n, st.Problems)
+	}
 }
 
 func TestShardsAreCopiedMovedAndRemoved(t *testing.T) {

@@ -64,14 +64,38 @@ func (a *Admin) status(ctx context.Context) (any, error) {
 		shardProblems(out, &sh)
 	}
 	out.Groups = len(groups)
-	if n := len(out.Weak); n > 0 {
-		problem(out, "shards with fewer owners than they should have: %d", n)
-	}
-	if n := len(out.Behind); n > 0 {
-		problem(out, "replicas that are behind: %d", n)
-	}
+	listProblems(out)
 	out.Rebalance = a.underWay(s)
 	return out, nil
+}
+
+// listProblems counts what is wrong with shards: many may have the same trouble.
+func listProblems(s *adminapi.Status) {
+	unread := 0
+	for i := range s.Weak {
+		if serving(&s.Weak[i]) == 0 {
+			unread++
+		}
+	}
+	if unread > 0 {
+		problem(s, "shards without an owner that is alive, whose data cannot be read: %d", unread)
+	}
+	if n := len(s.Weak); n > 0 {
+		problem(s, "shards with fewer owners than they should have: %d", n)
+	}
+	if n := len(s.Behind); n > 0 {
+		problem(s, "replicas that are behind: %d", n)
+	}
+}
+
+// serving gives the number of owners that can be asked.
+func serving(sh *adminapi.Shard) (n int) {
+	for i := range sh.Owners {
+		if o := &sh.Owners[i]; o.Alive && o.State == string(meta.Active) {
+			n++
+		}
+	}
+	return n
 }
 
 func problem(s *adminapi.Status, format string, args ...any) {
@@ -91,27 +115,19 @@ func nodeProblems(s *adminapi.Status, n *adminapi.Node) {
 
 // shardProblems looks at one shard, and adds it to the lists that it belongs to.
 func shardProblems(s *adminapi.Status, sh *adminapi.Shard) {
-	serving := 0
 	for i := range sh.Owners {
 		o := &sh.Owners[i]
-		active := o.State == string(meta.Active)
-		if active && o.Alive {
-			serving++
-		}
 		if o.Damage != "" {
 			problem(s, "shard %d on node %s is damaged: %s", sh.ID, o.Name, o.Damage)
 		}
-		if active && o.Known && !o.InSync && len(sh.Owners) > 1 {
+		if o.State == string(meta.Active) && o.Known && !o.InSync && len(sh.Owners) > 1 {
 			s.Behind = append(s.Behind, adminapi.Behind{Shard: sh.ID, Node: o.Name, Batches: o.Behind, Age: o.Age, Doing: o.Doing})
 		}
 	}
 	if sh.Move != nil {
 		s.Moves = append(s.Moves, *sh.Move)
 	}
-	if serving < sh.Wanted {
+	if serving(sh) < max(1, sh.Wanted) {
 		s.Weak = append(s.Weak, *sh)
-	}
-	if serving == 0 {
-		problem(s, "shard %d of %s.%s has no owner that is alive: its data cannot be read", sh.ID, sh.Database, sh.Policy)
 	}
 }

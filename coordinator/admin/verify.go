@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,8 @@ const (
 
 // verify compares the content of a shard over its owners. Replicas that hold
 // different batches are not unequal: one is on its way to the other. They are
-// compared again until they hold the same ones, or until patience ends.
+// compared again until they hold the same ones, or until patience ends. A node
+// that is away is not waited for: it may be so for every shard.
 func (a *Admin) verify(ctx context.Context, id uint64, patience time.Duration) (any, error) {
 	if patience == 0 {
 		patience = verifyTime
@@ -34,7 +36,7 @@ func (a *Admin) verify(ctx context.Context, id uint64, patience time.Duration) (
 			return nil, err
 		}
 		v := a.compare(ctx, g, sh)
-		if v.State == adminapi.Equal || v.State == adminapi.Unequal || time.Now().Add(verifyEvery).After(deadline) {
+		if v.State == adminapi.Equal || v.State == adminapi.Unequal || time.Now().Add(verifyEvery).After(deadline) || a.lacksOwner(sh) {
 			return v, ctx.Err()
 		}
 		select {
@@ -45,6 +47,22 @@ func (a *Admin) verify(ctx context.Context, id uint64, patience time.Duration) (
 	}
 }
 
+// lacksOwner reports whether a node that is away has a replica to compare.
+func (a *Admin) lacksOwner(sh *meta.Shard) bool {
+	s := a.Store.Snapshot()
+	return !a.Store.Away() && slices.ContainsFunc(comparedOwners(sh), func(node uint64) bool { return !s.Alive(node) })
+}
+
+// comparedOwners gives the owners that have all of a shard, sooner or later.
+func comparedOwners(sh *meta.Shard) (nodes []uint64) {
+	for _, o := range sh.Owners {
+		if o.State == meta.Active || o.State == meta.Leaving {
+			nodes = append(nodes, o.Node)
+		}
+	}
+	return nodes
+}
+
 // compare compares once.
 func (a *Admin) compare(ctx context.Context, g *meta.ShardGroup, sh *meta.Shard) *adminapi.Verified {
 	s := a.Store.Snapshot()
@@ -52,12 +70,7 @@ func (a *Admin) compare(ctx context.Context, g *meta.ShardGroup, sh *meta.Shard)
 	if d, p := s.Policy(g.Policy); p != nil {
 		v.Database, v.Policy = d.Name, p.Name
 	}
-	var owners []uint64
-	for _, o := range sh.Owners {
-		if o.State == meta.Active || o.State == meta.Leaving {
-			owners = append(owners, o.Node)
-		}
-	}
+	owners := comparedOwners(sh)
 	digests, errs := make([]tsm.Digest, len(owners)), make([]error, len(owners))
 	var wg sync.WaitGroup
 	for i, node := range owners {
