@@ -206,7 +206,7 @@ func (n *Node) load(id uint64) error {
 	if n.shards.isLoaded(id) {
 		return nil
 	}
-	h, _, err := n.shards.use(id)
+	h, _, err := n.shards.useThere(id)
 	if err != nil {
 		return err
 	}

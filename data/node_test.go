@@ -298,6 +298,22 @@ func TestAPanicInAScanHoldsNoFile(t *testing.T) {
 	}
 }
 
+// A replica may be given up just when it is read: an empty one in its place
+// would give an empty answer.
+func TestReadingMakesNoShard(t *testing.T) {
+	disk := vfs.NewMem()
+	s, err := loadShards(disk, "shards", 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.useThere(7); !errors.Is(err, model.ErrNotFound) {
+		t.Errorf("useThere gave %v, want ErrNotFound", err)
+	}
+	if names, err := disk.List("shards"); len(names) > 0 || err != nil || !s.absent(7) {
+		t.Errorf("there are %v, %v", names, err)
+	}
+}
+
 func TestShardsThatMetadataMayNotHaveSeenAreKept(t *testing.T) {
 	w := newWorld(t, DefaultConfig())
 	now := time.Now()

@@ -62,15 +62,12 @@ func (n *Node) read(ctx context.Context, ref ReadRef, f func(exec.Source) error)
 	if err := n.readable(ctx, ref); err != nil {
 		return named(ref.ShardRef, err)
 	}
-	if n.shards.absent(ref.Shard) {
-		// Never written to, unless it was given up a moment ago.
-		if _, sh := n.follow().Shard(ref.Shard); sh != nil && !serves(n.stateIn(sh)) {
-			return named(ref.ShardRef, n.dropped(ref.ShardRef))
-		}
-		return nil
-	}
-	h, shard, err := n.shards.use(ref.Shard)
+	h, shard, err := n.shards.useThere(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
+		// Never written to, unless it was given up a moment ago.
+		if _, sh := n.follow().Shard(ref.Shard); sh != nil && serves(n.stateIn(sh)) && n.shards.absent(ref.Shard) {
+			return nil
+		}
 		return named(ref.ShardRef, n.dropped(ref.ShardRef))
 	}
 	if err != nil {

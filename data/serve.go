@@ -32,7 +32,7 @@ func (n *Node) lend(ctx context.Context, ref ShardRef, f func(*tsm.Shard) error)
 	if n.shards.absent(ref.Shard) {
 		return nil
 	}
-	h, shard, err := n.shards.use(ref.Shard)
+	h, shard, err := n.shards.useThere(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
 		return named(ref, n.dropped(ref))
 	}

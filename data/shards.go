@@ -147,8 +147,14 @@ func (s *shards) ids() []uint64 {
 
 // use gives a shard, made when missing, and keeps it open until release. An
 // error of kind model.ErrNotFound says that it is being removed.
-func (s *shards) use(id uint64) (*handle, *tsm.Shard, error) {
-	h, err := s.claim(id)
+func (s *shards) use(id uint64) (*handle, *tsm.Shard, error) { return s.useOf(id, s.claim) }
+
+// useThere is like use, but makes nothing: a shard without a directory is
+// model.ErrNotFound, too. What is read must not be what a reader has made.
+func (s *shards) useThere(id uint64) (*handle, *tsm.Shard, error) { return s.useOf(id, s.claimThere) }
+
+func (s *shards) useOf(id uint64, claim func(id uint64) (*handle, error)) (*handle, *tsm.Shard, error) {
+	h, err := claim(id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open shard %d: %w", id, err)
 	}
@@ -162,19 +168,30 @@ func (s *shards) use(id uint64) (*handle, *tsm.Shard, error) {
 	return h, shard, nil
 }
 
-// claim counts a user of a handle.
+// claim counts a user of a handle, which is made when missing.
 func (s *shards) claim(id uint64) (*handle, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.closed {
-		return nil, model.ErrClosed
+	if s.mu.byID[id] == nil && !s.mu.closed {
+		s.mu.byID[id] = &handle{id: id}
 	}
+	return s.claimLocked(id)
+}
+
+func (s *shards) claimThere(id uint64) (*handle, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claimLocked(id)
+}
+
+func (s *shards) claimLocked(id uint64) (*handle, error) {
 	h := s.mu.byID[id]
-	if h == nil {
-		h = &handle{id: id}
-		s.mu.byID[id] = h
-	}
-	if h.dropped {
+	switch {
+	case s.mu.closed:
+		return nil, model.ErrClosed
+	case h == nil:
+		return nil, fmt.Errorf("not here: %w", model.ErrNotFound)
+	case h.dropped:
 		return nil, fmt.Errorf("dropped: %w", model.ErrNotFound)
 	}
 	h.users++

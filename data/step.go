@@ -290,8 +290,12 @@ func (n *Node) join(ctx context.Context, slots chan struct{}, g *meta.ShardGroup
 		n.setStep(sh.ID, "being copied")
 		return n.copyShard(ctx, g, sh)
 	}
-	if err := n.load(sh.ID); err != nil {
-		return err
+	if !n.shards.isLoaded(sh.ID) {
+		h, _, err := n.shards.use(sh.ID) // makes one of which there was nothing to copy
+		if err != nil {
+			return err
+		}
+		n.release(h)
 	}
 	now, err := n.now()
 	if err != nil {
