@@ -66,17 +66,14 @@ func (n *Node) Digest(ctx context.Context, ref ShardRef) (tsm.Digest, error) {
 	return d, err
 }
 
-// Snapshot implements Owner.
+// Snapshot implements Owner. The clock is read once the sender is known as an
+// owner here: what this node has told without it is below that reading.
 func (n *Node) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile, emit func(SnapshotPart) error) error {
 	if err := n.copyable(ref); err != nil {
 		return named(ref, err)
 	}
-	now, err := n.now()
-	if err != nil {
-		return err
-	}
 	sent := false
-	err = n.lend(ctx, ref, func(s *tsm.Shard) error {
+	err := n.lend(ctx, ref, func(s *tsm.Shard) error {
 		// What is flushed is copied as files; the rest has to be pulled, batch by
 		// batch. A disk that is full is no reason not to be copied.
 		if err := s.Flush(ctx); err != nil {
@@ -87,6 +84,10 @@ func (n *Node) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile
 			return err
 		}
 		defer p.Close()
+		now, err := n.now()
+		if err != nil {
+			return err
+		}
 		sent = true
 		first := SnapshotPart{Manifest: p.Manifest(), Clock: max(now.HLC, p.Newest)}
 		for _, f := range p.Files {
@@ -102,10 +103,14 @@ func (n *Node) Snapshot(ctx context.Context, ref ShardRef, resume []SnapshotFile
 		}
 		return nil
 	})
-	if err == nil && !sent {
-		return emit(SnapshotPart{Clock: now.HLC}) // there is nothing to copy
+	if err != nil || sent {
+		return err
 	}
-	return err
+	now, err := n.now()
+	if err != nil {
+		return err
+	}
+	return emit(SnapshotPart{Clock: now.HLC}) // there is nothing to copy
 }
 
 // copyable refuses to be copied from while this replica has itself to be copied
