@@ -340,9 +340,15 @@ func TestShardsAreCopiedMovedAndRemoved(t *testing.T) {
 	if found == nil || found.Move == nil || found.Move.From != names[in] || found.Move.To != names[out] || len(found.Owners) != 3 {
 		t.Fatalf("the shard is %+v", found)
 	}
-	c.mustAsk(1, "POST", path+"cancel", nil, nil)
+	if err := c.ask(1, "POST", path+"cancel", adminapi.MoveRequest{From: names[in], To: names[3-in-out]}, nil); err == nil || !strings.Contains(err.Error(), "under way") {
+		t.Errorf("to cancel a move to another node gave %v", err)
+	}
+	c.mustAsk(1, "POST", path+"cancel", adminapi.MoveRequest{From: names[in], To: names[out]}, nil)
 	if m := c.stores[0].Snapshot().Move(c.shard); m != nil {
 		t.Errorf("the move is still there: %+v", m)
+	}
+	if err := c.ask(1, "POST", path+"cancel", nil, nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("to cancel nothing gave %v", err)
 	}
 	c.mustAsk(0, "POST", path+"remove", adminapi.MoveRequest{From: fmt.Sprint(c.stores[in].Self())}, nil)
 	if m := c.stores[0].Snapshot().Move(c.shard); m == nil || m.To != 0 {

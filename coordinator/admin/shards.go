@@ -14,7 +14,7 @@ import (
 
 // shards gives all live shards, by database, policy and time.
 func (a *Admin) shards(s *meta.Snapshot, r *reports) []adminapi.Shard {
-	var out []adminapi.Shard
+	out := []adminapi.Shard{}
 	for g := range s.AllGroups {
 		if !g.Live() {
 			continue
@@ -108,10 +108,32 @@ func (a *Admin) removeShard(ctx context.Context, id uint64, r adminapi.MoveReque
 	return nil, a.Store.RemoveShard(ctx, id, from)
 }
 
-// cancelMove gives up a copy that has not ended.
-func (a *Admin) cancelMove(ctx context.Context, id uint64, _ adminapi.MoveRequest) (any, error) {
+// cancelMove gives up a copy that has not ended. One other than what is named
+// is not given up.
+func (a *Admin) cancelMove(ctx context.Context, id uint64, r adminapi.MoveRequest) (any, error) {
 	if _, _, err := a.shard(id); err != nil {
 		return nil, err
+	}
+	if err := a.Store.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	s := a.Store.Snapshot()
+	m := s.Move(id)
+	if m == nil {
+		return nil, &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("no copy or move of shard %d is under way", id)}
+	}
+	// A copy does not keep which owner was named as its source.
+	for text, node := range map[string]uint64{r.From: m.From, r.To: m.To} {
+		if text == "" || node == 0 {
+			continue
+		}
+		n, err := a.find(text)
+		if err != nil {
+			return nil, err
+		}
+		if n.ID != node {
+			return nil, &model.Error{Kind: model.ErrConflict, Text: fmt.Sprintf("what is under way of shard %d is from %q to %q", id, nameOf(s, m.From), nameOf(s, m.To))}
+		}
 	}
 	return nil, a.Store.CancelMove(ctx, id)
 }

@@ -156,7 +156,7 @@ var killCopyShardCommand = &command{
 			if err != nil {
 				return err
 			}
-			if err := s.post(ctx, fmt.Sprintf("/shards/%d/cancel", id), nil, nil); err != nil {
+			if err := s.post(ctx, fmt.Sprintf("/shards/%d/cancel", id), adminapi.MoveRequest{From: s.args[0], To: s.args[1]}, nil); err != nil {
 				return err
 			}
 			return s.say(nil, "Killed shard copy %d from %s to %s", id, s.args[0], s.args[1])
