@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,6 +49,10 @@ type command struct {
 	setup     func(s *session) func(ctx context.Context) error
 }
 
+func (c *command) usage() string {
+	return strings.TrimSpace("usage: varve ctl " + c.name + " " + c.arguments)
+}
+
 func commands() []*command {
 	return []*command{
 		showCommand, showShardsCommand, statusCommand, verifyCommand,
@@ -77,7 +82,7 @@ func (s *session) main(ctx context.Context, args []string) int {
 	case err != nil:
 		fmt.Fprintf(s.errs, "ctl: %v\n", err)
 		if c != nil {
-			fmt.Fprintf(s.errs, "usage: varve ctl %s %s\n", c.name, c.arguments)
+			fmt.Fprintln(s.errs, c.usage())
 		} else {
 			fmt.Fprintln(s.errs, "varve ctl --help lists the commands")
 		}
@@ -114,7 +119,7 @@ func (s *session) parse(args []string) (c *command, run func(context.Context) er
 		}
 	}
 	if c == nil {
-		return nil, nil, fmt.Errorf("there is no command %q", args[0])
+		return nil, nil, unknown(args)
 	}
 	s.flags = s.newFlags(c.name)
 	run = c.setup(s)
@@ -133,6 +138,19 @@ func (s *session) parse(args []string) (c *command, run func(context.Context) er
 		return c, nil, fmt.Errorf("unknown argument %q", s.args[c.most])
 	}
 	return c, run, s.client.check()
+}
+
+// unknown is the error for what is no command. The first word of one, alone or
+// with --help, asks for the list.
+func unknown(args []string) error {
+	more := args[1:]
+	if slices.ContainsFunc(commands(), func(c *command) bool { return strings.HasPrefix(c.name, args[0]+" ") }) {
+		if len(more) == 0 || strings.HasPrefix(more[0], "-") || more[0] == "help" {
+			return flag.ErrHelp
+		}
+		return fmt.Errorf("there is no command %q", args[0]+" "+more[0])
+	}
+	return fmt.Errorf("there is no command %q", args[0])
 }
 
 // newFlags gives the flags that all commands have.
@@ -163,7 +181,7 @@ func (s *session) usage(w io.Writer, c *command) {
 			"varve ctl COMMAND --help tells more. The exit code is 0 when all is well.\n", defaultHost)
 		return
 	}
-	fmt.Fprintf(w, "usage: varve ctl %s %s\n\n%s\n\nFlags:\n", c.name, c.arguments, c.help)
+	fmt.Fprintf(w, "%s\n\n%s\n\nFlags:\n", c.usage(), c.help)
 	t := newTable(w)
 	s.flags.VisitAll(func(f *flag.Flag) {
 		value, text := flag.UnquoteUsage(f)

@@ -266,6 +266,18 @@ func TestDrainAndRebalanceWait(t *testing.T) {
 	}
 }
 
+func TestTheFirstWordOfCommandsListsThem(t *testing.T) {
+	n := newFakeNode(t)
+	for _, args := range [][]string{{"node"}, {"node", "--help"}, {"node", "help"}} {
+		if out, code := n.run(args...); code != 0 || !strings.Contains(out, "node drain") {
+			t.Errorf("%q gave %d: %s", args, code, out)
+		}
+	}
+	if out, code := n.run("node", "dran", "n1"); code != exitUsage || !strings.Contains(out, `"node dran"`) {
+		t.Errorf("a wrong second word gave %d: %s", code, out)
+	}
+}
+
 func TestBarsFitOnALine(t *testing.T) {
 	var out bytes.Buffer
 	b := &bar{w: &out}
