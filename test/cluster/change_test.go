@@ -134,7 +134,7 @@ func TestWipedNodeIsWholeAgain(t *testing.T) {
 	// The place is free when the lease has ended.
 	eventually(t, time.Minute, victim.Start)
 	began := time.Now()
-	eventually(t, 2*time.Minute, func() error { return owned(victim, 5, 3) })
+	eventually(t, 2*time.Minute, func() error { return owned(victim, 1, 3) })
 	t.Logf("whole again %v after the start", time.Since(began).Round(100*time.Millisecond))
 	verified(t, victim, time.Minute)
 	if got := mustQuery(t, victim, "SELECT count(v) FROM old"); fmt.Sprint(got[0][1]) != fmt.Sprint(rows) {
