@@ -246,7 +246,11 @@ func (c *Conn) watch(conn *grpc.ClientConn) {
 		case err == nil || c.heard.Load() >= start.UnixNano():
 			c.setDown(nil)
 		default:
-			c.setDown(c.failed(context.Background(), methodPing, err))
+			why := c.failed(context.Background(), methodPing, err)
+			if silent && c.trouble.Load() == nil {
+				why = c.unavailable(methodPing, fmt.Errorf("%w for %v", errSilent, c.pool.cfg.Silence))
+			}
+			c.setDown(why)
 			if silent {
 				// Only this ends the calls that are on their way.
 				if conn = c.replace(conn); conn == nil {
@@ -356,6 +360,9 @@ func (c *Conn) failed(ctx context.Context, method string, err error) error {
 	case codes.Canceled, codes.Unavailable: // canceled when the connection was replaced
 		if trouble := c.trouble.Load(); trouble != nil {
 			return c.unavailable(method, *trouble)
+		}
+		if down := c.down.Load(); down != nil {
+			return *down
 		}
 	}
 	if c.pool.ctx.Err() != nil {

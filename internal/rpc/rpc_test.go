@@ -353,8 +353,8 @@ func TestAStoppedNodeFailsCallsAndTakesThemAgainLater(t *testing.T) {
 	network.mu.Lock()
 	network.stopped = make(chan struct{})
 	network.mu.Unlock()
-	if err := <-hung; !errors.Is(err, model.ErrUnavailable) {
-		t.Errorf("the call on its way to a stopped node gave %v", err)
+	if err := <-hung; !errors.Is(err, model.ErrUnavailable) || !strings.Contains(err.Error(), errSilent.Error()) {
+		t.Errorf("the call on its way to a stopped node gave %v, want %q in it", err, errSilent)
 	}
 	if err := <-streamed; !errors.Is(err, model.ErrUnavailable) {
 		t.Errorf("the stream of a stopped node gave %v", err)
