@@ -35,6 +35,8 @@ alone=github.com/varvedb/varve/test/cluster
 {
 	$GO test $race -tags invariants -timeout 20m -json $($GO list "$@" | grep -vx $alone)
 	echo $? >"$log.status"
+	# Planted bugs, one at a time: do the tests see them?
+	$GO test -tags 'invariants mutants' -run 'Planted' -timeout 20m -json ./test/sim ./tsm ./coordinator/fanout || echo 1 >"$log.status"
 	if $GO list "$@" | grep -qx $alone; then
 		$GO test -timeout 40m -json $alone || echo 1 >"$log.status"
 	fi

@@ -112,7 +112,7 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("found / planted: %d / %d", found, all)
+	t.Logf("figure: spin: found / planted mistakes: %d / %d", found, all)
 }
 
 // needTools skips where spin or a C compiler is missing.

@@ -44,7 +44,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		found++
 		t.Logf("found with seed %d in %.1fs: %s: %.160v", seed, time.Since(start).Seconds(), bug, v)
 	}
-	t.Logf("found / planted: %d / %d, and %d left to the tests of other packages", found, planted, others)
+	t.Logf("figure: simulator: found / planted bugs: %d / %d, and %d left to the tests of other packages", found, planted, others)
 }
 
 // elsewhere are bugs that thousands of seeds do not find, and the package whose

@@ -57,7 +57,7 @@ func TestReplicasCannotDisagree(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d seeds from %d in %.1fs, violations %d: %v", ran.Load(), *fromFlag, time.Since(start).Seconds(), broken.Load(), &stats)
+	t.Logf("figure: simulator: %d seeds from %d in %.1fs, violations %d: %v", ran.Load(), *fromFlag, time.Since(start).Seconds(), broken.Load(), &stats)
 }
 
 // report says how a violation can be had again, with as few steps as can be.

@@ -1,6 +1,7 @@
 // Command summary reads the output of "go test -json" and prints what a person
-// wants of it: a line per package, the output of what failed, the reason of
-// every skip, and the counts. It exits with 1 when a test or a package failed.
+// wants of it: a line per package, the output of what failed, what tests say
+// after "figure: ", the reason of every skip, and the counts. It exits with 1 when
+// a test or a package failed.
 package main
 
 import (
@@ -40,7 +41,7 @@ func main() {
 func summarise(in io.Reader, out io.Writer) (ok bool, err error) {
 	output := map[test][]string{}
 	var passed, failed, skipped int
-	var skips []string
+	var skips, figures []string
 	ok = true
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 64<<20)
@@ -54,6 +55,9 @@ func summarise(in io.Reader, out io.Writer) (ok bool, err error) {
 		switch e.Action {
 		case "output":
 			output[k] = append(output[k], e.Output)
+			if _, figure, ok := strings.Cut(e.Output, "figure: "); ok {
+				figures = append(figures, strings.TrimSpace(figure))
+			}
 		case "build-output":
 			fmt.Fprint(out, e.Output)
 		case "pass", "fail", "skip":
@@ -76,6 +80,9 @@ func summarise(in io.Reader, out io.Writer) (ok bool, err error) {
 			}
 			delete(output, k)
 		}
+	}
+	for _, f := range figures {
+		fmt.Fprintln(out, f)
 	}
 	sort.Strings(skips)
 	for _, s := range skips {
