@@ -107,13 +107,8 @@ func replaceOwners(owners []Owner, gone []uint64, by uint64) (to []Owner, lost, 
 	// An owner that is leaving has all that was acknowledged: it stays. One that
 	// was to be copied anew lacks something, but has more than nobody.
 	for _, state := range []OwnerState{Leaving, Rebuild} {
-		stays := false
-		for i := range to {
-			if to[i].State == state {
-				to[i].State, stays = Active, true
-			}
-		}
-		if stays {
+		if i := slices.IndexFunc(to, func(o Owner) bool { return o.State == state }); i >= 0 {
+			to[i].State = Active
 			return to, false, true
 		}
 	}
