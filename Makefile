@@ -47,6 +47,16 @@ fuzz: ## every fuzz test for FUZZTIME (default 30s) each
 crash: build ## 100 rounds of kill -9 in the middle of writes, and again during recovery
 	$(GO) test ./test/crash -count=1 -v -timeout 60m -args -binary $(CURDIR)/bin/varved -rounds $(or $(ROUNDS),100)
 
+.PHONY: cluster
+cluster: ## clusters of real nodes under faults, for as long as the published figures take (1 h)
+	$(GO) test ./test/cluster -count=1 -v -timeout 3h -args -long
+
+.PHONY: soak
+soak: ## the simulator for MINUTES (default 60), the models in full, then crash and cluster
+	$(GO) test ./test/sim -run Disagree -minutes $(or $(MINUTES),60) -v -timeout 24h
+	$(GO) test ./test/model -long -v -timeout 24h
+	$(MAKE) crash cluster
+
 .PHONY: compat
 compat: ## compare with the recorded answers of InfluxDB 1.8.10
 	$(GO) test ./test/influxdiff -count=1 -v -run TestVarvedAnswersAsInfluxDB
