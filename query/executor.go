@@ -27,6 +27,7 @@ type Executor struct {
 	log     *slog.Logger
 	metrics *metrics
 	running running
+	reclaim reclaimer
 	admit   *admission
 	nodes   Nodes // nil: there is only this one
 }
@@ -79,8 +80,14 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 		e.metrics.active.Dec()
 		e.metrics.seconds.Observe(time.Since(start).Seconds())
 	}()
+	client, heap := ctx, heapBytes()
 	ctx, task := e.running.add(ctx, q, start)
-	defer e.running.remove(task)
+	defer func() {
+		e.running.remove(task)
+		if task.killed() != nil || client.Err() != nil {
+			e.reclaim.after(time.Now(), heap)
+		}
+	}()
 	if q.req.Now.IsZero() {
 		q.req.Now = start
 	}
