@@ -94,11 +94,27 @@ func (s *server) awaitEtcd(ctx context.Context) error {
 	if _, err := s.fs.Size(path.Join(s.metaDir(), "snapshot")); err == nil {
 		return nil
 	}
-	if _, _, err := s.etcd.client.Get(ctx, "/"); err != nil {
-		addresses, _ := s.etcd.at()
-		return fmt.Errorf("etcd at %q does not answer: %w", addresses, err)
+	addresses, _ := s.etcd.at()
+	for said := false; ; {
+		look, cancel := context.WithTimeout(ctx, tendTimeout)
+		_, _, err := s.etcd.client.Get(look, "/")
+		late := look.Err() != nil
+		cancel()
+		if late {
+			if trouble := s.etcd.client.Trouble(); trouble != nil {
+				err = trouble
+			}
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !late || ctx.Err() != nil:
+			return fmt.Errorf("etcd at %q does not answer: %w", addresses, err)
+		case !said:
+			s.log.Warn("etcd does not answer, waiting for it", "addresses", addresses, "error", err)
+			said = true
+		}
 	}
-	return nil
 }
 
 // hasMember reports whether a directory has a member that was started before.
