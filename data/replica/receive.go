@@ -46,15 +46,17 @@ func (n *Node) Receive(now Time, m *Message) {
 
 // restartedLocked forgets what a node has said and heard in its last run.
 func (n *Node) restartedLocked(node uint64, p *peer, start uint64) {
+	if mutant.Is(mutant.OldStartTrusted) {
+		p.start = start
+		return
+	}
 	p.start, p.seen, p.got, p.ping, p.heard, p.measured = start, 0, 0, 0, false, false
 	for id, s := range n.mu.shards {
 		v := s.views[node]
 		if v == nil {
 			continue
 		}
-		if !mutant.Is(mutant.OldStartTrusted) {
-			*v = view{node: node}
-		}
+		*v = view{node: node}
 		p.unacked[id] = s
 	}
 }

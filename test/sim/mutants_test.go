@@ -58,7 +58,6 @@ var elsewhere = map[mutant.Bug]string{
 var known = map[mutant.Bug]uint64{
 	mutant.WipedNodeTrusted: 1731,
 	mutant.RevisionIgnored:  121,
-	mutant.OldStartTrusted:  1395,
 }
 
 // find runs seeds until one breaks a promise.
