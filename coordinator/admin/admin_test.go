@@ -76,6 +76,7 @@ func (l *fakeLocal) Scan(context.Context, data.ReadRef, *plan.Fragment, func(*ex
 // cluster is nodes a, b and c, which share metadata in memory and speak rpc.
 type cluster struct {
 	t      *testing.T
+	kv     *metatest.Memory
 	stores []*meta.Store
 	locals []*fakeLocal
 	admins []*Admin
@@ -88,6 +89,7 @@ func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dead: map[uint64]bool{}}
 	kv := metatest.NewMemory()
+	c.kv = kv
 	log := slog.New(slog.DiscardHandler)
 	addresses := map[uint64]string{}
 	for _, name := range []string{"a", "b", "c"} {
@@ -302,6 +304,27 @@ func TestVerifyDoesNotWaitForANodeThatIsAway(t *testing.T) {
 	c.mustAsk(out, "GET", fmt.Sprintf("/shards/%d/verify?timeout=20s", c.shard), nil, &v)
 	if v.State != adminapi.Unreachable {
 		t.Errorf("got %+v", v)
+	}
+	if d := time.Since(begun); d > 10*time.Second {
+		t.Errorf("it waited %v", d)
+	}
+}
+
+func TestVerifyWithoutMetadataDoesNotWaitForANodeThatDoesNotAnswer(t *testing.T) {
+	c := newCluster(t)
+	in, out := c.owner()
+	c.dead[c.stores[in].Self()] = true
+	c.kv.SetAway(true)
+	defer c.kv.SetAway(false)
+	for end := time.Now().Add(10 * time.Second); !c.stores[out].Away(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the store does not see that it is away")
+		}
+	}
+	begun := time.Now()
+	v, err := c.admins[out].verify(t.Context(), c.shard, 20*time.Second)
+	if err != nil || v.(*adminapi.Verified).State != adminapi.Unreachable {
+		t.Errorf("got %+v, %v", v, err)
 	}
 	if d := time.Since(begun); d > 10*time.Second {
 		t.Errorf("it waited %v", d)

@@ -48,9 +48,15 @@ func (a *Admin) verify(ctx context.Context, id uint64, patience time.Duration) (
 }
 
 // lacksOwner reports whether a node that is away has a replica to compare.
+// Without the metadata store it is one that is known not to answer.
 func (a *Admin) lacksOwner(sh *meta.Shard) bool {
-	s := a.Store.Snapshot()
-	return !a.Store.Away() && slices.ContainsFunc(comparedOwners(sh), func(node uint64) bool { return !s.Alive(node) })
+	s, unknown := a.Store.Snapshot(), a.Store.Away()
+	return slices.ContainsFunc(comparedOwners(sh), func(node uint64) bool {
+		if unknown {
+			return node != a.Store.Self() && a.conn(node) == nil
+		}
+		return !s.Alive(node)
+	})
 }
 
 // comparedOwners gives the owners that have all of a shard, sooner or later.
