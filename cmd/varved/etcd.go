@@ -19,6 +19,9 @@ import (
 const (
 	// tendEvery is how often a node looks where etcd is.
 	tendEvery = 3 * time.Second
+	// metaPrefix begins all keys of clusters: a user of an etcd that others use,
+	// too, may be allowed no more.
+	metaPrefix = "/varve/"
 	// tendTimeout bounds one look.
 	tendTimeout = 3 * time.Second
 	// joinEtcdTimeout bounds the wait for others that become members; a node
@@ -97,7 +100,7 @@ func (s *server) awaitEtcd(ctx context.Context) error {
 	addresses, _ := s.etcd.at()
 	for said := false; ; {
 		look, cancel := context.WithTimeout(ctx, tendTimeout)
-		_, _, err := s.etcd.client.Get(look, "/")
+		_, _, err := s.etcd.client.Get(look, metaPrefix)
 		late := look.Err() != nil
 		cancel()
 		if late {
