@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -83,7 +84,11 @@ func (n *Node) trimLog(ctx context.Context, id uint64, shard *tsm.Shard) {
 		if d.Batches == 0 || !d.Heard && (s.Alive(d.Node) || n.meta.Away()) {
 			continue
 		}
-		if err := n.meta.MarkRebuild(ctx, n.self, id, d.Node); err != nil {
+		err := n.meta.MarkRebuild(ctx, n.self, id, d.Node)
+		if errors.Is(err, model.ErrConflict) {
+			continue // it must not be: the log grows on
+		}
+		if err != nil {
 			n.log.Warn("owner that is away for too long could not be given up", "shard", id, "node", d.Node, "error", err)
 			continue
 		}

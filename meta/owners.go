@@ -92,6 +92,10 @@ func (s *Store) RemoveOwner(ctx context.Context, fence Fence, shardID, node uint
 // longer than logs are kept, or its replica is damaged. by must be active, or
 // be node itself; an active owner must remain.
 //
+// Others may not be marked until they would be a quorum: behind a partition
+// they may acknowledge writes to each other until they learn of the marks, and
+// whoever copies the rest meanwhile would answer a quorum read without these.
+//
 // A leaving owner does not copy, it is out. When another than it is marked it
 // becomes active again: whom it waits for has gone back to the beginning.
 func (s *Store) MarkRebuild(ctx context.Context, by, shardID, node uint64) error {
@@ -107,6 +111,9 @@ func (s *Store) MarkRebuild(ctx context.Context, by, shardID, node uint64) error
 		case o.State == Leaving:
 			c.drop(node)
 		case o.State == Active:
+			if by != node && c.markedWith(node) {
+				return c.refuse("with node %d those that are to be rebuilt would be a quorum", node)
+			}
 			o.State = Rebuild
 			c.restore()
 		default:
@@ -266,6 +273,21 @@ func (c *ownerChange) serving(without uint64) (n int) {
 		}
 	}
 	return n
+}
+
+// markedWith reports whether the owners that are to be rebuilt, and node, are
+// more than half of those and the active ones.
+func (c *ownerChange) markedWith(node uint64) bool {
+	marked, all := 0, 0
+	for _, o := range c.shard.Owners {
+		if o.State == Rebuild || o.Node == node {
+			marked++
+		}
+		if o.State == Rebuild || o.State == Active {
+			all++
+		}
+	}
+	return marked > all/2
 }
 
 // restore makes the leaving owner active again, if there is one.

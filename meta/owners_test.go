@@ -121,6 +121,23 @@ func TestOwnersChangeStepByStepAndStepsMayBeRepeated(t *testing.T) {
 	})
 }
 
+func TestOthersAreNotMarkedUntilTheyWouldBeAQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stores, shard := owned(t, metatest.NewMemory(), 3, 3)
+		s, ctx := stores[0], t.Context()
+		first, second, third := stores[0].Self(), stores[1].Self(), stores[2].Self()
+		must(t, s.MarkRebuild(ctx, first, shard, second))
+		if err := s.MarkRebuild(ctx, first, shard, third); !errors.Is(err, model.ErrConflict) {
+			t.Errorf("the second of three: MarkRebuild gave %v, want ErrConflict", err)
+		}
+		// What is lost is lost, whoever else has lost it.
+		must(t, s.MarkRebuild(ctx, third, shard, third))
+		if got := owners(t, s, shard); got != "1:active 2:rebuild 3:rebuild" {
+			t.Errorf("owners are %s", got)
+		}
+	})
+}
+
 func TestChangesOfOwnersAreFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stores, shard := owned(t, metatest.NewMemory(), 2, 1)

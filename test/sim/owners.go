@@ -112,6 +112,10 @@ func (m *metadata) markRebuild(by, shard, node uint64) bool {
 		if o == nil || marker == nil || o.state == replica.Rebuild {
 			return false
 		}
+		marked := s.count(replica.Rebuild) + 1
+		if by != node && o.state == replica.Active && marked > s.count(replica.Rebuild, replica.Active)/2 {
+			return false
+		}
 		o.state = replica.Rebuild
 		m.w.ownerRemoved(shard, node)
 		s.restore()
