@@ -43,6 +43,7 @@ type Node struct {
 	moves   moves
 	waiting waiting
 	excuses excuses
+	callers callers
 
 	// follows is what the core was told of the metadata.
 	follows struct {

@@ -20,7 +20,31 @@ func (n *Node) Tell(_ context.Context, m *replica.Message) (*replica.Message, er
 	if err != nil {
 		return nil, err
 	}
+	n.callers.note(m.From.Node)
 	return n.core.Tell(now, m.From.Node), nil
+}
+
+// callers is when other owners have called last.
+type callers struct {
+	mu sync.Mutex
+	at map[uint64]time.Time
+}
+
+func (c *callers) note(node uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == nil {
+		c.at = make(map[uint64]time.Time)
+	}
+	c.at[node] = time.Now()
+}
+
+// within reports whether a node has called that lately.
+func (c *callers) within(node uint64, d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.at[node]
+	return ok && time.Since(at) < d
 }
 
 // receive takes in a message, and raises the clock to that of its sender.
@@ -76,14 +100,18 @@ func (n *Node) teller(ctx context.Context) {
 	}
 }
 
-// tellOne tells one other owner.
+// tellOne tells one other owner. A call carries a message each way, so of two
+// nodes that reach each other only the one with the lower id calls.
 func (n *Node) tellOne(ctx context.Context, node uint64) {
 	every := time.NewTicker(n.cfg.TellEvery)
 	defer every.Stop()
 	lost := false
 	met := time.Now()
 	for {
-		err := n.exchange(ctx, node)
+		var err error
+		if node > n.self || !n.callers.within(node, n.cfg.TellEvery*3/2) {
+			err = n.exchange(ctx, node)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
