@@ -13,8 +13,9 @@ import (
 var errLeftovers = fmt.Errorf("no other owner takes what only this replica holds: %w", model.ErrUnavailable)
 
 // clear removes the replica of a shard, once an active owner has what it holds.
-// What it lacks is offered to it, out of the log. done is false when that is to
-// be tried again.
+// What it lacks is offered to it, out of the log. The other active owners that
+// are alive must have what that one has: a batch was acknowledged on the word of
+// so many disks. done is false when that is to be tried again.
 //
 // A replica that cannot be opened, or whose log has lost what nobody else has,
 // is not deleted but set aside, for people.
@@ -67,6 +68,9 @@ func (n *Node) handOver(ctx context.Context, ref ShardRef) (whole bool, err erro
 			whole, err = n.offer(ctx, o, ref, shard, held.Minus(theirs))
 		}
 		if err == nil {
+			err = n.spreadTo(ctx, ref, sh, node, held.Intersect(theirs))
+		}
+		if err == nil {
 			return whole, nil
 		}
 		if ctx.Err() != nil {
@@ -75,6 +79,28 @@ func (n *Node) handOver(ctx context.Context, ref ShardRef) (whole bool, err erro
 		errs = append(errs, fmt.Errorf("node %d: %w", node, err))
 	}
 	return false, errors.Join(errs...)
+}
+
+// spreadTo makes sure that the active owners that are alive, but one, hold these
+// batches.
+func (n *Node) spreadTo(ctx context.Context, ref ShardRef, sh *meta.Shard, but uint64, batches *model.BatchSet) error {
+	for _, node := range n.others(sh, meta.Active) {
+		if node == but || !n.meta.Snapshot().Alive(node) {
+			continue
+		}
+		o := n.owner(node)
+		if o == nil {
+			return errNoWay
+		}
+		theirs, err := o.Applied(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if lacks := batches.Minus(theirs).Len(); lacks > 0 {
+			return fmt.Errorf("node %d lacks %d batches yet: %w", node, lacks, model.ErrUnavailable)
+		}
+	}
+	return nil
 }
 
 // offer hands batches over to another owner, one after the other.

@@ -43,7 +43,37 @@ func (p *process) handOver(r *replicaOf, shard uint64) {
 			return
 		}
 		set, _ := of.shard.Applied()
-		reply(func() { p.offerAll(r, target, set, again) }, nil)
+		reply(func() { p.spread(r, s, target, set, to, again) }, nil)
+	}, again)
+}
+
+// spread goes on once the other active owners that are alive hold what the
+// target holds of what is held here.
+func (p *process) spread(r *replicaOf, s *metaShard, target uint64, has *model.BatchSet, to []uint64, again func(error)) {
+	if len(to) == 0 {
+		p.offerAll(r, target, has, again)
+		return
+	}
+	node, rest := to[0], to[1:]
+	if n := p.m.view.node(node); node == target || n == nil || !n.alive {
+		p.spread(r, s, target, has, rest, again)
+		return
+	}
+	p.call(node, pullTimeout, func(q *process, reply func(func(), error)) {
+		of, err := q.serving(s.id, 0)
+		if err != nil {
+			reply(nil, err)
+			return
+		}
+		set, _ := of.shard.Applied()
+		reply(func() {
+			mine, _ := r.shard.Applied()
+			if !set.ContainsAll(mine.Intersect(has)) {
+				again(nil)
+				return
+			}
+			p.spread(r, s, target, has, rest, again)
+		}, nil)
 	}, again)
 }
 
