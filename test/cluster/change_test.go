@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,12 +18,12 @@ func fill(t *testing.T, n *harness.Node, groups, each int) (rows int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 1))
 	for g := range groups {
-		lines := ""
+		var lines strings.Builder
 		for i := range each {
 			at := time.Now().Truncate(time.Hour).Add(-time.Duration(g)*time.Hour + time.Duration(i)*100*time.Millisecond)
-			lines += fmt.Sprintf("old,host=h%d v=%v %d\n", i%20, rng.Float64(), at.UnixNano())
+			fmt.Fprintf(&lines, "old,host=h%d v=%v %d\n", i%20, rng.Float64(), at.UnixNano())
 		}
-		if err := n.Write("db", lines); err != nil {
+		if err := n.Write("db", lines.String()); err != nil {
 			t.Fatal(err)
 		}
 	}
