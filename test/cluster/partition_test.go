@@ -82,16 +82,31 @@ func TestPartitionHealsWithoutACommand(t *testing.T) {
 	}
 	network.Heal()
 	healed := time.Now()
+	stop()
+	clients.Wait()
+	equal := make(chan time.Duration, 1)
+	go func() { // while all goes on
+		defer close(equal)
+		for time.Since(healed) < time.Minute {
+			if _, err := ctl(a, "verify"); err == nil {
+				equal <- time.Since(healed)
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}()
 	for _, n := range []*harness.Node{a, b} {
 		if errors := repeat(n, 1000); errors > 0 {
 			t.Errorf("%s: %d of 1000 answers after the partition were errors", n.Name, errors)
 		}
 	}
 	errorsHealed := repeat(cut, 100)
-	stop()
-	clients.Wait()
-	verified(t, a, time.Minute-time.Since(healed))
-	t.Logf("equal %v after the heal; the cut-off node answered %d of 3 with an error during, %d of 100 just after", time.Since(healed).Round(100*time.Millisecond), errorsCut, errorsHealed)
+	took, ok := <-equal
+	if !ok {
+		t.Error("the replicas were never equal in the minute after the heal")
+	}
+	verified(t, a, time.Minute)
+	t.Logf("equal %v after the heal; the cut-off node answered %d of 3 with an error during, %d of 100 just after", took.Round(100*time.Millisecond), errorsCut, errorsHealed)
 	for _, q := range []string{question, "SELECT v FROM churn GROUP BY *", "SELECT count(v) FROM churn"} {
 		first := fmt.Sprint(mustQuery(t, a, q))
 		for _, n := range c.Nodes[1:] {
