@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -104,6 +106,12 @@ func (c *Client) dial(address string) (*clientv3.Client, error) {
 		Username:             c.cfg.User,
 		Password:             c.cfg.Password,
 		Logger:               newLogger(c.log, c.closing, nil),
+		// By default the pause between two tries to connect grows to two minutes:
+		// so long would an etcd that is back stay away for this node.
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: dialTimeout,
+		})},
 	})
 }
 
