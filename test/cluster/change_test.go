@@ -59,7 +59,7 @@ func TestNodesComeAndGoUnderLoad(t *testing.T) {
 	load := startLoad(t, &load{db: "db", urls: urls(c), consistency: "one"}, 2, 1)
 	count := func(n *harness.Node) error {
 		rows, err := n.Query("db", "SELECT count(v) FROM old")
-		if err == nil && (len(rows) != 1 || fmt.Sprint(rows[0][1]) != fmt.Sprint(old)) {
+		if err == nil && (len(rows) != 1 || rows[0][1] != float64(old)) {
 			err = fmt.Errorf("%s counts %v, want %d", n.Name, rows, old)
 		}
 		return err
