@@ -59,7 +59,7 @@ soak: ## the simulator for MINUTES (default 60), the models in full, then crash 
 
 .PHONY: compat
 compat: ## compare with the recorded answers of InfluxDB 1.8.10
-	$(GO) test ./test/influxdiff -count=1 -v -run 'AnswersAsInfluxDB$$'
+	$(GO) test ./test/influxdiff -count=1 -v -run 'AnswersAsInfluxDB$$' -args -cluster
 
 .PHONY: compat-clients
 compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, where they can be installed

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/varvedb/varve/test/harness"
 )
+
+var onCluster = flag.Bool("cluster", false, "send the cases to a cluster, too")
 
 // TestVarvedAnswersAsInfluxDB sends every case to a varved of its own and
 // compares with what InfluxDB 1.8.10 was recorded to answer. What differs and
@@ -27,7 +30,14 @@ func TestVarvedAnswersAsInfluxDB(t *testing.T) {
 // TestClusterAnswersAsInfluxDB sends every case to one of three nodes, in turn.
 // There is one copy of each shard, so that two thirds of what is asked of a node
 // are elsewhere.
+//
+// Which series share a shard is drawn when a cluster is made, and with it what a
+// selector takes among rows of equal value or time. A run may differ in one more
+// of the cases of that kind than allow-cluster.txt has, so it is not for every run.
 func TestClusterAnswersAsInfluxDB(t *testing.T) {
+	if !*onCluster {
+		t.Skip("what is taken among equal rows depends on chance: make compat runs it, and a person looks")
+	}
 	cluster := harness.NewCluster(t, harness.Build(t))
 	cluster.Start(3, "--default-replication", "1")
 	var servers []*harness.Process
