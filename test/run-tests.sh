@@ -32,9 +32,17 @@ trap 'rm -f "$log" "$log.status"' EXIT
 # The verbose stream is kept for counting; people see the packages and what failed.
 # Clusters of real servers come last and alone: they want the machine for themselves.
 alone=github.com/varvedb/varve/test/cluster
+# The race detector of Go 1.26 crashes now and then (SIGSEGV in its stack depot, on
+# the system stack of a synctest bubble) where many timers run in bubbles: these
+# packages run without it here, and with it when a person asks for them.
+bubbles='github.com/varvedb/varve/\(data\|meta/control\)'
 {
-	$GO test $race -tags invariants -timeout 20m -json $($GO list "$@" | grep -vx $alone)
+	$GO test $race -tags invariants -timeout 20m -json $($GO list "$@" | grep -vx $alone | grep -vx "$bubbles")
 	echo $? >"$log.status"
+	packages=$($GO list "$@" | grep -x "$bubbles")
+	if [ -n "$packages" ]; then
+		$GO test -tags invariants -timeout 20m -json $packages || echo 1 >"$log.status"
+	fi
 	# Planted bugs, one at a time: do the tests see them?
 	$GO test -tags 'invariants mutants' -run 'Planted' -timeout 20m -json ./test/sim ./tsm ./coordinator/fanout || echo 1 >"$log.status"
 	if $GO list "$@" | grep -qx $alone; then
@@ -44,5 +52,5 @@ alone=github.com/varvedb/varve/test/cluster
 status=$(cat "$log.status")
 
 $GO run ./test/summary <"$log" || status=1
-echo "$note"
+echo "$note; off for data and meta/control, whose bubbles crash it"
 exit "$status"
