@@ -188,7 +188,7 @@ func TestOwnersToBeRebuiltAreMissingFromAQuorumRead(t *testing.T) {
 			shard = g.Shards[0].ID
 		}
 		for _, id := range c.ids[1:] {
-			if err := c.store.MarkRebuild(t.Context(), c.ids[0], shard, id); err != nil {
+			if err := c.store.MarkRebuild(t.Context(), id, shard, id); err != nil {
 				t.Fatal(err)
 			}
 		}
