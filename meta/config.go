@@ -19,7 +19,7 @@ type Config struct {
 
 // DefaultConfig gives the settings of a server that was told nothing.
 func DefaultConfig() Config {
-	return Config{Cluster: "varve", Timeout: 5 * time.Second, DefaultReplication: 3}
+	return Config{Cluster: "varve", Timeout: 4500 * time.Millisecond, DefaultReplication: 3}
 }
 
 // maxDefaultReplication is far beyond what anybody gains from; it catches slips.
