@@ -3,9 +3,9 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
-	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
 
@@ -56,7 +56,7 @@ var errMisuse = errors.New("rows not as a segment file takes them")
 // Writer makes a file. It is for one goroutine. After an error nothing may be
 // done but to throw the file away.
 type Writer struct {
-	f    vfs.File
+	f    io.Writer
 	opt  Options
 	err  error
 	size int64  // bytes written
@@ -87,9 +87,10 @@ type Writer struct {
 	segment builder
 }
 
-// NewWriter starts a file at f's beginning; f must be empty. The caller keeps
-// f: it syncs and closes it after Finish.
-func NewWriter(f vfs.File, opt Options) *Writer {
+// NewWriter starts a file at the beginning of f, which is empty. The caller keeps
+// f: it syncs and closes it after Finish. What goes to a buffer is opened by
+// OpenBytes.
+func NewWriter(f io.Writer, opt Options) *Writer {
 	if opt.SegmentBytes <= 0 {
 		opt.SegmentBytes = defaultSegmentBytes
 	}
