@@ -50,7 +50,7 @@ func BenchmarkDecode(b *testing.B) {
 			var present model.Bitmap
 			c := model.Column{Field: model.Field{Type: typ}}
 			perValue(b, 360, func() {
-				if err := d.Column(&c, &present, 360, p); err != nil {
+				if err := d.Column(&c, &present, 360, p, nil, 0); err != nil {
 					b.Fatal(err)
 				}
 			})

@@ -40,7 +40,7 @@ func checkColumn(t *testing.T, e *Encoder, d *Decoder, want *model.Column) []byt
 	p := e.AppendColumn(nil, want)
 	got := model.Column{Field: want.Field}
 	var present model.Bitmap
-	if err := d.Column(&got, &present, want.Len(), p); err != nil {
+	if err := d.Column(&got, &present, want.Len(), p, nil, 0); err != nil {
 		t.Fatalf("decode of %d rows of %v, block % x: %v", want.Len(), want.Type, p[:min(len(p), 64)], err)
 	}
 	if err := same(&got, want); err != nil {
@@ -296,18 +296,18 @@ func TestDamagedBlocksDoNotPanic(t *testing.T) {
 		}
 		p := e.AppendColumn(nil, &c)
 		got := model.Column{Field: c.Field}
-		if err := d.Column(&got, &present, n, p[:r.IntN(len(p))]); err == nil {
+		if err := d.Column(&got, &present, n, p[:r.IntN(len(p))], nil, 0); err == nil {
 			t.Fatalf("%v: a cut block decodes", typ)
 		} else if !errors.Is(err, model.ErrCorrupt) {
 			t.Fatalf("%v: a cut block gives %v", typ, err)
 		}
-		if err := d.Column(&got, &present, n, append(p, 0)); err == nil {
+		if err := d.Column(&got, &present, n, append(p, 0), nil, 0); err == nil {
 			t.Fatalf("%v: a block with a byte too many decodes", typ)
 		}
 		for range 1 + r.IntN(4) {
 			p[r.IntN(len(p))] ^= 1 << r.IntN(8)
 		}
-		if d.Column(&got, &present, n, p) != nil {
+		if d.Column(&got, &present, n, p, nil, 0) != nil {
 			damaged++
 		}
 	}
@@ -339,7 +339,7 @@ func FuzzColumn(f *testing.F) {
 		var d Decoder
 		var present model.Bitmap
 		c := model.Column{Field: model.Field{Type: model.FieldType(typ)}}
-		err := d.Column(&c, &present, int(n), p)
+		err := d.Column(&c, &present, int(n), p, nil, 0)
 		if err != nil {
 			if !errors.Is(err, model.ErrCorrupt) {
 				t.Fatalf("error %v, want %v", err, model.ErrCorrupt)
@@ -363,7 +363,7 @@ func FuzzColumn(f *testing.F) {
 		var e Encoder
 		again := model.Column{Field: c.Field}
 		var present2 model.Bitmap
-		if err := d.Column(&again, &present2, int(n), e.AppendColumn(nil, &c)); err != nil {
+		if err := d.Column(&again, &present2, int(n), e.AppendColumn(nil, &c), nil, 0); err != nil {
 			t.Fatalf("second decode: %v", err)
 		}
 		if err := same(&again, &c); err != nil {
@@ -379,7 +379,7 @@ func FuzzInts(f *testing.F) {
 	f.Add(uint16(4), e.AppendInts(nil, []int64{math.MinInt64, 0, math.MaxInt64, -1}))
 	f.Fuzz(func(t *testing.T, n uint16, p []byte) {
 		var d Decoder
-		got, err := d.Ints(nil, int(n), p)
+		got, err := d.Ints(nil, int(n), p, nil, 0)
 		if err == nil && len(got) != int(n) {
 			t.Fatalf("%d values, want %d", len(got), n)
 		}

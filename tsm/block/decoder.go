@@ -37,8 +37,11 @@ func (d *Decoder) Ints(dst []int64, n int, p []byte) ([]int64, error) {
 // and Text, which grow if needed. Present becomes nil when every row has a
 // value, and otherwise *present, whose memory is used in the same way. Slots
 // of rows without a value are zero. After an error c holds nothing of use.
-func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte) error {
-	if n < 0 || n > MaxRows || !c.Type.Valid() {
+//
+// table is the number of the table in t that the block needs; 0 is none, and t
+// may be nil then.
+func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte, t *Tables, table int) error {
+	if n < 0 || n > MaxRows || !c.Type.Valid() || table != 0 {
 		return model.ErrCorrupt
 	}
 	c.Reset()

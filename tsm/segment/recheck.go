@@ -14,7 +14,7 @@ func recheck(encoded []byte, want *model.Column) {
 	var d block.Decoder
 	var present model.Bitmap
 	got := model.Column{Field: want.Field}
-	err := d.Column(&got, &present, want.Len(), encoded)
+	err := d.Column(&got, &present, want.Len(), encoded, nil, 0)
 	invariant.Check(err == nil, "block of %d rows of %v: %v", want.Len(), want.Field, err)
 	for i := range want.Len() {
 		equal := got.Has(i) == want.Has(i)
