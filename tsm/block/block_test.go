@@ -379,7 +379,7 @@ func FuzzInts(f *testing.F) {
 	f.Add(uint16(4), e.AppendInts(nil, []int64{math.MinInt64, 0, math.MaxInt64, -1}))
 	f.Fuzz(func(t *testing.T, n uint16, p []byte) {
 		var d Decoder
-		got, err := d.Ints(nil, int(n), p, nil, 0)
+		got, err := d.Ints(nil, int(n), p)
 		if err == nil && len(got) != int(n) {
 			t.Fatalf("%d values, want %d", len(got), n)
 		}
