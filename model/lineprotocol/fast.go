@@ -16,39 +16,42 @@ const (
 	maxPlainField = 5000
 )
 
-// fast reads the line that b starts with, if its series and its fields are
-// known and it is written in the usual way. It gives how many bytes the line
+// fast reads the line that b starts with, if its fields are known and it is
+// written in the usual way. It gives how many bytes the line
 // takes with its end, or 0 when another way must decide; then nothing was
 // stored.
 //
 // What it accepts, the reference decoder accepts with the same values.
 func (w *worker) fast(b []byte) int {
-	raw, ok := w.knownKey(b)
+	raw, ok := w.plainKey(b)
 	if !ok {
 		return 0
 	}
-	key := &w.memo.raws[raw]
-	of := key.series
-	m := w.memo.series[of].measurement
+	key := w.memo.raws.at(raw)
+	of := w.memo.series.at(key.series)
+	m := w.memo.numbered[of.measurement]
 	i := int(key.length) + 1
 	w.line++
 	values, texts := w.values[:0], w.texts[:0]
-	for k := 0; ; k++ {
-		var f *field
-		if k < len(m.shape) {
-			s := m.shape[k]
-			if n := len(s.prefix); n > 0 && len(b)-i > n && string(b[i:i+n]) == s.prefix {
-				f = s
+	last := m.last
+	for {
+		f := last.next
+		if f != nil {
+			if n := len(f.prefix); len(b)-i > n && string(b[i:i+n]) == f.prefix {
 				i += n
+			} else {
+				f = nil
 			}
 		}
 		if f == nil {
 			var n int
-			if f, n = m.fieldOf(b[i:], k); f == nil {
+			if f, n = m.fieldOf(b[i:]); f == nil {
 				return 0
 			}
+			last.next = f
 			i += n
 		}
+		last = f
 		if f.line == w.line || i >= len(b) {
 			return 0
 		}
@@ -101,23 +104,20 @@ func (w *worker) fast(b []byte) int {
 	if i < len(b) && b[i] != '\n' {
 		return 0
 	}
+	m.last = last
 	w.follow(raw)
-	if w.memo.series[of].batch != w.batch {
-		canonical := b[:key.length]
-		if !key.canonical {
-			canonical = w.memo.series[of].key
-		}
-		w.enter(of, canonical)
+	if of.batch != w.batch {
+		w.enter(of, w.canonical(key, b[:key.length]))
 	}
 	w.store(of, t)
 	return i + 1
 }
 
-// knownKey finds the raw key that b starts with. Most often it is the one that
-// came after the last line's key the last time.
-func (w *worker) knownKey(b []byte) (uint32, bool) {
-	if int(w.expected) < len(w.memo.raws) {
-		e := &w.memo.raws[w.expected]
+// plainKey finds the raw key that b starts with, or learns it. Most often it is
+// the one that came after the last line's key the last time.
+func (w *worker) plainKey(b []byte) (uint32, bool) {
+	if w.expected < w.memo.raws.n {
+		e := w.memo.raws.at(w.expected)
 		n := int(e.length)
 		if len(b) > n && b[n] == ' ' && xxh3.Hash128Seed(b[:n], w.memo.seed) == e.hash {
 			return w.expected, true
@@ -137,20 +137,24 @@ func (w *worker) knownKey(b []byte) (uint32, bool) {
 	if n <= 0 || n > maxPlainKey {
 		return 0, false
 	}
-	return w.memo.raw(xxh3.Hash128Seed(b[:n], w.memo.seed))
+	h := xxh3.Hash128Seed(b[:n], w.memo.seed)
+	if raw, ok := w.memo.raw(h); ok {
+		return raw, true
+	}
+	return w.learn(b[:n], h)
 }
 
-// plainKey reports whether a line that begins with these bytes and a blank has
+// isPlainKey reports whether a line that begins with these bytes and a blank has
 // them as its key. It is not so where the readings of backslashes differ, and
 // where the bytes are not the beginning of a line.
-func plainKey(key []byte) bool {
+func isPlainKey(key []byte) bool {
 	if len(key) == 0 || len(key) > maxPlainKey || strings.IndexByte(" \t\x00#,", key[0]) >= 0 {
 		return false
 	}
 	return bytes.IndexByte(key, '\n') < 0 && plainBackslashes(key)
 }
 
-// plainFieldName is plainKey for the name of a field with its equal sign.
+// plainFieldName is isPlainKey for the name of a field with its equal sign.
 func plainFieldName(name []byte) bool {
 	if len(name) == 0 || len(name) > maxPlainField || bytes.ContainsAny(name, "\"\n") || !plainBackslashes(name) {
 		return false
@@ -180,10 +184,9 @@ func plainBackslashes(b []byte) bool {
 	return true
 }
 
-// fieldOf finds the field whose name b starts with, the k-th of its line, and
-// changes the shape to that. It gives the length of the name with the equal
-// sign, and nil for a name that is new or has special bytes.
-func (m *measurement) fieldOf(b []byte, k int) (*field, int) {
+// fieldOf finds the field whose name b starts with. It gives the length of the
+// name with the equal sign, and nil for a name that is new or has special bytes.
+func (m *measurement) fieldOf(b []byte) (*field, int) {
 	for i, c := range b {
 		switch {
 		case c == '=':
@@ -191,7 +194,6 @@ func (m *measurement) fieldOf(b []byte, k int) (*field, int) {
 			if f == nil || f.prefix == "" {
 				return nil, 0
 			}
-			m.shape = append(m.shape[:min(k, len(m.shape))], f)
 			return f, i + 1
 		case c <= ' ' || c == '\\' || c == '"' || c == ',' || i > maxPlainField:
 			return nil, 0

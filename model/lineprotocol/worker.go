@@ -18,7 +18,8 @@ type worker struct {
 	reference reference
 	point     point
 	tags      model.Tags
-	key       []byte
+	key       []byte   // a canonical key
+	cuts      []rawTag // of the key that is being learnt
 
 	// Of the fast way: the values of the line, their strings, and the stamp
 	// that marks the fields that the line has had.
@@ -145,30 +146,12 @@ func (w *worker) slow(line []byte) {
 
 // add stores a decoded point and remembers its series.
 func (w *worker) add(p *point) {
-	if p.canonical {
-		w.key = append(w.key[:0], p.rawKey...)
-	} else {
-		w.tags = w.tags[:0]
-		for _, t := range p.tags {
-			w.tags = append(w.tags, model.Tag{Key: text(t.key), Value: text(t.value)})
-		}
-		w.key = model.AppendSeriesKey(w.key[:0], text(p.measurement), w.tags)
-	}
-	m := w.memo.measurement(p.measurement)
-	canonical := string(w.key) == string(p.rawKey)
-	of := w.memo.seriesOf(w.key, w.cfg.HashSeed, m, !canonical)
-	if h := xxh3.Hash128Seed(p.rawKey, w.memo.seed); plainKey(p.rawKey) {
-		raw, ok := w.memo.raw(h)
-		if !ok {
-			raw = w.memo.addRaw(h, len(p.rawKey), of, canonical)
-		}
-		w.follow(raw)
-	}
+	of := w.seriesOf(p)
+	m := w.memo.numbered[of.measurement]
 
 	// The later of two values of one field is the field's, whatever its type.
 	w.line++
 	w.values, w.texts = w.values[:0], w.texts[:0]
-	m.shape = m.shape[:0]
 	for i := len(p.fields) - 1; i >= 0; i-- {
 		v := &p.fields[i]
 		f := w.memo.field(m, v.name, v.raw)
@@ -184,7 +167,9 @@ func (w *worker) add(p *point) {
 			continue
 		}
 		f := w.memo.field(m, v.name, v.raw)
-		m.shape = append(m.shape, f)
+		if f.prefix != "" {
+			m.last.next, m.last = f, f
+		}
 		bits := v.bits
 		if v.typ == model.String {
 			w.texts = append(w.texts, v.text...)
@@ -196,33 +181,72 @@ func (w *worker) add(p *point) {
 	if !p.timed {
 		t = w.now
 	}
-	if w.memo.series[of].batch != w.batch {
+	if of.batch != w.batch {
 		w.enter(of, w.key)
 	}
 	w.store(of, t)
 }
 
+// seriesOf finds or adds the series of a point, whose canonical key is in w.key
+// then, and remembers how the point spells it.
+func (w *worker) seriesOf(p *point) *series {
+	if p.canonical {
+		w.key = append(w.key[:0], p.rawKey...)
+	} else {
+		w.tags = w.tags[:0]
+		for _, t := range p.tags {
+			w.tags = append(w.tags, model.Tag{Key: text(t.key), Value: text(t.value)})
+		}
+		w.key = model.AppendSeriesKey(w.key[:0], text(p.measurement), w.tags)
+	}
+	of := w.memo.seriesOf(w.key, w.cfg.HashSeed, w.memo.measurement(p.measurement))
+	if isPlainKey(p.rawKey) {
+		h := xxh3.Hash128Seed(p.rawKey, w.memo.seed)
+		raw, ok := w.memo.raw(h)
+		if !ok {
+			spelling := uint16(canonicalText)
+			if string(w.key) != string(p.rawKey) {
+				spelling = keptText
+				w.memo.keep(of, w.key)
+			}
+			raw = w.memo.addRaw(h, len(p.rawKey), of, spelling)
+		}
+		w.follow(raw)
+	}
+	return w.memo.series.at(of)
+}
+
+// canonical gives the canonical key of a raw key, whose text is written.
+func (w *worker) canonical(key *rawKey, written []byte) []byte {
+	switch key.spelling {
+	case canonicalText:
+		return written
+	case keptText:
+		return w.memo.kept[key.series]
+	}
+	w.key = appendOrdered(w.key[:0], written, w.memo.orders.of(key.spelling))
+	return w.key
+}
+
 // follow notes that a line has the raw key, to predict the next one's.
 func (w *worker) follow(raw uint32) {
-	if int(w.previous) < len(w.memo.raws) {
-		w.memo.raws[w.previous].next = raw
+	if w.previous < w.memo.raws.n {
+		w.memo.raws.at(w.previous).next = raw
 	}
 	w.previous = raw
-	w.expected = w.memo.raws[raw].next
+	w.expected = w.memo.raws.at(raw).next
 }
 
 // enter makes a series one of the batch. key is its canonical key.
-func (w *worker) enter(of uint32, key []byte) {
-	s := &w.memo.series[of]
+func (w *worker) enter(s *series, key []byte) {
 	s.batch = w.batch
 	s.index = uint32(len(w.series))
 	w.series = append(w.series, model.Series{Hash: s.hash, Key: w.keep(key)})
 }
 
 // store adds a row of w.values to a series of the batch.
-func (w *worker) store(of uint32, t int64) {
-	s := &w.memo.series[of]
-	m := s.measurement
+func (w *worker) store(s *series, t int64) {
+	m := w.memo.numbered[s.measurement]
 	rows := &m.table
 	if rows.batch != w.batch {
 		w.open(m)
