@@ -63,7 +63,7 @@ func (n *Node) copyFrom(ctx context.Context, ref ShardRef, node uint64) error {
 		return err
 	}
 	err = o.Snapshot(ctx, ref, resume, func(p SnapshotPart) error {
-		if err := n.pace.spend(ctx, int64(len(p.Bytes))); err != nil {
+		if err := n.pace.Spend(ctx, int64(len(p.Bytes))); err != nil {
 			return err
 		}
 		n.metrics.copiedBytes.Add(float64(len(p.Bytes)))

@@ -111,7 +111,7 @@ func (n *Node) offer(ctx context.Context, o Owner, ref ShardRef, shard *tsm.Shar
 	n.log.Info("offering what other owners lack", "shard", ref.Shard, "batches", lacking.Len())
 	keys := make(map[model.SeriesHash][]byte) // the stream has each once, what is offered has all
 	trimmed, err := shard.Fetch(ctx, lacking, func(b *model.Batch) error {
-		if err := n.pace.spend(ctx, b.MemoryBytes()); err != nil {
+		if err := n.pace.Spend(ctx, b.MemoryBytes()); err != nil {
 			return err
 		}
 		for i := range b.Series {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/varvedb/varve/data/replica"
 	"github.com/varvedb/varve/internal/hlc"
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
@@ -38,7 +39,7 @@ type Node struct {
 	core    *replica.Node // what is known of the other owners
 	started time.Time
 	latest  atomic.Pointer[replica.Time] // the last time that now gave
-	pace    pace                         // of what comes by pulls and copies
+	pace    *pace.Pace                   // of what comes by pulls and copies
 	anew    atomic.Pointer[Anew]
 	moves   moves
 	waiting waiting
@@ -96,7 +97,7 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 		cfg: cfg, self: store.Self(), meta: store, clock: clock, peers: peers, log: log, started: time.Now(),
 		swept: make(chan struct{}, 1), relief: make(chan struct{}, 1), pulls: make(chan struct{}, 1), steps: make(chan struct{}, 1),
 	}
-	n.pace.perSecond = cfg.TransferBytes
+	n.pace = pace.New(cfg.TransferBytes)
 	n.cfg.Replica.Found = clock.Found()
 	var err error
 	if n.core, err = replica.New(replica.Self{Node: n.self, Start: store.Start()}, n.cfg.Replica); err != nil {

@@ -113,7 +113,7 @@ type intake struct {
 
 func (in *intake) add(ctx context.Context, b *model.Batch) error {
 	size := b.MemoryBytes()
-	if err := in.node.pace.spend(ctx, size); err != nil {
+	if err := in.node.pace.Spend(ctx, size); err != nil {
 		return err
 	}
 	in.batches = append(in.batches, b)
