@@ -19,8 +19,14 @@ type Config struct {
 	// OpenShards is how many shards stay open while no request uses them; the
 	// one unused for longest is closed first.
 	OpenShards int
-	// Workers is the number of goroutines that flush and compact.
+	// Workers is the number of shards that are flushed at a time.
 	Workers int
+	// CompactionRate bounds what merging and rewriting of files reads and writes
+	// in a second, in bytes; 0 is no bound. Flushes have none.
+	CompactionRate int64
+	// ScrubRate is how many bytes of files are read back in a second to find
+	// damage while it can be mended; 0 is none.
+	ScrubRate int64
 	// SweepEvery is how often the node looks for shards whose group has gone,
 	// beside doing so when the metadata changes.
 	SweepEvery time.Duration
@@ -55,6 +61,7 @@ func DefaultConfig() Config {
 		MemtableBytes: 512 << 20,
 		OpenShards:    512,
 		Workers:       max(1, runtime.GOMAXPROCS(0)/2),
+		ScrubRate:     5 << 20,
 		SweepEvery:    time.Minute,
 		Shard:         tsm.DefaultConfig(),
 
@@ -78,6 +85,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data: %d open shards: must be positive: %w", c.OpenShards, model.ErrInvalid)
 	case c.Workers < 1:
 		return fmt.Errorf("data: %d workers: must be positive: %w", c.Workers, model.ErrInvalid)
+	case c.CompactionRate != 0 && c.CompactionRate < 1<<20:
+		return fmt.Errorf("data: compaction of %d bytes a second: less than 1 MiB: %w", c.CompactionRate, model.ErrInvalid)
+	case c.ScrubRate < 0:
+		return fmt.Errorf("data: scrub of %d bytes a second: must not be negative: %w", c.ScrubRate, model.ErrInvalid)
 	case c.SweepEvery <= 0:
 		return fmt.Errorf("data: sweep every %v: must be positive: %w", c.SweepEvery, model.ErrInvalid)
 	case c.TellEvery <= 0 || c.TellEvery > c.Replica.SyncFor/2:

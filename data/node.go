@@ -113,10 +113,13 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 		// Without them this node waits for owners that are away, that is all.
 		log.Warn("excuses of absent owners could not be read", "error", err)
 	}
-	n.worker = tsm.NewWorker(cfg.Workers)
 	n.metrics = newMetrics(reg, n)
-	n.cfg.Shard.Worker = n.worker
 	n.cfg.Shard.Metrics = tsm.NewMetrics(reg)
+	n.worker = tsm.NewWorker(tsm.WorkerConfig{
+		Flushers: cfg.Workers, CompactionRate: cfg.CompactionRate, ScrubRate: cfg.ScrubRate,
+		Metrics: n.cfg.Shard.Metrics,
+	})
+	n.cfg.Shard.Worker = n.worker
 	n.follow()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel

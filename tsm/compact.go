@@ -1,38 +1,25 @@
 package tsm
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/varvedb/varve/model"
 )
 
-// maxCompactFiles bounds the files that one compaction reads at a time.
-const maxCompactFiles = 32
+// coldLevel is that of files that were written to be kept: with all deletes and
+// overwrites applied and the most effort to be small. They are in no tier.
+const coldLevel = 255
 
-// A shard that was rewritten whole and has got more rows since is rewritten
-// again only when these make up a tenth of it or are in too many files: a trickle
-// of late points must not move all of it each time.
-const (
-	maxColdFiles   = 8
-	coldGrowthPart = 10
-)
-
-// coldAfter is how long a shard whose time is over must have been idle before
-// it is rewritten whole.
-const coldAfter = 10 * time.Second
-
-// Compact rewrites all files as one: overwritten and deleted rows are gone
-// afterwards, and versions where nothing can compete any more. It does nothing
-// when that is so already. Readers go on reading what they have.
+// Compact rewrites all files as one, made to be kept: overwritten and deleted
+// rows are gone afterwards, and versions where nothing can compete any more. It
+// does nothing when that is so already. Readers go on reading what they have.
 func (s *Shard) Compact(ctx context.Context) error {
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
-	if err := s.compact(ctx, s.pickAll()); err != nil {
+	if err := s.compact(ctx, coldWork, s.allLocked); err != nil {
 		return err
 	}
 	return s.forgetDeletes()
@@ -56,81 +43,32 @@ func (s *Shard) forgetDeletes() error {
 func (s *Shard) compactTier(ctx context.Context) error {
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
-	return s.compact(ctx, s.pickTier())
+	return s.compact(ctx, mergeWork, s.tierLocked)
 }
 
-// pickAll gives all files, or none when they are one that has nothing to lose.
-func (s *Shard) pickAll() []*file {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	files := s.usableLocked()
-	if len(files) == 1 && !s.worthRewritingLocked(files[0]) {
-		return nil
+// applyDeletes writes a file again without the rows that deletes hide.
+func (s *Shard) applyDeletes(ctx context.Context) error {
+	s.compacting.Lock()
+	defer s.compacting.Unlock()
+	if err := s.compact(ctx, applyWork, s.hiddenLocked); err != nil {
+		return err
 	}
-	return files
+	return s.forgetDeletes()
 }
 
-// worthRewritingLocked reports whether the only file that can be read would
-// lose its versions or rows.
-func (s *Shard) worthRewritingLocked(f *file) bool {
-	alone := len(s.mu.files) == 1 && len(s.memtablesLocked()) == 0
-	return alone && f.meta.versioned && f.meta.high.HLC < s.frontierLocked() ||
-		slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
-}
-
-// worthMergingLocked reports whether all files that can be read, of a shard whose
-// time is over, should become one.
-func (s *Shard) worthMergingLocked(files []*file) bool {
-	if len(files) < 2 {
-		return len(files) == 1 && s.worthRewritingLocked(files[0])
-	}
-	var total, largest int64
-	deleted := false
-	for _, f := range files {
-		total += f.meta.size
-		largest = max(largest, f.meta.size)
-		deleted = deleted || slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
-	}
-	return deleted || len(files) > maxColdFiles || (total-largest)*coldGrowthPart >= total
-}
-
-// usableLocked gives the files that may be read.
-func (s *Shard) usableLocked() []*file {
-	return slices.DeleteFunc(slices.Clone(s.mu.files), func(f *file) bool { return f.err() != nil })
-}
-
-// pickTier gives the files of the lowest level that has enough of them.
-func (s *Shard) pickTier() []*file {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	levels := map[uint8][]*file{}
-	lowest := -1
-	for _, f := range s.usableLocked() {
-		l := f.meta.level
-		levels[l] = append(levels[l], f)
-		if len(levels[l]) >= s.cfg.CompactFiles && (lowest < 0 || int(l) < lowest) {
-			lowest = int(l)
-		}
-	}
-	if lowest < 0 {
-		return nil
-	}
-	files := levels[uint8(lowest)]
-	slices.SortFunc(files, func(a, b *file) int { return cmp.Compare(a.meta.times.Min, b.meta.times.Min) })
-	return files[:min(len(files), maxCompactFiles)]
-}
-
-func (s *Shard) compact(ctx context.Context, files []*file) error {
+// compact makes one file of those that pick gives, if any. compacting is held.
+func (s *Shard) compact(ctx context.Context, kind work, pick func() []*file) error {
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()
 		return errClosed
 	}
+	files := pick()
 	if len(files) == 0 {
 		s.mu.Unlock()
 		return nil
 	}
-	w := s.planLocked(files, nil)
+	w := s.planLocked(kind, files, nil)
 	s.mu.Unlock()
 	if err := s.checkRoom(files); err != nil {
 		return fmt.Errorf("compact shard: %w", errors.Join(err, w.view.Close()))
@@ -143,14 +81,20 @@ func (s *Shard) compact(ctx context.Context, files []*file) error {
 	if err := s.install(&edit{}, f, files, nil); err != nil {
 		return fmt.Errorf("compact shard: %w", err)
 	}
-	size := int64(0)
-	if f != nil {
-		size = f.meta.size
+	var read, written int64
+	for _, old := range files {
+		read += old.meta.size
 	}
-	s.metrics.Compactions.Inc()
-	s.metrics.CompactionBytes.Add(float64(size))
-	s.metrics.RewriteSeconds.WithLabelValues("compaction").Observe(time.Since(start).Seconds())
-	s.log.Info("compacted files", "dir", s.dir, "files", len(files), "rows", w.rows, "bytes", size, "took", time.Since(start))
+	if f != nil {
+		written = f.meta.size
+	}
+	s.metrics.Compactions.WithLabelValues(kind.String()).Inc()
+	s.metrics.CompactionReadBytes.Add(float64(read))
+	s.metrics.CompactionBytes.Add(float64(written))
+	s.metrics.CopiedRows.Add(float64(w.copied.rows))
+	s.metrics.RewriteSeconds.WithLabelValues(kind.String()).Observe(time.Since(start).Seconds())
+	s.log.Info("compacted files", "dir", s.dir, "why", kind, "files", len(files),
+		"rows", w.rows, "copied", w.copied.rows, "bytes", written, "took", time.Since(start))
 	return nil
 }
 
@@ -172,71 +116,4 @@ func (s *Shard) checkRoom(files []*file) error {
 		return fmt.Errorf("%w: %w", model.ErrUnavailable, err)
 	}
 	return nil
-}
-
-// due says what the shard needs by now.
-type due struct {
-	flush, tier, cold bool
-}
-
-// due is cheap: it is asked for every shard of a node each second.
-func (s *Shard) due() due {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	if s.mu.closed {
-		return due{}
-	}
-	idle := now.Sub(s.mu.lastWrite)
-	over := s.cfg.End != 0 && now.UnixNano() >= s.cfg.End && idle >= coldAfter
-	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
-	hot := !s.mu.active.empty() || unkept
-	d := due{flush: len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes || hot && (over || idle >= s.cfg.FlushAge)}
-	levels := map[uint8]int{}
-	for _, f := range s.mu.files {
-		if f.err() == nil {
-			levels[f.meta.level]++
-			d.tier = d.tier || levels[f.meta.level] >= s.cfg.CompactFiles
-		}
-	}
-	if over && !hot {
-		d.cold = s.worthMergingLocked(s.usableLocked())
-	}
-	if now.Before(s.mu.retryAt[flushWork]) {
-		d.flush = false
-	}
-	if now.Before(s.mu.retryAt[compactWork]) {
-		d.tier, d.cold = false, false
-	}
-	return d
-}
-
-// maintain does what is due of one kind of work.
-func (s *Shard) maintain(ctx context.Context, kind work) error {
-	switch d := s.due(); {
-	case kind == flushWork && d.flush:
-		return s.Flush(ctx)
-	case kind == compactWork && d.cold:
-		return s.Compact(ctx)
-	case kind == compactWork && d.tier:
-		return s.compactTier(ctx)
-	}
-	return nil
-}
-
-// retryAfter is how long the Worker waits after a failure before it does the
-// same kind of work on a shard again: writes may wait for a flush, nobody waits
-// for a compaction, which may have read and written a lot before it failed.
-var retryAfter = [...]time.Duration{flushWork: 5 * time.Second, compactWork: time.Minute}
-
-func (s *Shard) putOff(kind work) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.retryAt[kind] = s.now().Add(retryAfter[kind])
-}
-
-// isPassing reports whether err says that the shard is going away, not that
-// something is wrong.
-func isPassing(err error) bool {
-	return errors.Is(err, model.ErrClosed) || errors.Is(err, context.Canceled)
 }

@@ -27,23 +27,23 @@ func TestLatePointsDoNotRewriteAColdShard(t *testing.T) {
 	}
 	s.cfg.End = h.now.UnixNano()
 	h.now = h.now.Add(time.Minute)
-	if !s.due().cold {
+	if s.due()[coldWork] == 0 {
 		t.Error("a shard of 4 files whose time is over is not to be rewritten")
 	}
-	must(t, s.maintain(ctx, compactWork))
+	must(t, s.maintain(ctx, coldWork))
 	h.write(t, s, h.points("m", 5))
 	h.now = h.now.Add(time.Minute)
 	must(t, s.maintain(ctx, flushWork))
 	if i := s.Info(); i.Files != 2 || i.Hot {
 		t.Fatalf("after a late point: %+v", i)
 	}
-	if s.due().cold {
+	if s.due()[coldWork] > 0 {
 		t.Error("a shard is to be rewritten for one late point")
 	}
 	h.write(t, s, h.stamp(&model.Batch{Delete: &model.Delete{Range: model.TimeRange{Min: 7, Max: 5000}}}))
 	h.now = h.now.Add(time.Minute)
 	must(t, s.maintain(ctx, flushWork))
-	if !s.due().cold {
+	if s.due()[coldWork] == 0 {
 		t.Error("a shard with rows that are deleted is not to be rewritten")
 	}
 	h.check(t, s)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
@@ -30,6 +31,9 @@ type file struct {
 	name string
 	fs   vfs.FS
 	r    *segment.Reader // nil when it could not be opened
+
+	since time.Time // when it was opened, by the shard's clock
+	scrub scrubState
 
 	refs    atomic.Int64 // the shard's own and one per Reader
 	dropped atomic.Bool  // no part of the shard any more

@@ -92,7 +92,7 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 	if f != nil {
 		s.metrics.Flushes.Inc()
 		s.metrics.FlushBytes.Add(float64(f.meta.size))
-		s.metrics.RewriteSeconds.WithLabelValues("flush").Observe(time.Since(start).Seconds())
+		s.metrics.RewriteSeconds.WithLabelValues(flushWork.String()).Observe(time.Since(start).Seconds())
 		s.log.Info("flushed memtable", "dir", s.dir, "rows", m.rows, "bytes", f.meta.size, "took", time.Since(start))
 	}
 	s.mu.Lock()
@@ -111,7 +111,7 @@ func (s *Shard) writeMemtable(ctx context.Context, m *memtable) (*file, error) {
 		return nil, nil
 	}
 	s.mu.Lock()
-	w := s.planLocked(nil, []*memtable{m})
+	w := s.planLocked(flushWork, nil, []*memtable{m})
 	s.mu.Unlock()
 	f, err := w.run(ctx, s)
 	if cerr := w.view.Close(); err == nil {
@@ -146,8 +146,10 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 	s.mu.Lock()
 	s.mu.files = slices.DeleteFunc(slices.Clone(s.mu.files), func(f *file) bool { return slices.Contains(old, f) })
 	if f != nil {
+		f.since = s.now()
 		s.mu.files = append(s.mu.files, f)
 	}
+	s.countSmallLocked()
 	dropped := applyIndexes(&s.mu.indexes, e)
 	if m != nil {
 		s.mu.sealed = slices.DeleteFunc(slices.Clone(s.mu.sealed), func(o *memtable) bool { return o == m })

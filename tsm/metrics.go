@@ -14,15 +14,27 @@ type Metrics struct {
 	Rows              prometheus.Counter
 	Deletes           prometheus.Counter
 	Duplicates        prometheus.Counter
-	Refused           *prometheus.CounterVec // by reason: overloaded, full, stale
-	Flushes           prometheus.Counter
-	FlushBytes        prometheus.Counter
-	Compactions       prometheus.Counter
-	CompactionBytes   prometheus.Counter
-	RewriteSeconds    *prometheus.HistogramVec // by kind: flush, compaction
-	BackgroundErrors  prometheus.Counter
-	QuarantinedFiles  prometheus.Counter
+	Refused           *prometheus.CounterVec // by reason: overloaded, backlog, full, stale
+	SlowedBatches     prometheus.Counter
 	ManifestsReplaced prometheus.Counter
+
+	// What was written for what was taken: Log.AppendBytes, FlushBytes and
+	// CompactionBytes together are the write amplification.
+	Flushes             prometheus.Counter
+	FlushBytes          prometheus.Counter
+	Compactions         *prometheus.CounterVec // by kind of work
+	CompactionReadBytes prometheus.Counter
+	CompactionBytes     prometheus.Counter
+	CopiedRows          prometheus.Counter
+	RewriteSeconds      *prometheus.HistogramVec // by kind of work
+	BackgroundErrors    *prometheus.CounterVec   // by kind of work
+	Files               *prometheus.GaugeVec     // by level
+	DebtBytes           prometheus.Gauge
+
+	ScrubbedBytes    prometheus.Counter
+	ScrubbedFiles    prometheus.Counter
+	OldestScrub      prometheus.Gauge
+	QuarantinedFiles prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them; reg may be nil.
@@ -39,16 +51,37 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Refused: f.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "tsm", Name: "refused_total", Help: "Batches that a shard did not take, by reason.",
 		}, []string{"reason"}),
-		Flushes:         counter("flushes_total", "Memtables written to segment files."),
-		FlushBytes:      counter("flush_bytes_total", "Bytes of segment files written by flushes."),
-		Compactions:     counter("compactions_total", "Merges of segment files."),
-		CompactionBytes: counter("compaction_bytes_total", "Bytes of segment files written by compactions."),
-		RewriteSeconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "tsm", Name: "rewrite_seconds", Help: "How long writing a segment file took, by kind.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
-		}, []string{"kind"}),
-		BackgroundErrors:  counter("background_errors_total", "Flushes and compactions that failed and will be tried again."),
-		QuarantinedFiles:  counter("quarantined_files_total", "Segment files found damaged."),
+		SlowedBatches:     counter("slowed_batches_total", "Batches that had to wait because small files were many."),
 		ManifestsReplaced: counter("manifests_replaced_total", "Manifests replaced by a shorter one."),
+
+		Flushes:    counter("flushes_total", "Memtables written to segment files."),
+		FlushBytes: counter("flush_bytes_total", "Bytes of segment files written by flushes."),
+		Compactions: f.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "tsm", Name: "compactions_total", Help: "Segment files written from others, by what for.",
+		}, []string{"work"}),
+		CompactionReadBytes: counter("compaction_read_bytes_total", "Bytes of segment files read by compactions."),
+		CompactionBytes:     counter("compaction_bytes_total", "Bytes of segment files written by compactions."),
+		CopiedRows:          counter("copied_rows_total", "Rows that compactions took over without decoding them."),
+		RewriteSeconds: f.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "tsm", Name: "rewrite_seconds", Help: "How long writing a segment file took, by what for.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
+		}, []string{"work"}),
+		BackgroundErrors: f.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "tsm", Name: "background_errors_total", Help: "Background work that failed and will be tried again.",
+		}, []string{"work"}),
+		Files: f.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "tsm", Name: "files", Help: "Segment files of open shards, by level; the last are written to be kept.",
+		}, []string{"level"}),
+		DebtBytes: f.NewGauge(prometheus.GaugeOpts{
+			Namespace: "tsm", Name: "compaction_debt_bytes", Help: "Bytes of segment files that are to be compacted by now.",
+		}),
+
+		ScrubbedBytes: counter("scrubbed_bytes_total", "Bytes of segment files read back to find damage."),
+		ScrubbedFiles: counter("scrubbed_files_total", "Segment files read back to find damage."),
+		OldestScrub: f.NewGauge(prometheus.GaugeOpts{
+			Namespace: "tsm", Name: "oldest_scrub_seconds",
+			Help: "When that segment file of open shards was read back, in seconds since 1970, that was so least recently; 0 when one was not since it was opened.",
+		}),
+		QuarantinedFiles: counter("quarantined_files_total", "Segment files found damaged."),
 	}
 }

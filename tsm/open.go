@@ -165,8 +165,10 @@ func (s *Shard) load(edits []*edit) error {
 		if f.err() != nil {
 			s.reportDamage(f)
 		}
+		f.since = s.now()
 		s.mu.files = append(s.mu.files, f)
 	}
+	s.countSmallLocked()
 	return nil
 }
 

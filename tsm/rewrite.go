@@ -21,6 +21,7 @@ const fence = 500 * time.Millisecond
 
 // rewrite is the writing of one segment file from memtables or other files.
 type rewrite struct {
+	kind      work
 	view      *Reader // its rows, and all deletes that are to be applied
 	id        uint64
 	level     uint8
@@ -30,6 +31,7 @@ type rewrite struct {
 	frontier  model.HLC   // what the file, when not versioned, was written on
 	rows      int64       // of the sources
 	low, high model.Version
+	copied    copies
 }
 
 // planLocked decides how to write a file with the rows of files and mems, and
@@ -39,8 +41,8 @@ type rewrite struct {
 // they are all below the frontier, no other source has rows in its range, and
 // no delete is under way. A file with versions gives up those for which the
 // same is true. From then on the frontier binds: older batches are refused.
-func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
-	w := &rewrite{id: s.mu.nextID, applied: s.mu.nextDelete, frontier: s.frontierLocked()}
+func (s *Shard) planLocked(kind work, files []*file, mems []*memtable) *rewrite {
+	w := &rewrite{kind: kind, id: s.mu.nextID, applied: s.mu.nextDelete, frontier: s.frontierLocked()}
 	s.mu.nextID++
 	view := s.readerLocked()
 	for _, f := range view.files {
@@ -66,7 +68,13 @@ func (s *Shard) planLocked(files []*file, mems []*memtable) *rewrite {
 	}
 	for _, f := range files {
 		add(f.meta.times, f.meta.low, f.meta.high, f.meta.rows)
-		w.level = max(w.level, f.meta.level+1)
+		w.level = max(w.level, f.meta.level)
+	}
+	switch {
+	case kind == coldWork:
+		w.level = coldLevel
+	case kind == mergeWork:
+		w.level = min(w.level+1, coldLevel-1)
 	}
 	for _, m := range mems {
 		for _, t := range m.tables {

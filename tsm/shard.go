@@ -42,8 +42,10 @@ type Shard struct {
 	logDamage  atomic.Pointer[error] // why records of the log cannot be read
 	doubtful   []string              // files that only a record names that may not be in force; installing protects it
 
-	queued  [2]atomic.Bool // by the Worker, per kind of work
-	closing atomic.Bool    // files that are being written are given up
+	queued  [works]atomic.Bool  // by the Worker, per kind of work
+	backlog [works]atomic.Int64 // as last seen by due
+	small   atomic.Int32        // files of the lowest level
+	closing atomic.Bool         // files that are being written are given up
 	disk    diskSpace
 
 	mu struct {
@@ -71,7 +73,7 @@ type Shard struct {
 		checks          []*burialCheck
 		room            chan struct{} // closed when memory is given back
 		lastWrite       time.Time
-		retryAt         [2]time.Time // per kind of work: the Worker failed and waits until then
+		retryAt         [works]time.Time // per kind of work: the Worker failed and waits until then
 	}
 }
 
@@ -149,6 +151,10 @@ func (s *Shard) Close() error {
 	return errors.Join(errs...)
 }
 
+// levels is how many levels Info tells apart: more than files of a shard that
+// is written to can reach within maxMergeBytes, and the one of those to be kept.
+const levels = 6
+
 // Info is what is known of a shard at a moment.
 type Info struct {
 	DiskBytes   int64           // segment files, index files and log
@@ -156,7 +162,9 @@ type Info struct {
 	LogSince    time.Time       // when the last batch of the oldest log file was stamped; zero when there is none
 	MemoryBytes int64           // memtables
 	Files       int             // segment files
-	Quarantined int             // of them those found damaged
+	Levels      []int           // segment files per level, the last those written to be kept
+	DebtBytes   int64           // of segment files that are to be compacted by now
+	Quarantined int             // segment files found damaged
 	Series      int             // with data as far as known
 	Rows        int64           // in files and memory, overwritten and deleted ones among them
 	Range       model.TimeRange // of all rows, empty when there are none
@@ -175,6 +183,8 @@ func (s *Shard) Info() Info {
 		Series:      s.index.Live(s.mu.publishedSeries),
 		Range:       model.TimeRange{Min: model.MaxTime, Max: model.MinTime},
 		LastWrite:   s.mu.lastWrite,
+		Levels:      make([]int, levels),
+		DebtBytes:   s.debtLocked(),
 	}
 	if since := s.wal.Since(); since != 0 {
 		i.LogSince = since.Time()
@@ -185,6 +195,7 @@ func (s *Shard) Info() Info {
 	}
 	for _, f := range s.mu.files {
 		i.DiskBytes += f.meta.size
+		i.Levels[min(int(f.meta.level), levels-1)]++
 		i.Rows += f.meta.rows
 		i.Range = i.Range.Union(f.meta.times)
 		if f.err() != nil {

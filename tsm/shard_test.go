@@ -462,7 +462,7 @@ func TestConcurrentWritersReadersAndMaintenance(t *testing.T) {
 
 func TestWorkerFlushesBySizeAndRewritesColdShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := NewWorker(1)
+		w := NewWorker(WorkerConfig{})
 		cfg := DefaultConfig()
 		cfg.Worker, cfg.FlushBytes, cfg.ReservedBytes = w, 1000, 0
 		cfg.End = time.Now().Add(time.Minute).UnixNano()

@@ -90,6 +90,9 @@ func (s *Shard) admit(ctx context.Context) error {
 		s.metrics.Refused.WithLabelValues("full").Inc()
 		return err
 	}
+	if err := s.keepPace(ctx); err != nil {
+		return err
+	}
 	var timeout <-chan time.Time
 	for {
 		s.mu.Lock()
