@@ -71,13 +71,28 @@ TELEGRAF_TAGS = custom,inputs.cpu,inputs.mem,inputs.disk,inputs.system,inputs.in
 bin/telegraf:
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/bin $(GO) install -tags '$(TELEGRAF_TAGS)' -ldflags '-s -w' github.com/influxdata/telegraf/cmd/telegraf@v1.39.3
 
+# Measurements beside InfluxDB 1.8.10 and VictoriaMetrics 1.79: docs/performance.md
+# says what each shows. ARGS are further flags, as ARGS='-rounds 1 -settle 5s'.
+BENCH = build bin/influxd victoria-metrics
+PEERS = -varved bin/varved -influxd bin/influxd
+
 .PHONY: bench-ingest
-bench-ingest: build bin/influxd ## ingestion beside InfluxDB 1.8.10 in the same run: CPU, memory, disk
-	$(GO) run ./test/ingest -varved bin/varved -influxd bin/influxd
+bench-ingest: $(BENCH) ## writing beside the peers: CPU, memory, disk
+	$(GO) run ./test/ingest $(PEERS) $(ARGS)
+
+.PHONY: bench-bytes
+bench-bytes: $(BENCH) ## bytes per value of many kinds of data beside the peers, and which come back changed
+	$(GO) run ./test/bytes $(PEERS) $(ARGS)
 
 # The reference of the benchmarks. It needs a C compiler.
 bin/influxd:
 	CGO_ENABLED=1 GOBIN=$(CURDIR)/bin $(GO) install -ldflags '-X main.version=1.8.10' github.com/influxdata/influxdb/cmd/influxd@v1.8.10
+
+# Without it the measurements go on and say so.
+.PHONY: victoria-metrics
+victoria-metrics:
+	@command -v victoria-metrics >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -y -q --no-install-recommends victoria-metrics; fi || true
 
 # What three nodes take is given as so many times what one takes of the same
 # load in the same run: the figures that begin with times-.

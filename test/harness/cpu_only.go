@@ -15,6 +15,12 @@ var CPUFields = []string{
 
 // CPUOnly makes the lines of TSBS's "cpu-only": for each time every host once.
 type CPUOnly struct {
+	// Fields is how many of CPUFields a row has: all, unless it is set lower
+	// before the first line.
+	Fields int
+	// Split gives each field of a row a line of its own.
+	Split bool
+
 	rng    *rand.Rand
 	keys   []string // "cpu,tag=…,…" per host
 	values []float64
@@ -26,8 +32,9 @@ type CPUOnly struct {
 // seconds apart. Two of them make the same lines.
 func NewCPUOnly(hosts int) *CPUOnly {
 	g := &CPUOnly{
-		rng:  rand.New(rand.NewPCG(123, 0)),
-		time: time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
+		Fields: len(CPUFields),
+		rng:    rand.New(rand.NewPCG(123, 0)),
+		time:   time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	for h := range hosts {
 		region := []string{"eu-central-1", "us-west-2", "ap-southeast-2", "sa-east-1"}[g.rng.IntN(4)]
@@ -43,26 +50,41 @@ func NewCPUOnly(hosts int) *CPUOnly {
 	return g
 }
 
-// AppendLines adds the next n lines.
+// SetTime sets the time of the next row and of those of the hosts after it.
+func (g *CPUOnly) SetTime(t time.Time) { g.time = t }
+
+// AppendLines adds the lines of the next n rows.
 func (g *CPUOnly) AppendLines(dst []byte, n int) []byte {
 	for range n {
-		dst = append(dst, g.keys[g.host]...)
-		for i, name := range CPUFields {
+		for i, name := range CPUFields[:g.Fields] {
 			v := &g.values[g.host*len(CPUFields)+i]
 			*v = min(max(*v+g.rng.NormFloat64(), 0), 100)
-			dst = append(dst, " ,"[min(i, 1)])
+			switch {
+			case i == 0:
+				dst = append(append(dst, g.keys[g.host]...), ' ')
+			case g.Split:
+				dst = append(g.appendTime(dst), g.keys[g.host]...)
+				dst = append(dst, ' ')
+			default:
+				dst = append(dst, ',')
+			}
 			dst = append(dst, name...)
 			dst = append(dst, '=')
 			dst = strconv.AppendInt(dst, int64(*v), 10)
 			dst = append(dst, 'i')
 		}
-		dst = append(dst, ' ')
-		dst = strconv.AppendInt(dst, g.time.UnixNano(), 10)
-		dst = append(dst, '\n')
+		dst = g.appendTime(dst)
 		if g.host++; g.host == len(g.keys) {
 			g.host = 0
 			g.time = g.time.Add(10 * time.Second)
 		}
 	}
 	return dst
+}
+
+// appendTime ends a line.
+func (g *CPUOnly) appendTime(dst []byte) []byte {
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, g.time.UnixNano(), 10)
+	return append(dst, '\n')
 }

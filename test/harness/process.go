@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -88,6 +90,45 @@ func Run(cmd *exec.Cmd) (*Process, error) {
 		p.Kill()
 		return nil, fmt.Errorf("server not ready after %v\n%s", readyTimeout, p.log)
 	}
+}
+
+// freeAddress gives an address of this machine for a server that does not say
+// which port it took.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// runUntilItAnswers starts a server that does not say when it is ready, and
+// waits until url+path answers with success.
+func runUntilItAnswers(cmd *exec.Cmd, url, path string) (*Process, error) {
+	p := &Process{URL: url, cmd: cmd, log: &tail{}, exit: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exit)
+	}()
+	for end := time.Now().Add(readyTimeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		select {
+		case <-p.exit:
+			return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", cmd.Path, p.err, p.log)
+		default:
+		}
+		if resp, err := http.Get(url + path); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode < 300 {
+				return p, nil
+			}
+		}
+	}
+	p.Kill()
+	return nil, fmt.Errorf("%s not ready after %v\n%s", cmd.Path, readyTimeout, p.log)
 }
 
 // Kill ends the process with SIGKILL and waits for it.

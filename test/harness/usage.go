@@ -1,12 +1,14 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -17,7 +19,10 @@ const ticksPerSecond = 100
 // Usage is what a process has used so far.
 type Usage struct {
 	CPU        time.Duration // utime + stime
+	Memory     int64         // bytes, VmRSS
+	Anonymous  int64         // of it what is no page of a file, RssAnon
 	PeakMemory int64         // bytes, VmHWM
+	Written    int64         // bytes that it had the disk write, write_bytes
 }
 
 // ReadUsage reads the usage of a process of this machine from /proc.
@@ -41,34 +46,85 @@ func ReadUsage(pid int) (Usage, error) {
 		ticks += n
 	}
 	u := Usage{CPU: time.Duration(ticks) * time.Second / ticksPerSecond}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	status, err := readCounts(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return Usage{}, err
 	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			if err != nil {
-				return Usage{}, fmt.Errorf("read usage: %w", err)
-			}
-			u.PeakMemory = kb << 10
-		}
+	u.Memory, u.Anonymous, u.PeakMemory = status["VmRSS"]<<10, status["RssAnon"]<<10, status["VmHWM"]<<10
+	// Not every machine lets one read this; then it stays 0.
+	if io, err := readCounts(fmt.Sprintf("/proc/%d/io", pid)); err == nil {
+		u.Written = io["write_bytes"] - io["cancelled_write_bytes"]
 	}
 	return u, nil
 }
 
-// DirSize gives the bytes of the files under dir.
+// readCounts reads the lines "name: number" of a file, whatever unit follows.
+func readCounts(file string) (map[string]int64, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		if f := strings.Fields(value); len(f) > 0 {
+			if n, err := strconv.ParseInt(f[0], 10, 64); err == nil {
+				counts[name] = n
+			}
+		}
+	}
+	return counts, nil
+}
+
+// OpenFiles gives the number of regular files that a process has open, and the
+// number that it has mapped.
+func OpenFiles(pid int) (open, mapped int, err error) {
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, fd := range fds {
+		to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, fd.Name()))
+		if err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "/dev/") {
+			open++ // no socket, no pipe
+		}
+	}
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	files := map[string]bool{}
+	for line := range strings.Lines(string(maps)) {
+		if f := strings.Fields(line); len(f) > 5 && strings.HasPrefix(f[5], "/") {
+			files[f[5]] = true
+		}
+	}
+	return open, len(files), nil
+}
+
+// DirSize gives the bytes of the files under dir, without the holes in them: some
+// servers make files of several megabytes ahead of their contents.
 func DirSize(dir string) (int64, error) {
 	var n int64
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+		if errors.Is(err, fs.ErrNotExist) || err == nil && d.IsDir() {
+			return nil // a server at work removes files
 		}
-		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		n += info.Size()
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		size := info.Size()
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			size = min(size, stat.Blocks*512)
+		}
+		n += size
 		return nil
 	})
 	return n, err
