@@ -75,8 +75,10 @@ func (o *Options) Entrants(out io.Writer) []Entrant {
 	add(Entrant{
 		Name:        "victoria",
 		NumbersOnly: true,
-		start:       func(dir string, _ ...string) (*harness.Process, error) { return harness.StartVictoriaMetrics(o.Victoria, dir) },
-		stores:      []string{"data", "indexdb"},
+		start: func(dir string, _ ...string) (*harness.Process, error) {
+			return harness.StartVictoriaMetrics(o.Victoria, dir)
+		},
+		stores: []string{"data", "indexdb"},
 	}, o.Victoria, "Debian's package victoria-metrics has it")
 	return all
 }
