@@ -12,6 +12,7 @@ import (
 	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/model"
+	codec "github.com/varvedb/varve/tsm/block" // this package has blocks of its own
 	"github.com/varvedb/varve/tsm/segment"
 )
 
@@ -143,7 +144,7 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, count, err := w.write(ctx, segment.NewWriter(out, segment.Options{Versioned: w.versioned}))
+	meta, count, err := w.write(ctx, segment.NewWriter(out, segment.Options{Versioned: w.versioned, Effort: codec.Hot}))
 	if err == nil {
 		err = out.Sync()
 	}

@@ -5,7 +5,6 @@ import (
 	"hash/crc32"
 	"slices"
 
-	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/block"
 )
@@ -13,10 +12,12 @@ import (
 // castagnoli is the polynomial that processors know.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// builder gathers the encoded granules of one segment, field by field, and
-// then lays them out as the parts of the file.
+// builder gathers the granules of one segment, field by field, and then lays
+// them out as the parts of the file. Blocks are encoded last, when all that
+// may share a code table is known.
 type builder struct {
-	enc block.Encoder
+	enc    block.Encoder
+	effort block.Effort
 
 	series   []uint64
 	pieceEnd []uint64 // per series: where its pieces end
@@ -27,9 +28,12 @@ type builder struct {
 	versions    blobs
 	fields      []fieldBuilder // as the fields of the measurement
 
-	rows int
-	span model.TimeRange
-	part column // scratch
+	rows   int
+	cells  int // rows times fields
+	blocks int // about the bytes of the fields' blocks
+	span   model.TimeRange
+	part   column // scratch
+	column []uint64
 }
 
 // piece is the rows of one series in one granule.
@@ -45,60 +49,12 @@ type blobs struct {
 
 func (b *blobs) reset() { b.data, b.ends = b.data[:0], b.ends[:0] }
 
-// fieldBuilder is the granules of one field and what they amount to. The
-// statistics are zero for granules without values or of several series.
-type fieldBuilder struct {
-	blobs
-	exact, nulls, first, last, min, max, sum []uint64
-}
-
-func (f *fieldBuilder) reset() {
-	f.blobs.reset()
-	for _, s := range f.columns() {
-		*s = (*s)[:0]
-	}
-}
-
-func (f *fieldBuilder) columns() [7]*[]uint64 {
-	return [...]*[]uint64{&f.exact, &f.nulls, &f.first, &f.last, &f.min, &f.max, &f.sum}
-}
-
-// pad gives granules before g, made when the field was not known, no values.
-func (f *fieldBuilder) pad(g int) {
-	for len(f.ends) < g {
-		f.ends = append(f.ends, uint64(len(f.data)))
-	}
-	for _, s := range f.columns() {
-		for len(*s) < g {
-			*s = append(*s, 0)
-		}
-	}
-}
-
-func (f *fieldBuilder) add(s model.Stats, exact bool, rows int) {
-	f.ends = append(f.ends, uint64(len(f.data)))
-	if !exact {
-		for _, c := range f.columns() {
-			*c = append(*c, 0)
-		}
-		return
-	}
-	for i, v := range [...]uint64{1, uint64(rows - s.Count), s.First, s.Last, s.Min, s.Max, s.Sum} {
-		c := f.columns()[i]
-		*c = append(*c, v)
-	}
-}
+func (b *blobs) end() { b.ends = append(b.ends, uint64(len(b.data))) }
 
 func (b *builder) empty() bool { return b.rows == 0 }
 
-// size gives the encoded bytes so far, without what is kept per granule.
-func (b *builder) size() int {
-	n := len(b.times.data) + len(b.versions.data)
-	for i := range b.fields {
-		n += len(b.fields[i].data)
-	}
-	return n
-}
+// size gives about the encoded bytes so far, without what is kept per granule.
+func (b *builder) size() int { return len(b.times.data) + len(b.versions.data) + b.blocks }
 
 // begin starts a series, unless the last one goes on.
 func (b *builder) begin(series uint32) {
@@ -111,49 +67,56 @@ func (b *builder) begin(series uint32) {
 
 // piece adds rows of the series begun last, which come into a granule that the
 // caller fills in, and gives the piece's number.
-func (b *builder) piece(start int, times []int64) int {
-	v := b.times.add(&b.enc, times)
-	b.pieces = append(b.pieces, piece{start: uint32(start), vector: v})
+func (b *builder) piece(start int, vector uint32) int {
+	b.pieces = append(b.pieces, piece{start: uint32(start), vector: vector})
 	b.pieceEnd[len(b.pieceEnd)-1] = uint64(len(b.pieces))
-	b.span = b.span.Union(model.TimeRange{Min: times[0], Max: times[len(times)-1]})
+	b.span = b.span.Union(b.times.span(vector))
 	return len(b.pieces) - 1
 }
 
-// granule encodes the rows from to to-1 of rows and gives the granule's number.
+// vector gives the number of the vector of times.
+func (b *builder) vector(times []int64) uint32 { return b.times.add(&b.enc, times) }
+
+// field makes room for the field of a measurement that has place i there.
+func (b *builder) field(i int, t model.FieldType) {
+	if i < cap(b.fields) {
+		b.fields = b.fields[:i+1] // with the memory of another measurement's field
+	} else {
+		b.fields = append(b.fields, fieldBuilder{})
+	}
+	b.fields[i].reset(t, b.effort)
+}
+
+// granule adds the rows from to to-1 of rows and gives the granule's number.
 // When alone is set they are all of one series and have distinct times, so
 // their statistics say something.
 func (b *builder) granule(rows *buffer, from, to int, alone bool) uint32 {
 	g := len(b.granuleRows)
-	b.granuleRows = append(b.granuleRows, uint64(to-from))
-	b.rows += to - from
 	if len(rows.versions) > 0 {
-		b.versions.data = b.enc.AppendInts(b.versions.data, rows.versions[from:to])
-		b.versions.ends = append(b.versions.ends, uint64(len(b.versions.data)))
+		b.addVersions(rows.versions[from:to])
 	}
-	for len(b.fields) < len(rows.columns) {
-		b.fields = append(b.fields, fieldBuilder{})
-	}
-	for i := range rows.columns {
-		f := &b.fields[i]
-		f.pad(g)
+	for i := range b.fields {
 		b.part.part(&rows.columns[i].Column, from, to)
-		if b.part.Count() == 0 {
-			f.add(model.Stats{}, false, to-from)
-			continue
-		}
-		start := len(f.data)
-		f.data = b.enc.AppendColumn(f.data, &b.part.Column)
-		if invariant.Enabled {
-			recheck(f.data[start:], &b.part.Column)
-		}
-		var stats model.Stats
-		exact := false
-		if alone {
-			stats, exact = block.Stats(&b.part.Column)
-		}
-		f.add(stats, exact, to-from)
+		b.fields[i].add(g, &b.part.Column, alone)
 	}
+	b.added(to - from)
 	return uint32(g)
+}
+
+func (b *builder) addVersions(numbers []int64) {
+	b.versions.data = b.enc.AppendInts(b.versions.data, numbers)
+	b.versions.end()
+}
+
+// added counts a granule that all fields have.
+func (b *builder) added(rows int) {
+	b.granuleRows = append(b.granuleRows, uint64(rows))
+	b.rows += rows
+	b.cells += rows * len(b.fields)
+	b.blocks = 0
+	for i := range b.fields {
+		b.blocks += b.fields[i].group.Size()
+	}
 }
 
 func (b *builder) reset() {
@@ -162,14 +125,15 @@ func (b *builder) reset() {
 	b.times.reset()
 	b.versions.reset()
 	for i := range b.fields {
-		b.fields[i].reset()
+		b.fields[i].reset(b.fields[i].typ, b.effort)
 	}
-	b.rows = 0
-	b.span = model.TimeRange{Min: model.MaxTime, Max: model.MinTime}
+	b.rows, b.cells, b.blocks = 0, 0, 0
+	b.span = noTimes
 }
 
 // layout appends the parts of the segment to dst and describes them; base is
 // where dst begins in the file. fields are those of the measurement so far.
+// The builder is to be reset next.
 func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned bool) ([]byte, segment) {
 	s := segment{
 		offset:   base,
@@ -189,15 +153,20 @@ func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned
 		start = len(dst)
 	}
 
-	granule := make([]uint64, len(b.pieces))
-	first := make([]uint64, len(b.pieces))
-	vector := make([]uint64, len(b.pieces))
-	for i, p := range b.pieces {
-		granule[i], first[i], vector[i] = uint64(p.granule), uint64(p.start), uint64(p.vector)
+	dst = block.AppendArray(dst, b.series)
+	dst = block.AppendArray(dst, b.pieceEnd)
+	for _, number := range [...]func(p *piece) uint32{
+		func(p *piece) uint32 { return p.granule },
+		func(p *piece) uint32 { return p.start },
+		func(p *piece) uint32 { return p.vector },
+	} {
+		b.column = b.column[:0]
+		for i := range b.pieces {
+			b.column = append(b.column, uint64(number(&b.pieces[i])))
+		}
+		dst = block.AppendArray(dst, b.column)
 	}
-	for _, values := range [][]uint64{b.series, b.pieceEnd, granule, first, vector, b.granuleRows} {
-		dst = block.AppendArray(dst, values)
-	}
+	dst = block.AppendArray(dst, b.granuleRows)
 	end()
 	dst = b.times.append(dst)
 	end()
@@ -207,13 +176,15 @@ func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned
 	}
 	for _, i := range b.sorted(fields) {
 		f := &b.fields[i]
-		if f.pad(s.granules); len(f.data) == 0 {
+		if f.group.Len() == 0 {
 			continue
 		}
 		s.fields = append(s.fields, fields[i])
-		dst = f.append(dst, fields[i].Type)
+		f.pad(s.granules)
+		blocks := f.finish()
+		dst = f.append(dst)
 		end()
-		dst = append(dst, f.data...)
+		dst = append(dst, blocks...)
 		end()
 	}
 	return dst, s
@@ -228,27 +199,6 @@ func (b *builder) sorted(fields []model.Field) []int {
 	}
 	slices.SortFunc(order, func(x, y int) int { return compareFields(fields[x], fields[y]) })
 	return order
-}
-
-// append adds the field's part of offsets and statistics.
-func (f *fieldBuilder) append(dst []byte, t model.FieldType) []byte {
-	dst = block.AppendArray(dst, f.ends)
-	dst = block.AppendArray(dst, f.exact)
-	dst = block.AppendArray(dst, f.nulls)
-	appendArray := block.AppendArray
-	if t == model.Float {
-		appendArray = block.AppendFloatArray
-	}
-	if t == model.String {
-		return dst
-	}
-	for _, values := range [][]uint64{f.first, f.last, f.min, f.max} {
-		dst = appendArray(dst, values)
-	}
-	if t == model.Boolean {
-		return dst
-	}
-	return appendArray(dst, f.sum)
 }
 
 // appendBlobs adds offsets and bytes, with the length of the offsets before.

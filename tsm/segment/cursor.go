@@ -407,7 +407,7 @@ func (c *Cursor) Column(g, field int) (_ *model.Column, err error) {
 	if k.at != (at{p.segment, p.granule}) {
 		k.at = nowhere
 		all := int(c.view.granuleRows.Get(p.granule))
-		if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, nil, 0); err != nil {
+		if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, k.view.tables, k.view.table(p.granule)); err != nil {
 			return nil, c.view.corrupt(k.view.field.Name)
 		}
 		k.at = at{p.segment, p.granule}

@@ -15,7 +15,7 @@ import (
 const (
 	headMagic   = "VARVESEG"
 	tailMagic   = "VARVEEND"
-	format      = 1
+	format      = 2
 	trailerSize = 4 + 4 + 4 + len(tailMagic)
 
 	flagVersioned = 1

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 
+	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/block"
 )
 
@@ -17,30 +18,56 @@ type vectors struct {
 
 // add gives the number of a vector.
 func (v *vectors) add(enc *block.Encoder, times []int64) uint32 {
-	n := len(times)
-	key := binary.AppendUvarint(v.key[:0], uint64(n))
-	key = binary.AppendVarint(key, times[0])
-	key = binary.AppendVarint(key, times[n-1])
-	head := len(key)
+	g := granuleOf(times)
+	head := v.begin(g)
 	if !even(times) {
-		key = enc.AppendInts(key, times)
+		v.key = enc.AppendInts(v.key, times)
 	}
-	v.key = key
-	if i, ok := v.known[string(key)]; ok {
+	return v.number(g, head)
+}
+
+// copy gives the number of a vector of another segment, of which blob is what
+// is kept besides g.
+func (v *vectors) copy(g Granule, blob []byte) uint32 {
+	head := v.begin(g)
+	v.key = append(v.key, blob...)
+	return v.number(g, head)
+}
+
+// begin starts the key of a vector with what is known of it in any case.
+func (v *vectors) begin(g Granule) int {
+	key := binary.AppendUvarint(v.key[:0], uint64(g.Rows))
+	key = binary.AppendVarint(key, g.Range.Min)
+	v.key = binary.AppendVarint(key, g.Range.Max)
+	return len(v.key)
+}
+
+// number gives that of the vector with the key, of which all after head is kept.
+func (v *vectors) number(g Granule, head int) uint32 {
+	if i, ok := v.known[string(v.key)]; ok {
 		return i
 	}
 	if v.known == nil {
 		v.known = make(map[string]uint32)
 	}
 	i := uint32(len(v.rows))
-	v.known[string(key)] = i
-	v.rows = append(v.rows, uint64(n))
-	v.first = append(v.first, uint64(times[0]))
-	v.last = append(v.last, uint64(times[n-1]))
-	v.repeats = append(v.repeats, repeats(times))
-	v.data = append(v.data, key[head:]...)
-	v.ends = append(v.ends, uint64(len(v.data)))
+	v.known[string(v.key)] = i
+	v.rows = append(v.rows, uint64(g.Rows))
+	v.first = append(v.first, uint64(g.Range.Min))
+	v.last = append(v.last, uint64(g.Range.Max))
+	repeats := uint64(0)
+	if g.Repeats {
+		repeats = 1
+	}
+	v.repeats = append(v.repeats, repeats)
+	v.data = append(v.data, v.key[head:]...)
+	v.end()
 	return i
+}
+
+// span gives the times that vector i lies in.
+func (v *vectors) span(i uint32) model.TimeRange {
+	return model.TimeRange{Min: int64(v.first[i]), Max: int64(v.last[i])}
 }
 
 func (v *vectors) reset() {
@@ -74,12 +101,18 @@ func even(times []int64) bool {
 	return span%n == 0 && span/n == uint64(step)
 }
 
-// repeats gives 1 if a time occurs twice.
-func repeats(times []int64) uint64 {
+// granuleOf describes rows of one series.
+func granuleOf(times []int64) Granule {
+	n := len(times)
+	return Granule{Rows: n, Range: model.TimeRange{Min: times[0], Max: times[n-1]}, Repeats: repeat(times)}
+}
+
+// repeat reports whether a time occurs twice.
+func repeat(times []int64) bool {
 	for i := 1; i < len(times); i++ {
 		if times[i] == times[i-1] {
-			return 1
+			return true
 		}
 	}
-	return 0
+	return false
 }

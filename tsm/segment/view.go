@@ -52,28 +52,34 @@ func (v *view) load(r *Reader, measurement, index int) error {
 	}
 	s := &r.foot.measurements[measurement].segments[index]
 	*v = view{r: r, measurement: measurement, index: index}
-	directory, err := r.part(measurement, index, partDirectory)
+	rest, err := r.part(measurement, index, partDirectory)
 	if err == nil {
-		err = v.arrays(directory, "directory", []sized{
+		rest, err = v.arrays(rest, "directory", []sized{
 			{&v.series, s.series},
 			{&v.pieceEnd, s.series},
 			{&v.pieceGranule, s.pieces},
 			{&v.pieceStart, s.pieces},
 			{&v.pieceVector, s.pieces},
 			{&v.granuleRows, s.granules},
-		}, nil)
+		})
 	}
 	if err != nil {
 		return err
 	}
-	times, err := r.part(measurement, index, partTimes)
+	if len(rest) > 0 {
+		return v.corrupt("directory")
+	}
+	rest, err = r.part(measurement, index, partTimes)
 	if err == nil {
-		err = v.arrays(times, "times", []sized{
+		rest, err = v.arrays(rest, "times", []sized{
 			{&v.vectorRows, s.vectors},
 			{&v.vectorFirst, s.vectors},
 			{&v.vectorLast, s.vectors},
 			{&v.vectorRepeats, s.vectors},
-		}, &v.vectors)
+		})
+	}
+	if err == nil {
+		v.vectors, err = v.blobs(rest, s.vectors, "times")
 	}
 	if err != nil {
 		return err
@@ -104,23 +110,15 @@ type sized struct {
 	n     int
 }
 
-// arrays finds arrays that follow one another in p, and after them, when rest
-// is not nil, a run of bytes for each of what the last array counts.
-func (v *view) arrays(p []byte, what string, arrays []sized, rest *blobView) error {
+// arrays finds arrays that follow one another in p and gives what comes after.
+func (v *view) arrays(p []byte, what string, arrays []sized) ([]byte, error) {
 	var err error
 	for _, a := range arrays {
 		if *a.array, p, err = block.ReadArray(p, a.n); err != nil {
-			return v.corrupt(what)
+			return nil, v.corrupt(what)
 		}
 	}
-	if rest != nil {
-		*rest, err = v.blobs(p, arrays[len(arrays)-1].n, what)
-		return err
-	}
-	if len(p) > 0 {
-		return v.corrupt(what)
-	}
-	return nil
+	return p, nil
 }
 
 // blobs finds what appendBlobs wrote.
@@ -156,7 +154,9 @@ type fieldView struct {
 	absent bool // the segment has no value of the field
 	blobs  blobView
 
-	exact, nulls, first, last, min, max, sum block.Array
+	tableOf, exact, nulls, first, last, min, max, sum block.Array
+
+	tables *block.Tables
 }
 
 // loadField points f to a field in v's segment.
@@ -185,6 +185,7 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	n := v.segment.granules
 	arrays := [...]sized{
 		{&f.blobs.ends, n},
+		{&f.tableOf, n},
 		{&f.exact, n},
 		{&f.nulls, n},
 		{&f.first, n},
@@ -193,22 +194,27 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 		{&f.max, n},
 		{&f.sum, n},
 	}
-	if err := v.arrays(tables, f.field.Name, arrays[:statArrays(f.field.Type)], nil); err != nil {
+	rest, err := v.arrays(tables, f.field.Name, arrays[:tableArrays(f.field.Type)])
+	if err != nil {
 		return err
+	}
+	if f.tables, err = block.ReadTables(rest); err != nil {
+		return v.corrupt(f.field.Name)
 	}
 	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1)
 	return err
 }
 
-// statArrays gives how many arrays a field of a type has per granule.
-func statArrays(t model.FieldType) int {
+// tableArrays gives how many arrays a field of a type has, with a number per
+// granule.
+func tableArrays(t model.FieldType) int {
 	switch t {
 	case model.String:
-		return 3
+		return 4
 	case model.Boolean:
-		return 7
+		return 8
 	}
-	return 8
+	return 9
 }
 
 // stats gives what is kept of granule g.
@@ -230,3 +236,6 @@ func (f *fieldView) stats(g, rows int) (s model.Stats, exact bool) {
 	}
 	return s, true
 }
+
+// table gives the number of the code table of granule g's block.
+func (f *fieldView) table(g int) int { return int(min(f.tableOf.Get(g), block.MaxTables+1)) }

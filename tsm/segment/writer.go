@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/block"
 )
 
 // Options say how a file is written.
@@ -16,6 +17,8 @@ type Options struct {
 	Versioned bool
 	// SegmentBytes is about how many encoded bytes a segment gets; 0 is 2 MiB.
 	SegmentBytes int
+	// Effort says how much time may go into making blocks small.
+	Effort block.Effort
 }
 
 // Rows is some rows of one series, in ascending time. Without versions times
@@ -42,6 +45,9 @@ const (
 	// maxSegmentRows bounds a segment of rows that compress to nothing, and
 	// with that what a reader may be made to believe.
 	maxSegmentRows = 1 << 18
+	// maxSegmentCells bounds the memory that a segment of very many fields takes
+	// before it is encoded.
+	maxSegmentCells = 1 << 23
 	// runRows is how many rows of a series are gathered before granules are
 	// cut from them.
 	runRows = 4 * MaxGranuleRows
@@ -85,6 +91,7 @@ type Writer struct {
 	sharedPieces []int
 
 	segment builder
+	numbers []int64 // scratch of Copy
 }
 
 // NewWriter starts a file at the beginning of f, which is empty. The caller keeps
@@ -100,6 +107,7 @@ func NewWriter(f io.Writer, opt Options) *Writer {
 		byField:  make(map[model.Field]int),
 	}
 	w.foot.meta = Meta{Range: noTimes, Versioned: opt.Versioned}
+	w.segment.effort = opt.Effort
 	w.segment.reset()
 	w.write([]byte(headMagic))
 	return w
@@ -148,12 +156,7 @@ func (w *Writer) Append(measurement string, series uint32, rows *Rows) error {
 	if len(rows.Times) == 0 {
 		return nil
 	}
-	if !w.started || measurement != w.measurement {
-		w.begin(measurement)
-	}
-	if !w.inSeries || series != w.series {
-		w.beginSeries(series)
-	}
+	w.goTo(measurement, series)
 	w.check(rows)
 	if w.err != nil {
 		return w.err
@@ -170,6 +173,19 @@ func (w *Writer) Append(measurement string, series uint32, rows *Rows) error {
 		from = to
 	}
 	return w.err
+}
+
+// goTo ends what came before a series, unless w is there already.
+func (w *Writer) goTo(measurement string, series uint32) {
+	if w.err != nil {
+		return
+	}
+	if !w.started || measurement != w.measurement {
+		w.begin(measurement)
+	}
+	if w.err == nil && (!w.inSeries || series != w.series) {
+		w.beginSeries(series)
+	}
 }
 
 // Size gives the bytes written or ready to be written so far.
@@ -246,7 +262,8 @@ func (w *Writer) endSeries() {
 	n := w.run.rows()
 	if n > 0 && n < tinyRows && !w.cutAlready && w.run.text(0, n) <= granuleText/4 {
 		w.segment.begin(w.series)
-		w.sharedPieces = append(w.sharedPieces, w.segment.piece(w.shared.rows(), w.run.times))
+		vector := w.segment.vector(w.run.times)
+		w.sharedPieces = append(w.sharedPieces, w.segment.piece(w.shared.rows(), vector))
 		w.shared.move(&w.run)
 		if w.shared.rows() >= looseRows || w.shared.text(0, w.shared.rows()) > granuleText {
 			w.flushShared()
@@ -264,7 +281,7 @@ func (w *Writer) flushShared() {
 	if n == 0 {
 		return
 	}
-	alone := len(w.sharedPieces) == 1 && repeats(w.shared.times) == 0
+	alone := len(w.sharedPieces) == 1 && !repeat(w.shared.times)
 	g := w.segment.granule(&w.shared, 0, n, alone)
 	for _, p := range w.sharedPieces {
 		w.segment.pieces[p].granule = g
@@ -278,10 +295,7 @@ func (w *Writer) check(rows *Rows) {
 	if w.err != nil {
 		return
 	}
-	if w.opt.Versioned != (rows.Versions != nil) || rows.Versions != nil && len(rows.Versions) != len(rows.Times) {
-		w.fail(fmt.Errorf("%d rows with %d versions: %w", len(rows.Times), len(rows.Versions), errMisuse))
-		return
-	}
+	w.checkVersions(rows.Versions, len(rows.Times))
 	for i := range rows.Columns {
 		c := &rows.Columns[i]
 		if c.Len() != len(rows.Times) || !c.Type.Valid() {
@@ -289,15 +303,32 @@ func (w *Writer) check(rows *Rows) {
 			return
 		}
 	}
+	if w.err == nil {
+		w.checkOrder(rows.Times, rows.Versions)
+	}
+}
+
+func (w *Writer) checkVersions(versions []uint32, rows int) {
+	if w.opt.Versioned != (versions != nil) || versions != nil && len(versions) != rows {
+		w.fail(fmt.Errorf("%d rows with %d versions: %w", rows, len(versions), errMisuse))
+		return
+	}
+	for _, v := range versions {
+		if int(v) >= len(w.foot.versions) {
+			w.fail(fmt.Errorf("row of version %d of %d: %w", v, len(w.foot.versions), errMisuse))
+			return
+		}
+	}
+}
+
+// checkOrder compares rows with one another and with the last one of the series.
+func (w *Writer) checkOrder(times []int64, versions []uint32) {
 	prev, prevVersion := w.lastTime, w.lastRow
 	fresh := w.run.rows() == 0 && !w.cutAlready
-	for i, t := range rows.Times {
+	for i, t := range times {
 		version := uint32(0)
-		if rows.Versions != nil {
-			if version = rows.Versions[i]; int(version) >= len(w.foot.versions) {
-				w.fail(fmt.Errorf("row of version %d of %d: %w", version, len(w.foot.versions), errMisuse))
-				return
-			}
+		if versions != nil {
+			version = versions[i]
 		}
 		if !fresh && t <= prev && !w.follows(t, prev, version, prevVersion) {
 			w.fail(fmt.Errorf("series %d of %q: row at %d after one at %d: %w", w.series, w.measurement, t, prev, errMisuse))
@@ -350,6 +381,7 @@ func (w *Writer) field(place int, f model.Field, before int) int {
 		f.Name = strings.Clone(f.Name)
 		w.fields = append(w.fields, f)
 		w.byField[f] = i
+		w.segment.field(i, f.Type)
 		w.shared.field(f)
 		c := column{Column: model.Column{Field: f}}
 		if before > 0 {
@@ -376,8 +408,8 @@ func (w *Writer) cut(last bool) {
 		}
 		w.segment.begin(w.series)
 		times := w.run.times[from:to]
-		p := w.segment.piece(0, times)
-		w.segment.pieces[p].granule = w.segment.granule(&w.run, from, to, repeats(times) == 0)
+		p := w.segment.piece(0, w.segment.vector(times))
+		w.segment.pieces[p].granule = w.segment.granule(&w.run, from, to, !repeat(times))
 		from = to
 		w.flushIfFull()
 	}
@@ -386,7 +418,8 @@ func (w *Writer) cut(last bool) {
 }
 
 func (w *Writer) flushIfFull() {
-	if w.segment.size() >= w.opt.SegmentBytes || w.segment.rows+w.shared.rows() >= maxSegmentRows {
+	b := &w.segment
+	if b.size() >= w.opt.SegmentBytes || b.rows+w.shared.rows() >= maxSegmentRows || b.cells >= maxSegmentCells {
 		w.flushSegment()
 	}
 }
