@@ -37,6 +37,8 @@ type Cursor struct {
 	all     bool // rows of one time stay apart, and out.merged is filled: for rewriting
 	settled *settlement
 
+	filesOnly bool // rows in memory are left out
+
 	next        int // index into o.Series
 	series      uint32
 	measurement string // that files and slabs are of
@@ -155,7 +157,9 @@ func (c *Cursor) setMeasurement(name string) {
 			c.files = append(c.files, fc)
 		}
 	}
-	c.slabs = c.r.slabViews(name)
+	if !c.filesOnly {
+		c.slabs = c.r.slabViews(name)
+	}
 }
 
 // fail ends c. A file that turns out to be damaged is read by nobody any more.

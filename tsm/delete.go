@@ -1,10 +1,8 @@
 package tsm
 
 import (
-	"io"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -14,10 +12,36 @@ import (
 // everything is all rows of a source, whatever their time.
 var everything = model.TimeRange{Min: math.MinInt64, Max: math.MaxInt64}
 
-// burialCheck collects the series that were written while a search for data of
-// deleted series ran: they are alive, whatever the search says.
-type burialCheck struct {
-	written *roaring.Bitmap
+// match is the series that a delete covers, of those with lower ids.
+type match struct {
+	series *roaring.Bitmap
+	below  uint32
+}
+
+// match evaluates the condition of a delete before the shard's lock is taken:
+// it may have to look at every value of a tag.
+func (s *Shard) match(b *model.Batch) match {
+	if b.Delete == nil {
+		return match{}
+	}
+	below := s.index.Len()
+	return match{s.index.Match(b.Delete.Where), below}
+}
+
+// newTombstoneLocked makes one of a batch; series that came after m was made
+// are looked at one by one.
+func (s *Shard) newTombstoneLocked(b *model.Batch, m match) *tombstone {
+	t := &tombstone{
+		number: s.mu.nextDelete, batch: b.ID, version: b.Version,
+		where: b.Delete.Where, times: b.Delete.Range, series: m.series,
+	}
+	s.mu.nextDelete++
+	for id := m.below; id < s.index.Len(); id++ {
+		if t.where.Holds(s.index.Measurement(id), s.index.Tags(id)) {
+			t.series.Add(id)
+		}
+	}
+	return t
 }
 
 // coverNewLocked lets deletes cover series that came after them: a row of such
@@ -26,98 +50,68 @@ func (s *Shard) coverNewLocked(added []uint32) {
 	if len(added) == 0 {
 		return
 	}
-	deletes := slices.Clone(s.mu.deletes)
-	for _, p := range s.mu.pending {
-		if p.delete != nil {
-			deletes = append(deletes, p.delete)
-		}
-	}
-	for _, t := range deletes {
+	cover := func(t *tombstone) *tombstone {
 		var covered []uint32
 		for _, id := range added {
 			if t.where.Holds(s.index.Measurement(id), s.index.Tags(id)) {
 				covered = append(covered, id)
 			}
 		}
-		if len(covered) > 0 {
-			series := t.series.Clone() // readers may hold the old one
-			series.AddMany(covered)
-			t.series = series
+		if len(covered) == 0 {
+			return t
+		}
+		more := *t // readers may hold the old one
+		more.series = t.series.Clone()
+		more.series.AddMany(covered)
+		return &more
+	}
+	for _, p := range s.mu.pending {
+		if p.delete != nil {
+			p.delete = cover(p.delete)
 		}
 	}
+	all := slices.Clone(s.mu.deletes.all)
+	for i, t := range all {
+		all[i] = cover(t)
+	}
+	if !slices.Equal(all, s.mu.deletes.all) {
+		s.mu.deletes = &deletes{all: all}
+	}
 }
 
-// buryEmpty takes those of the series out of the listings of which published
-// deletes have left nothing.
-func (s *Shard) buryEmpty(series *roaring.Bitmap) error {
-	check := &burialCheck{written: roaring.New()}
-	s.mu.Lock()
-	if s.mu.closed {
-		s.mu.Unlock()
-		return nil // the delete is durable; the next start looks again
-	}
-	candidates := roaring.AndNot(series, s.index.Buried())
-	r := s.readerLocked()
-	s.mu.checks = append(s.mu.checks, check)
-	s.mu.Unlock()
-
-	empty, err := r.withoutData(candidates)
-	if cerr := r.Close(); err == nil {
-		err = cerr
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mu.checks = slices.DeleteFunc(s.mu.checks, func(c *burialCheck) bool { return c == check })
-	if err != nil {
-		// The delete is in force all the same; only listings may show too much.
-		s.log.Warn("cannot tell which series are empty", "dir", s.dir, "err", err)
-		return nil
-	}
-	empty.AndNot(check.written)
-	s.index.Bury(empty)
-	return nil
-}
-
-// withoutData gives those of the series of which r has no row.
-func (r *Reader) withoutData(series *roaring.Bitmap) (*roaring.Bitmap, error) {
-	empty := roaring.New()
-	ids := series.ToArray()
-	// A cursor starts anew for each change of measurement.
-	slices.SortStableFunc(ids, func(a, b uint32) int {
-		return strings.Compare(r.index.Measurement(a), r.index.Measurement(b))
-	})
-	c := r.Scan(ScanOptions{Series: ids, Range: everything})
-	for c.nextSeriesWithData(func(id uint32) { empty.Add(id) }) {
-		continue
-	}
-	if c.err != io.EOF {
-		return nil, c.err
-	}
-	return empty, nil
-}
-
-// nextSeriesWithData goes on to the first row of the next series, and tells
-// the series on the way that have none. It is false at the end.
-func (c *Cursor) nextSeriesWithData(empty func(id uint32)) bool {
-	for c.err == nil {
-		c.blocks, c.active = c.blocks[:0], c.active[:0]
-		c.nextSeries()
-		if c.err != nil {
-			return false
+// aliveLocked gives those of the series of a batch of which it has a row that
+// no delete hides, and those of which deletes hide all: it was stamped before
+// them and came after. ids are those of b.Series.
+func (s *Shard) aliveLocked(b *model.Batch, ids []uint32) (alive, hidden []uint32) {
+	newer := func(t *tombstone) bool { return b.Version.Less(t.version) }
+	var pending []*tombstone
+	for _, p := range s.mu.pending {
+		if p.delete != nil && newer(p.delete) {
+			pending = append(pending, p.delete)
 		}
-		id := c.series
-		for c.err == nil && len(c.blocks)+len(c.active) > 0 {
-			switch {
-			case len(c.active) == 0 && c.takeWhole(), len(c.active) > 0 && c.merge():
-				return true
-			case len(c.blocks) > 0:
-				c.begin()
+	}
+	used := usedSeries(b)
+	if len(pending) > 0 || slices.ContainsFunc(s.mu.deletes.all, newer) {
+		under := &deletes{all: pending}
+		seen := make([]bool, len(used))
+		for i := range b.Tables {
+			t := &b.Tables[i]
+			for row, at := range t.Series {
+				seen[at] = seen[at] ||
+					!s.mu.deletes.hides(ids[at], t.Times[row], b.Version) && !under.hides(ids[at], t.Times[row], b.Version)
 			}
 		}
-		if c.err == nil {
-			empty(id)
+		for i := range used {
+			if used[i] && !seen[i] {
+				used[i] = false
+				hidden = append(hidden, ids[i])
+			}
 		}
 	}
-	return false
+	for i, u := range used {
+		if u {
+			alive = append(alive, ids[i])
+		}
+	}
+	return alive, hidden
 }

@@ -22,7 +22,7 @@ func (s *Shard) due() (d due) {
 	}
 	idle := now.Sub(s.mu.lastWrite)
 	over := s.cfg.End != 0 && now.UnixNano() >= s.cfg.End && idle >= coldAfter
-	unkept := slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
+	unkept := slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
 	hot := !s.mu.active.empty() || unkept
 	if len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes || hot && (over || idle >= s.cfg.FlushAge) {
 		d[flushWork] = max(1, s.memoryLocked())

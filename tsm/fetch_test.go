@@ -262,7 +262,7 @@ func TestFrontierOfOthersBinds(t *testing.T) {
 	h.now = h.now.Add(time.Hour)
 	must(t, s.Flush(ctx))
 	must(t, s.Compact(ctx))
-	if !s.mu.files[0].meta.versioned || len(s.mu.deletes) != 1 {
+	if !s.mu.files[0].meta.versioned || len(s.mu.deletes.all) != 1 {
 		t.Errorf("with a frontier of 0 versions are dropped or a delete is forgotten")
 	}
 	h.write(t, s, early) // it may come whenever it likes
@@ -270,8 +270,8 @@ func TestFrontierOfOthersBinds(t *testing.T) {
 	other.frontier = model.NewHLC(h.now)
 	must(t, s.Flush(ctx))
 	must(t, s.Compact(ctx))
-	if len(s.mu.files) != 1 || s.mu.files[0].meta.versioned || len(s.mu.deletes) != 0 {
-		t.Errorf("below the frontier %d files keep versions, or %d deletes are remembered", len(s.mu.files), len(s.mu.deletes))
+	if len(s.mu.files) != 1 || s.mu.files[0].meta.versioned || len(s.mu.deletes.all) != 0 {
+		t.Errorf("below the frontier %d files keep versions, or %d deletes are remembered", len(s.mu.files), len(s.mu.deletes.all))
 	}
 	h.check(t, s)
 	late := *early

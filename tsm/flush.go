@@ -46,7 +46,7 @@ func (s *Shard) seal() error {
 		return errClosed
 	}
 	// With a memtable that is being flushed go the deletes, too.
-	unkept := len(s.mu.sealed) == 0 && slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return !t.kept })
+	unkept := len(s.mu.sealed) == 0 && slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
 	if s.mu.active.empty() && len(s.mu.pending) == 0 && !unkept {
 		s.mu.Unlock()
 		return nil
@@ -66,7 +66,9 @@ func (s *Shard) seal() error {
 	if err := s.wal.Sync(last); err != nil {
 		return err
 	}
-	s.publish(last)
+	if s.publish(last) > 0 {
+		s.buryLater()
+	}
 	return nil
 }
 
@@ -185,12 +187,12 @@ func (s *Shard) commit(e *edit) error {
 		e.applied = &model.BatchSet{}
 	}
 	s.mu.Lock()
-	var kept []*tombstone
-	for _, t := range s.mu.deletes {
+	kept := map[uint64]bool{} // by number: coverNewLocked replaces tombstones
+	for _, t := range s.mu.deletes.all {
 		if !t.kept {
 			e.addDeletes = append(e.addDeletes, t)
 			e.applied.Add(t.batch)
-			kept = append(kept, t)
+			kept[t.number] = true
 		}
 	}
 	e.dropDeletes = s.idleDeletesLocked(e)
@@ -212,10 +214,10 @@ func (s *Shard) commit(e *edit) error {
 		s.buried = e.buried
 	}
 	s.mu.Lock()
-	for _, t := range kept {
-		t.kept = true
+	for _, t := range s.mu.deletes.all {
+		t.kept = t.kept || kept[t.number]
 	}
-	s.mu.deletes = slices.DeleteFunc(slices.Clone(s.mu.deletes), func(t *tombstone) bool {
+	s.mu.deletes = s.mu.deletes.without(func(t *tombstone) bool {
 		return slices.Contains(e.dropDeletes, t.number)
 	})
 	s.mu.Unlock()
@@ -267,7 +269,7 @@ func (s *Shard) snapshotLocked(e *edit) *edit {
 	all.addFiles = append(all.addFiles, e.addFiles...)
 	all.addIndexes = s.mu.indexes
 	applyIndexes(&all.addIndexes, e)
-	for _, t := range s.mu.deletes {
+	for _, t := range s.mu.deletes.all {
 		if !slices.Contains(e.dropDeletes, t.number) {
 			all.addDeletes = append(all.addDeletes, t)
 		}
@@ -280,8 +282,8 @@ func (s *Shard) snapshotLocked(e *edit) *edit {
 // makes the frontier binding.
 func (s *Shard) idleDeletesLocked(e *edit) (numbers []uint64) {
 	frontier := s.frontierLocked()
-	for _, t := range s.mu.deletes {
-		if t.version.HLC >= frontier && !mutant.Is(mutant.TombstoneForgottenEarly) {
+	for _, t := range s.mu.deletes.all {
+		if !t.searched || t.version.HLC >= frontier && !mutant.Is(mutant.TombstoneForgottenEarly) {
 			continue
 		}
 		busy := slices.ContainsFunc(s.memtablesLocked(), func(m *memtable) bool {

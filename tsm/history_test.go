@@ -465,8 +465,8 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 			must(s.Flush(ctx))
 			must(s.Compact(ctx))
 			h.check(t, s)
-			if i := s.Info(); i.Files > 1 || i.Hot || len(s.mu.deletes) > 0 || i.Files == 1 && s.mu.files[0].meta.versioned {
-				t.Errorf("after the last compaction: %+v, %d deletes", i, len(s.mu.deletes))
+			if i := s.Info(); i.Files > 1 || i.Hot || len(s.mu.deletes.all) > 0 || i.Files == 1 && s.mu.files[0].meta.versioned {
+				t.Errorf("after the last compaction: %+v, %d deletes", i, len(s.mu.deletes.all))
 			}
 			must(s.Close())
 		})

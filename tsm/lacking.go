@@ -69,8 +69,7 @@ func (l *lacking) resolve() error {
 		if x.key == nil || !ok {
 			return model.ErrNeedKeys
 		}
-		for k := range l.r.deletes {
-			t := &l.r.deletes[k]
+		for _, t := range l.r.deletes.all {
 			if l.b.Version.Less(t.version) && t.where.Holds(name, tags) {
 				x.gone = append(x.gone, t.times)
 			}

@@ -44,6 +44,7 @@ func Open(fsys vfs.FS, dir string, cfg Config) (*Shard, error) {
 		index: index.New(), applied: &model.BatchSet{}, buried: roaring.New(),
 	}
 	s.mu.active = newMemtable()
+	s.mu.deletes = &deletes{}
 	s.mu.room = make(chan struct{})
 	if err := s.open(); err != nil {
 		for _, f := range s.mu.files {
@@ -53,6 +54,9 @@ func Open(fsys vfs.FS, dir string, cfg Config) (*Shard, error) {
 			err = errors.Join(err, s.manifest.close())
 		}
 		return nil, fmt.Errorf("open shard %s: %w", dir, err)
+	}
+	if s.unsearched() {
+		s.buryLater()
 	}
 	if cfg.Worker != nil {
 		cfg.Worker.add(s)
@@ -122,15 +126,14 @@ func (s *Shard) mustBeNew() error {
 // load brings about what the manifest says.
 func (s *Shard) load(edits []*edit) error {
 	var files []fileMeta
+	var all []*tombstone
 	for _, e := range edits {
 		s.mu.nextID, s.mu.nextDelete, s.mu.frontier = e.nextID, e.nextDelete, e.frontier
 		files = slices.DeleteFunc(files, func(f fileMeta) bool { return slices.Contains(e.dropFiles, f.id) })
 		files = append(files, e.addFiles...)
 		applyIndexes(&s.mu.indexes, e)
-		s.mu.deletes = append(s.mu.deletes, e.addDeletes...)
-		s.mu.deletes = slices.DeleteFunc(s.mu.deletes, func(t *tombstone) bool {
-			return slices.Contains(e.dropDeletes, t.number)
-		})
+		all = append(all, e.addDeletes...)
+		all = slices.DeleteFunc(all, func(t *tombstone) bool { return slices.Contains(e.dropDeletes, t.number) })
 		if e.applied != nil {
 			s.applied.AddAll(e.applied)
 		}
@@ -152,7 +155,8 @@ func (s *Shard) load(edits []*edit) error {
 	}
 	s.index.Bury(s.buried)
 	s.mu.publishedSeries = s.index.Len()
-	for _, t := range s.mu.deletes {
+	s.mu.deletes = &deletes{all: all}
+	for _, t := range all {
 		t.series = s.index.Match(t.where)
 		s.mu.newest = max(s.mu.newest, t.version.HLC)
 	}
@@ -228,37 +232,17 @@ func (s *Shard) replay() (needed wal.FileID, err error) {
 		s.mu.recent.add(v, now)
 		return true
 	}
-	// Rows of the log revive their series, although a delete, of the log or of
-	// the manifest, may hide them all.
-	deleted, written := roaring.New(), roaring.New()
 	log, err := wal.Open(s.fs, s.path(logDir), cfg, func(id wal.FileID, b *model.Batch) error {
 		if needed == 0 {
 			needed = id
 		}
-		p, err := s.replayBatch(b)
-		if err != nil {
-			return err
-		}
-		if p.delete != nil {
-			deleted.Or(p.delete.series)
-		}
-		written.AddMany(p.ids)
-		return nil
+		return s.replayBatch(b)
 	})
 	if err != nil {
 		return 0, err
 	}
 	s.wal = log
-	kept := roaring.New()
-	for _, t := range s.mu.deletes {
-		kept.Or(t.series)
-	}
-	kept.And(written)
-	deleted.Or(kept)
-	if deleted.IsEmpty() {
-		return needed, nil
-	}
-	return needed, s.buryEmpty(deleted)
+	return needed, nil
 }
 
 // noteFlushedLog notes which files of a log that was replayed may go: those
@@ -274,17 +258,18 @@ func (s *Shard) noteFlushedLog(needed wal.FileID) {
 }
 
 // replayBatch takes a batch of the log that is nowhere else.
-func (s *Shard) replayBatch(b *model.Batch) (*pending, error) {
+func (s *Shard) replayBatch(b *model.Batch) error {
 	ids, unknown := s.index.Lookup(nil, b.Series)
+	covered := s.match(b)
 	s.mu.Lock()
 	if unknown {
 		if _, err := s.addSeriesLocked(b, ids); err != nil {
 			s.mu.Unlock()
-			return nil, fmt.Errorf("replay batch %v: %w: %w", b.ID, model.ErrCorrupt, err)
+			return fmt.Errorf("replay batch %v: %w: %w", b.ID, model.ErrCorrupt, err)
 		}
 	}
-	p := s.takeLocked(b, ids, 0)
+	s.takeLocked(b, ids, covered, 0)
 	s.mu.Unlock()
 	s.publish(0)
-	return p, nil
+	return nil
 }

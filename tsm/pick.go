@@ -38,7 +38,7 @@ func (s *Shard) usableLocked() []*file {
 // touchedLocked reports whether a delete hides rows of f, as far as is known
 // without reading it.
 func (s *Shard) touchedLocked(f *file) bool {
-	return slices.ContainsFunc(s.mu.deletes, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
+	return slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return t.coversFile(&f.meta) != coversNone })
 }
 
 // allLocked gives all files, or none when they are one that has nothing to lose.
@@ -118,7 +118,7 @@ func withinMerge(files []*file) (best []*file) {
 // hiddenLocked gives a file of which deletes hide something for so long that it
 // should be written again without it.
 func (s *Shard) hiddenLocked() []*file {
-	if len(s.mu.deletes) == 0 {
+	if len(s.mu.deletes.all) == 0 {
 		return nil
 	}
 	now := s.now()

@@ -21,7 +21,7 @@ type Reader struct {
 	below     uint32 // series with lower ids are published
 	files     []*file
 	mems      []memRef
-	deletes   []tombstone // copies: number, version, times and series are set
+	deletes   *deletes
 	close     sync.Once
 	closeErr  error
 	slabs     sync.Mutex
@@ -57,10 +57,7 @@ func (s *Shard) readerLocked() *Reader {
 		}
 		r.mems = append(r.mems, ref)
 	}
-	r.deletes = make([]tombstone, 0, len(s.mu.deletes))
-	for _, t := range s.mu.deletes {
-		r.deletes = append(r.deletes, *t)
-	}
+	r.deletes = s.mu.deletes
 	return r
 }
 
@@ -109,7 +106,7 @@ func (r *Reader) Fields(measurement string) []model.Field {
 	}
 	set := map[model.Field]bool{}
 	for _, f := range r.files {
-		if f.r == nil || r.fileDeleted(f, measurement) {
+		if f.r == nil || r.deletes.hideFile(f, measurement) {
 			continue
 		}
 		for _, field := range f.r.Fields(measurement) {
@@ -129,34 +126,10 @@ func sortedFields(set map[model.Field]bool) []model.Field {
 	})
 }
 
-// fileDeleted reports whether one delete hides all that f has of a measurement.
-func (r *Reader) fileDeleted(f *file, measurement string) bool {
-	for i := range r.deletes {
-		t := &r.deletes[i]
-		if t.coversFile(&f.meta) != coversAll || !t.times.Covers(f.r.Range(measurement)) {
-			continue
-		}
-		ids, err := f.r.AppendSeries(nil, measurement)
-		if err == nil && containsAll(t.series, ids) {
-			return true
-		}
-	}
-	return false
-}
-
 // addSlabFields adds the fields of which v has a value that no delete hides.
 func (r *Reader) addSlabFields(set map[model.Field]bool, v *slabView) {
-	var deletes []*tombstone
-	for i := range r.deletes {
-		t := &r.deletes[i]
-		if slices.ContainsFunc(v.table, func(version model.Version) bool { return version.Less(t.version) }) {
-			deletes = append(deletes, t)
-		}
-	}
 	hidden := func(row int) bool {
-		return slices.ContainsFunc(deletes, func(t *tombstone) bool {
-			return t.times.Contains(v.times[row]) && v.table[v.versions[row]].Less(t.version) && t.series.Contains(v.series[row])
-		})
+		return r.deletes.hides(v.series[row], v.times[row], v.table[v.versions[row]])
 	}
 	for i := range v.columns {
 		c := &v.columns[i]
@@ -204,8 +177,8 @@ func (r *Reader) slabViews(measurement string) []*slabView {
 
 // deletesOf gives the deletes that may hide something of a series.
 func (r *Reader) deletesOf(dst []*tombstone, series uint32, times model.TimeRange) []*tombstone {
-	for i := range r.deletes {
-		if t := &r.deletes[i]; t.times.Overlaps(times) && t.series.Contains(series) {
+	for t := range r.deletes.of(series) {
+		if t.times.Overlaps(times) {
 			dst = append(dst, t)
 		}
 	}

@@ -419,7 +419,7 @@ func (a *replicas) converge() {
 		if !set.Equal(first) {
 			fail("%s has not what %s has", r.name, a.owners[0].name)
 		}
-		if n := len(r.s.mu.deletes); n > 0 {
+		if n := len(r.s.mu.deletes.all); n > 0 {
 			fail("%s remembers %d deletes below the frontier", r.name, n)
 		}
 		for _, f := range r.s.mu.files {

@@ -42,6 +42,9 @@ type Shard struct {
 	logDamage  atomic.Pointer[error] // why records of the log cannot be read
 	doubtful   []string              // files that only a record names that may not be in force; installing protects it
 
+	searching  atomic.Bool // for rows that deletes have left, in the background
+	background sync.WaitGroup
+
 	queued  [works]atomic.Bool  // by the Worker, per kind of work
 	backlog [works]atomic.Int64 // as last seen by due
 	small   atomic.Int32        // files of the lowest level
@@ -60,7 +63,7 @@ type Shard struct {
 		frontier model.HLC
 		newest   model.HLC // of the versions in files, memtables and deletes
 
-		deletes []*tombstone // published
+		deletes *deletes // published; replaced, never changed
 		active  *memtable
 		sealed  []*memtable // being flushed, oldest first
 		held    model.BatchSet
@@ -82,7 +85,7 @@ type pending struct {
 	lsn    wal.LSN
 	id     model.BatchID
 	marks  []mark
-	ids    []uint32 // series of the rows
+	ids    []uint32 // series with rows that no delete hides
 	delete *tombstone
 	series uint32 // the number of series known with the batch
 }
@@ -125,10 +128,13 @@ func (s *Shard) reportDamage(f *file) {
 // on, a flush or compaction is given up. What is in no file yet stays in the
 // log. It may be called twice.
 func (s *Shard) Close() error {
-	s.closing.Store(true)
+	s.mu.Lock()
+	s.closing.Store(true) // nothing is begun in the background from now on
+	s.mu.Unlock()
 	if s.cfg.Worker != nil {
 		s.cfg.Worker.remove(s)
 	}
+	s.background.Wait()
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
 	s.flushing.Lock()
@@ -207,7 +213,7 @@ func (s *Shard) Info() Info {
 		i.Range = i.Range.Union(m.times)
 		i.Hot = true
 	}
-	for _, t := range s.mu.deletes {
+	for _, t := range s.mu.deletes.all {
 		i.Hot = i.Hot || !t.kept
 	}
 	return i

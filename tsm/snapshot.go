@@ -76,7 +76,7 @@ func (s *Shard) copyLocked() *edit {
 	for _, f := range s.mu.files {
 		e.addFiles = append(e.addFiles, f.meta)
 	}
-	for _, t := range s.mu.deletes {
+	for _, t := range s.mu.deletes.all {
 		if t.kept && !mutant.Is(mutant.SnapshotWithoutDeletes) {
 			e.addDeletes = append(e.addDeletes, t)
 		}

@@ -14,8 +14,11 @@ type tombstone struct {
 	version model.Version
 	where   *model.Predicate
 	times   model.TimeRange
-	series  *roaring.Bitmap // for which where holds; never changed, but replaced under the shard's lock
-	kept    bool            // in the manifest; the shard's lock protects it
+	series  *roaring.Bitmap // for which where holds; not changed once published
+
+	// The shard's lock protects these.
+	kept     bool // in the manifest
+	searched bool // series that it left without rows are buried
 }
 
 // cover is what a tombstone does to one source of rows: a file or a memtable.

@@ -48,40 +48,23 @@ func (s *Shard) Write(ctx context.Context, b *model.Batch) error {
 	if err := s.wal.Sync(lsn); err != nil {
 		return fmt.Errorf("write batch: %w", err)
 	}
-	s.publish(lsn)
+	deletes := s.publish(lsn)
+	if p != nil && p.delete != nil {
+		s.bury(p.delete.number)
+		deletes-- // or it was published by another write
+	}
+	if deletes > 0 {
+		s.buryLater()
+	}
 	switch {
 	case p == nil:
 		s.metrics.Duplicates.Inc()
 	case p.delete != nil:
 		s.metrics.Deletes.Inc()
-		s.mu.Lock()
-		deleted := p.delete.series
-		s.mu.Unlock()
-		return s.buryEmpty(deleted)
 	default:
 		s.metrics.Rows.Add(float64(b.Rows()))
-		if covered := s.covered(p.ids, b.Version); !covered.IsEmpty() {
-			return s.buryEmpty(covered)
-		}
 	}
 	return nil
-}
-
-// covered gives those of the series of which a published delete hides what a
-// batch of this version has brought, or some of it.
-func (s *Shard) covered(ids []uint32, v model.Version) *roaring.Bitmap {
-	all := roaring.New()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range s.mu.deletes {
-		if v.Less(t.version) {
-			all.Or(t.series)
-		}
-	}
-	if all.IsEmpty() {
-		return all
-	}
-	return roaring.And(all, roaring.BitmapOf(ids...))
 }
 
 // admit waits until there is room in memory and on disk for rows.
@@ -132,6 +115,7 @@ func (s *Shard) overloaded(used int64) error {
 // already: lsn then covers it.
 func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
 	ids, unknown := s.index.Lookup(make([]uint32, 0, len(b.Series)), b.Series)
+	covered := s.match(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -156,7 +140,7 @@ func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
 		return 0, nil, fmt.Errorf("write batch: %w", err)
 	}
 	s.mu.last = lsn
-	return lsn, s.takeLocked(b, ids, lsn), nil
+	return lsn, s.takeLocked(b, ids, covered, lsn), nil
 }
 
 // holdsLocked reports whether the shard has a batch. It must not be applied
@@ -228,20 +212,17 @@ func usedSeries(b *model.Batch) []bool {
 
 // takeLocked puts a batch that is in the log into the memtable, or among the
 // deletes to be.
-func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
+func (s *Shard) takeLocked(b *model.Batch, ids []uint32, covered match, lsn wal.LSN) *pending {
 	p := &pending{lsn: lsn, id: b.ID, series: s.index.Len()}
 	now := s.now()
 	if b.Delete != nil {
-		p.delete = &tombstone{
-			number: s.mu.nextDelete, batch: b.ID, version: b.Version,
-			where: b.Delete.Where, times: b.Delete.Range, series: s.index.Match(b.Delete.Where),
-		}
-		s.mu.nextDelete++
+		p.delete = s.newTombstoneLocked(b, covered)
 	} else {
-		for i, used := range usedSeries(b) {
-			if used {
-				p.ids = append(p.ids, ids[i])
-			}
+		var hidden []uint32
+		if p.ids, hidden = s.aliveLocked(b, ids); len(hidden) > 0 {
+			// Those that are new here would be listed.
+			hidden = slices.DeleteFunc(hidden, func(id uint32) bool { return id < s.mu.publishedSeries })
+			s.index.Bury(roaring.BitmapOf(hidden...))
 		}
 		p.marks = s.mu.active.insert(b, ids, now, nil)
 	}
@@ -255,8 +236,9 @@ func (s *Shard) takeLocked(b *model.Batch, ids []uint32, lsn wal.LSN) *pending {
 
 // publish shows readers all batches up to lsn, which are durable. The order of
 // the memtable is that of the log, so the rows of a table that are durable are
-// always its first.
-func (s *Shard) publish(lsn wal.LSN) {
+// always its first. It gives the number of deletes among them, whose series are
+// to be searched for rows.
+func (s *Shard) publish(lsn wal.LSN) (deletes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
@@ -273,10 +255,12 @@ func (s *Shard) publish(lsn wal.LSN) {
 			c.written.AddMany(p.ids)
 		}
 		if p.delete != nil {
-			s.mu.deletes = append(s.mu.deletes, p.delete)
+			s.mu.deletes = s.mu.deletes.with(p.delete)
+			deletes++
 		}
 	}
 	s.mu.pending = slices.Delete(s.mu.pending, 0, n)
+	return deletes
 }
 
 // diskSpace remembers how much room the disk had, so that not every write asks.
