@@ -27,13 +27,24 @@ var errTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText(ht
 // body is a request's body in memory, and then the batch that it became. Its
 // bytes are taken from the budget until release.
 type body struct {
-	data   []byte
-	taken  atomic.Int64
-	budget *budget
+	data    []byte
+	memory  *[]byte // of data; nil when given back
+	taken   atomic.Int64
+	budget  *budget
+	buffers *buffers
 }
 
 // release may be called twice, and by whoever is the last to use the batch.
 func (b *body) release() { b.budget.give(b.taken.Swap(0)) }
+
+// parsed gives the memory back, but not what is taken of the budget: the batch
+// is as large. It is called once by whoever reads the body, which is gone then.
+func (b *body) parsed() {
+	if b.memory != nil {
+		b.buffers.give(b.memory)
+	}
+	b.data, b.memory = nil, nil
+}
 
 // readBody reads a body, unpacked. Errors have kinds: a body that is too large
 // or no gzip is the client's fault, a full budget is not. The connection of a
@@ -44,14 +55,14 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 		return nil, s.tooLarge(c)
 	}
 	wire := s.wire(c, r.Body, s.cfg.MaxBodyBytes)
-	b := &body{budget: s.budget}
+	b := &body{budget: s.budget, buffers: &s.bodies}
 	var err error
 	if r.Header.Get(echo.HeaderContentEncoding) == "gzip" {
 		z, _ := s.unzips.Get().(*gzip.Reader)
 		if z == nil {
 			z = new(gzip.Reader)
 		}
-		err = b.unpack(z, wire, s.cfg.MaxUnpackedBytes)
+		err = b.unpack(z, wire, max(r.ContentLength, 0), s.cfg.MaxUnpackedBytes)
 		s.unzips.Put(z)
 	} else {
 		err = b.fill(wire, max(r.ContentLength, 0), s.cfg.MaxBodyBytes, nil)
@@ -67,6 +78,7 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	case errors.Is(err, errTooLarge):
 		err = s.tooLarge(c)
 	}
+	b.parsed()
 	b.release()
 	return nil, err
 }
@@ -97,16 +109,20 @@ func (s *Server) tooLarge(c echo.Context) error {
 	return errTooLarge
 }
 
-func (b *body) unpack(z *gzip.Reader, wire *wireReader, limit int64) error {
+// usualRatio is how many times its size a body unpacks to at least, most often.
+const usualRatio = 4
+
+// unpack reads a body of size bytes, 0 where that is not known.
+func (b *body) unpack(z *gzip.Reader, wire *wireReader, size, limit int64) error {
 	if err := z.Reset(wire); err != nil {
 		return unreadable(err)
 	}
-	return b.fill(z, 0, limit, func(n int64) bool { return n > freeRatio && n > maxRatio*wire.read })
+	return b.fill(z, min(usualRatio*size, limit), limit, func(n int64) bool { return n > freeRatio && n > maxRatio*wire.read })
 }
 
 // fill reads all of r, at most limit bytes, and stops when bomb says so.
 func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) error {
-	if err := b.grow(max(size+1, 4<<10), limit); err != nil { // one more, to see the end
+	if err := b.grow(size+1, limit); err != nil { // one more, to see the end
 		return err
 	}
 	for {
@@ -131,14 +147,18 @@ func (b *body) fill(r io.Reader, size, limit int64, bomb func(read int64) bool) 
 // grow takes the bytes from the budget before it makes room for them: never
 // more than the limit, or a body within it could be too much for an idle server.
 func (b *body) grow(to, limit int64) error {
+	_, to = class(to)
 	taken := min(to, limit)
 	if err := b.budget.take(taken - b.taken.Load()); err != nil {
 		return err
 	}
 	b.taken.Store(taken)
-	data := make([]byte, len(b.data), min(to, limit+1)) // one more shows what is too long
-	copy(data, b.data)
-	b.data = data
+	old := b.memory
+	b.memory = b.buffers.take(min(to, limit+1)) // one more shows what is too long
+	b.data = (*b.memory)[:copy(*b.memory, b.data)]
+	if old != nil {
+		b.buffers.give(old)
+	}
 	return nil
 }
 

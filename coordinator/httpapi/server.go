@@ -76,6 +76,7 @@ type Server struct {
 
 	failures failureLog
 
+	bodies  buffers
 	unzips  sync.Pool // of *gzip.Reader
 	zips    sync.Pool // of *gzip.Writer
 	buffers sync.Pool // of *[]byte

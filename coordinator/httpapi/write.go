@@ -66,10 +66,10 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	s.metrics.received.Add(float64(len(b.data)))
 
 	parsed, err := s.parts.Parser.Parse(b.data, lineprotocol.Options{Precision: precision, Now: time.Now()})
+	b.parsed()
 	if err != nil {
 		return s.fail(c, err)
 	}
-	b.data = nil
 	s.metrics.lines.Add(float64(parsed.Lines))
 	err = s.store(ctx, db, policy, c.QueryParam("consistency"), parsed, func() {
 		parsed.Release()

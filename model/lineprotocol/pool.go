@@ -2,7 +2,9 @@ package lineprotocol
 
 import (
 	"sync"
+	"unsafe"
 
+	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/model"
 )
 
@@ -22,6 +24,8 @@ type pool struct {
 		words [][]uint64
 		rows  [][]uint32
 		times [][]int64
+		texts [][]byte
+		lists [][]model.Series
 	}
 }
 
@@ -44,16 +48,41 @@ func (p *pool) takeTimes(n int) []int64 {
 	return take(&p.mu.times, n, &p.mu.bytes, 8)
 }
 
+func (p *pool) takeText(n int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return take(&p.mu.texts, n, &p.mu.bytes, 1)
+}
+
+func (p *pool) takeSeries(n int) []model.Series {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return take(&p.mu.lists, n, &p.mu.bytes, seriesSize)
+}
+
+const seriesSize = int(unsafe.Sizeof(model.Series{}))
+
 func (p *pool) giveWords(s []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	give(&p.mu.words, s, &p.mu.bytes, 8)
 }
 
-// giveBatch takes the memory of a batch that nobody uses any more.
-func (p *pool) giveBatch(b *model.Batch) {
+// giveBatch takes the memory of a batch that nobody uses any more, and of the
+// keys of its series.
+func (p *pool) giveBatch(b *model.Batch, keys [][]byte) {
+	if invariant.Enabled { // show who uses it all the same
+		for _, k := range keys {
+			clear(k[:cap(k)])
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, k := range keys {
+		give(&p.mu.texts, k, &p.mu.bytes, 1)
+	}
+	clear(b.Series) // of keys that are not kept
+	give(&p.mu.lists, b.Series, &p.mu.bytes, seriesSize)
 	for i := range b.Tables {
 		t := &b.Tables[i]
 		give(&p.mu.rows, t.Series, &p.mu.bytes, 4)
@@ -61,6 +90,7 @@ func (p *pool) giveBatch(b *model.Batch) {
 		for j := range t.Columns {
 			give(&p.mu.words, t.Columns[j].Bits, &p.mu.bytes, 8)
 			give(&p.mu.rows, t.Columns[j].Ends, &p.mu.bytes, 4)
+			give(&p.mu.texts, t.Columns[j].Text, &p.mu.bytes, 1)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type Result struct {
 	Malformed int
 
 	pool *pool
+	keys [][]byte // the memory of the keys in Batch
 }
 
 // Empty reports whether no line of the body is a point, so that InfluxDB would
@@ -45,6 +46,6 @@ func (r *Result) Release() {
 	if r.pool == nil {
 		return
 	}
-	r.pool.giveBatch(r.Batch)
+	r.pool.giveBatch(r.Batch, r.keys)
 	*r = Result{}
 }

@@ -27,6 +27,7 @@ type column struct {
 	bits  []uint64
 	ends  []uint32
 	text  []byte
+	hint  int // bytes of text in the last body
 }
 
 // len gives the number of values.
@@ -72,7 +73,7 @@ func (c *column) value(k int) []byte {
 // release drops what a finished body left behind.
 func (t *table) release() {
 	for _, c := range t.columns {
-		*c = column{field: c.field}
+		*c = column{field: c.field, hint: min(len(c.text), maxIdleBytes)}
 	}
 	*t = table{columns: t.columns[:0], hint: t.hint}
 }

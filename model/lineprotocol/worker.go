@@ -36,7 +36,7 @@ type worker struct {
 	now       int64
 	active    []*measurement // those with rows, in order of their first
 	series    []model.Series
-	keys      []byte // holds the canonical keys of series; never moved
+	keys      [][]byte // hold the canonical keys of series; never moved
 	keyBytes  int
 	columns   int
 	result    *Result
@@ -78,8 +78,8 @@ func (w *worker) begin(opt Options) {
 	w.precision = max(opt.Precision, Nanosecond)
 	w.now = opt.Now.Truncate(time.Duration(w.precision)).UnixNano()
 	w.active = w.active[:0]
-	w.series = make([]model.Series, 0, w.seriesHint)
-	w.keys = make([]byte, 0, w.keysHint)
+	w.series = w.pool.takeSeries(w.seriesHint)
+	w.keys = nil
 	w.keyBytes = 0
 	w.columns = 0
 	w.result = &Result{pool: w.pool}
@@ -295,6 +295,7 @@ func (w *worker) column(m *measurement, v *lineValue) *column {
 	c.batch = w.batch
 	if v.typ == model.String {
 		c.ends = w.pool.takeRows(m.table.hint)
+		c.text = w.pool.takeText(c.hint)
 	} else {
 		c.bits = w.pool.takeWords(m.table.hint)
 	}
@@ -303,16 +304,22 @@ func (w *worker) column(m *measurement, v *lineValue) *column {
 	return c
 }
 
-// keep copies a key to memory that lives as long as someone holds a key of the
-// batch.
+// keep copies a key to memory that goes with the batch.
 func (w *worker) keep(key []byte) []byte {
 	w.keyBytes += len(key)
-	if cap(w.keys)-len(w.keys) < len(key) {
-		w.keys = make([]byte, 0, max(len(key), min(64<<10, max(1<<10, 2*cap(w.keys)))))
+	last := len(w.keys) - 1
+	if last < 0 || cap(w.keys[last])-len(w.keys[last]) < len(key) {
+		size := w.keysHint
+		if last >= 0 {
+			size = min(64<<10, 2*cap(w.keys[last]))
+		}
+		w.keys = append(w.keys, w.pool.takeText(max(len(key), size, minPooled)))
+		last++
 	}
-	start := len(w.keys)
-	w.keys = append(w.keys, key...)
-	return w.keys[start:len(w.keys):len(w.keys)]
+	to := &w.keys[last]
+	start := len(*to)
+	*to = append(*to, key...)
+	return (*to)[start:len(*to):len(*to)]
 }
 
 // finish lays out the rows of the body.
@@ -332,7 +339,7 @@ func (w *worker) finish() (*Result, error) {
 	}
 	w.active = w.active[:0]
 	r := w.result
-	r.Batch = b
+	r.Batch, r.keys = b, w.keys
 	r.Err = w.refused.err()
 	r.Malformed = w.refused.lines
 	w.seriesHint = min(len(w.series), maxHint)
