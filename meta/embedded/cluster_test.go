@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
@@ -212,6 +214,64 @@ func TestWipedMemberIsReplaced(t *testing.T) {
 	if err := write(t, a.Client, "/k", "x"); err != nil {
 		t.Error(err)
 	}
+}
+
+// etcd gives a member that is added anew within a second the id of the removed
+// one, and refuses it.
+func TestJoinCanBeRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	a, b := member(t, "a"), member(t, "b")
+	s := startMember(t, t.TempDir(), a)
+	for range 3 {
+		if _, err := s.Join(t.Context(), b.Name, b.Peer); err != nil {
+			t.Fatalf("join b: %v", err)
+		}
+	}
+	joinMember(t, t.TempDir(), b, a.Client.Listen)
+}
+
+// unheard is an etcd that adds members and does not say so, as one whose leader
+// changes meanwhile.
+type unheard struct {
+	clientv3.Cluster
+	lost atomic.Int32
+}
+
+func (u *unheard) MemberAddAsLearner(ctx context.Context, urls []string) (*clientv3.MemberAddResponse, error) {
+	r, err := u.Cluster.MemberAddAsLearner(ctx, urls)
+	if err == nil && u.lost.Add(1) == 1 {
+		return nil, rpctypes.ErrLeaderChanged
+	}
+	return r, err
+}
+
+func TestJoinTakesTheMemberThatWasAddedUnheard(t *testing.T) {
+	t.Parallel()
+	a, b := member(t, "a"), member(t, "b")
+	s := startMember(t, t.TempDir(), a)
+	client := connect(t, ClientConfig{Endpoints: []string{a.Client.Listen}})
+	etcd, err := client.order()[0].client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	etcd.Cluster = &unheard{Cluster: etcd.Cluster}
+	cluster, err := client.Join(t.Context(), b.Name, b.Peer)
+	if err != nil {
+		t.Fatalf("join b: %v", err)
+	}
+	if want := "b=http://" + b.Peer.Listen; !slices.Contains(strings.Split(cluster, ","), want) {
+		t.Errorf("join gave the cluster %s, want %s in it", cluster, want)
+	}
+	members, err := s.Members(t.Context())
+	if err != nil || len(members) != 2 {
+		t.Fatalf("members: %+v, %v", members, err)
+	}
+	b.InitialCluster = cluster
+	startMember(t, t.TempDir(), b)
+	await(t, "b votes", func() bool {
+		members, err := s.Members(t.Context())
+		return err == nil && len(members) == 2 && !members[0].Learner && !members[1].Learner
+	})
 }
 
 func TestMemberWithoutPortsBecomesOneThatOthersCanJoin(t *testing.T) {

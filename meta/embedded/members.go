@@ -60,8 +60,22 @@ func membersOf(list []*etcdserverpb.Member) []Member {
 func (c *Client) Join(ctx context.Context, name string, peer Port) (initialCluster string, err error) {
 	at := peer.URL()
 	url := at.String()
+	asked := false // whether etcd was asked to add the member
+	try := func(impatient bool) ([]Member, error) {
+		if asked {
+			members, err := c.Members(ctx)
+			if err != nil || slices.ContainsFunc(members, func(m Member) bool { return added(m, url) }) {
+				return members, err
+			}
+		}
+		if err := c.makeRoom(ctx, name, url, impatient); err != nil {
+			return nil, err
+		}
+		asked = true
+		return c.add(ctx, url)
+	}
 	for began := time.Now(); ; {
-		members, err := c.makeRoom(ctx, name, url, time.Since(began) > joinPatience)
+		members, err := try(time.Since(began) > joinPatience)
 		if err == nil {
 			return clusterOf(members, name, url), nil
 		}
@@ -71,33 +85,44 @@ func (c *Client) Join(ctx context.Context, name string, peer Port) (initialClust
 	}
 }
 
-// makeRoom is one try of Join. impatient says to remove a member that joins and
-// does not come.
-func (c *Client) makeRoom(ctx context.Context, name, url string, impatient bool) ([]Member, error) {
+// added reports whether m is what etcd made of the wish to add a member at url.
+// A wish may come true whose answer is lost, when the leader changes.
+func added(m Member, url string) bool {
+	return m.Learner && m.Name == "" && slices.Contains(m.PeerURLs, url)
+}
+
+// makeRoom removes what is in the way of a member that wants to join. impatient
+// says to remove another that joins and does not come.
+func (c *Client) makeRoom(ctx context.Context, name, url string, impatient bool) error {
 	if err := c.RemoveMember(ctx, name, url); err != nil {
-		return nil, err
+		return err
 	}
 	members, err := c.Members(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if i := slices.IndexFunc(members, func(m Member) bool { return m.Learner }); i >= 0 {
 		if !impatient {
-			return nil, rpctypes.ErrTooManyLearners
+			return rpctypes.ErrTooManyLearners
 		}
-		return nil, errors.Join(rpctypes.ErrTooManyLearners, c.remove(ctx, members[i].ID))
+		return errors.Join(rpctypes.ErrTooManyLearners, c.remove(ctx, members[i].ID))
 	}
 	if len(members) >= maxVoters {
-		return nil, ErrEnoughMembers
+		return ErrEnoughMembers
 	}
-	return c.add(ctx, url)
+	return nil
 }
 
 // waits reports whether a change of the membership that ended with err may come
 // through later: etcd takes one at a time, and none before its members have
-// been connected for 5 s.
+// been connected for 5 s. It makes the id of a new member of its address and the
+// second, and takes no id twice: one that was added and removed within this
+// second is "not found", and two wishes of one second are for the same one.
 func waits(err error) bool {
-	for _, passing := range []error{rpctypes.ErrTooManyLearners, rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted, rpctypes.ErrPeerURLExist} {
+	for _, passing := range []error{
+		rpctypes.ErrTooManyLearners, rpctypes.ErrUnhealthy, rpctypes.ErrMemberNotEnoughStarted,
+		rpctypes.ErrPeerURLExist, rpctypes.ErrMemberExist, rpctypes.ErrMemberNotFound,
+	} {
 		if errors.Is(err, passing) {
 			return true
 		}
