@@ -345,6 +345,33 @@ func TestSilentEndpointCostsAPartOfTheTime(t *testing.T) {
 	}
 }
 
+// A watch that begins, or goes on, while the members that are known are gone or
+// stopped finds the one that is there.
+func TestWatchLeavesEndpointsThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	cfg := member(t, "a")
+	s := startMember(t, t.TempDir(), cfg)
+	if err := write(t, s.Client, "/k", "x"); err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for what, gone := range map[string]string{"one that is gone": "127.0.0.1:1", "one that is stopped": silent.Addr().String()} {
+		client := connect(t, ClientConfig{Endpoints: []string{gone, cfg.Client.Listen}})
+		select {
+		case c := <-client.Watch(t.Context(), "/k", 1):
+			if len(c.Changes) != 1 || string(c.Changes[0].Value) != "x" {
+				t.Errorf("with %s the watch sent %+v", what, c)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("with %s the watch sent nothing", what)
+		}
+	}
+}
+
 func TestExternalEtcdWithTLSAndUser(t *testing.T) {
 	t.Parallel()
 	files := certificates(t)

@@ -73,9 +73,14 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 	// watcher waiting for changes that it will never see.
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	in := etcd.Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.next), clientv3.WithCreatedNotify())
+	// From now on: etcd's Watch itself waits for as long as it cannot connect.
+	silence := time.AfterFunc(silentFor, cancel)
+	defer silence.Stop()
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
+	defer cancel() // before waiting for them
+	helpers.Go(func() { endWithConnection(ctx, cancel, etcd.ActiveConnection()) })
+	in := etcd.Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.next), clientv3.WithCreatedNotify())
 	helpers.Go(func() {
 		for sleep(ctx, progressEvery) {
 			if !e.usable() || etcd.RequestProgress(ctx) != nil {
@@ -84,9 +89,6 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 			}
 		}
 	})
-	defer cancel() // before waiting for that
-	silence := time.NewTimer(silentFor)
-	defer silence.Stop()
 	for {
 		select {
 		case r, ok := <-in:
@@ -98,24 +100,34 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 			case r.Err() != nil:
 				return nil
 			}
-			if r.Created {
-				helpers.Go(func() { endWithConnection(ctx, cancel, etcd.ActiveConnection()) })
-			}
 			w.pass(ctx, r)
 			silence.Reset(silentFor)
-		case <-silence.C:
-			return nil
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// endWithConnection ends a watch when its connection does: etcd's client would
-// wait for the same member to come back. It returns when ctx ends.
+// endWithConnection ends a watch when its connection does, or cannot be made:
+// etcd's client would wait for the same member to come back. It returns when ctx
+// ends.
 func endWithConnection(ctx context.Context, cancel context.CancelFunc, conn *grpc.ClientConn) {
-	if conn != nil && conn.WaitForStateChange(ctx, connectivity.Ready) {
-		cancel()
+	if conn == nil {
+		return
+	}
+	for was := conn.GetState(); ; {
+		if was == connectivity.TransientFailure {
+			cancel()
+			return
+		}
+		if !conn.WaitForStateChange(ctx, was) {
+			return
+		}
+		if was == connectivity.Ready {
+			cancel()
+			return
+		}
+		was = conn.GetState()
 	}
 }
 
