@@ -244,6 +244,43 @@ func TestWipedNodeWaitsForTheLeaseOfTheOldOne(t *testing.T) {
 	})
 }
 
+// deaf hears nothing of changes for a while.
+type deaf struct {
+	meta.KV
+	until time.Time
+}
+
+func (d *deaf) Watch(ctx context.Context, prefix string, from int64) <-chan meta.Changes {
+	out := make(chan meta.Changes)
+	go func() {
+		defer close(out)
+		select {
+		case <-time.After(time.Until(d.until)):
+		case <-ctx.Done():
+		}
+		for c := range d.KV.Watch(ctx, prefix, from) {
+			select {
+			case out <- c:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
+}
+
+// That the old one is alive is not to be believed while the watch is broken.
+func TestWipedNodeWaitsForTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := metatest.NewMemory()
+		way := kv.View()
+		_, err := node(t, way, vfs.NewMem(), dataNode("n"))
+		must(t, err)
+		way.SetAway(true)
+		_, err = node(t, &deaf{KV: kv, until: time.Now().Add(30 * time.Second)}, vfs.NewMem(), dataNode("n"))
+		must(t, err)
+	})
+}
+
 // errCut is of transactions after which a process is gone.
 var errCut = errors.New("cut")
 

@@ -69,22 +69,20 @@ const nameFreeAfter = 4 * aliveTTL
 func (s *Store) registerWhenFree(ctx context.Context, spec NodeSpec) (*Node, error) {
 	for until := time.Now().Add(nameFreeAfter); ; {
 		changed := s.Changed()
+		last := !time.Now().Before(until) && !s.Away()
 		self, err := s.register(ctx, spec)
-		if !errors.Is(err, errNameTaken) {
+		if last || !errors.Is(err, errNameTaken) {
 			return self, err
 		}
-		wait := time.NewTimer(time.Until(until))
+		wait := time.NewTimer(max(time.Until(until), freshEvery))
 		select {
 		case <-changed:
 		case <-ctx.Done():
 		case <-wait.C:
 		}
 		wait.Stop()
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		case !time.Now().Before(until):
-			return nil, err
 		}
 	}
 }
