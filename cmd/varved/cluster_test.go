@@ -2,15 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
+	"github.com/varvedb/varve/internal/vfs"
+	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/test/harness"
 )
 
@@ -120,6 +124,30 @@ func TestADirectoryOfAnotherClusterIsRefused(t *testing.T) {
 	}, ports("127.0.0.1")...)...)
 	if !strings.Contains(ours.Log(), "the caller is of cluster") {
 		t.Errorf("the member says nothing of it: %s", ours.Log())
+	}
+}
+
+// A node that joins through one that has just started, and may be waiting for
+// the others still, must be told where etcd is: it has nobody else to ask.
+func TestMemberKnowsWhereEtcdIsFromItsStart(t *testing.T) {
+	s := &server{
+		cfg: config{
+			nodeName: "n1", roles: []meta.Role{meta.RoleMeta},
+			rpc: port{listen: "127.0.0.1:1"}, metaClient: port{listen: "127.0.0.1:0"}, metaPeer: port{listen: "127.0.0.1:0"},
+		},
+		log: slog.New(slog.DiscardHandler), fs: vfs.OS, dir: filepath.ToSlash(t.TempDir()),
+		known: &clusterFile{Etcd: []string{"http://127.0.0.1:1"}},
+	}
+	if err := s.cfg.choosePorts(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.openEtcd(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	want := []string{"http://" + s.cfg.metaClient.listen, "http://127.0.0.1:1"}
+	if got, external := s.etcd.at(); !slices.Equal(got, want) || external {
+		t.Errorf("etcd is at %q (external %v), want %q", got, external, want)
 	}
 }
 

@@ -146,6 +146,11 @@ func (s *server) startEtcd(ctx context.Context, dir string, cfg embedded.Config)
 		return err
 	}
 	s.etcd.client, s.etcd.member = member.Client, member
+	// Until tend has looked: a node may ask for them, to join, before that.
+	if s.cfg.clustered() {
+		own := cfg.Client.URL()
+		s.etcd.addresses = append([]string{own.String()}, s.known.Etcd...)
+	}
 	return nil
 }
 
