@@ -34,7 +34,8 @@ type KV interface {
 	// second, by a Changes without any.
 	Watch(ctx context.Context, prefix string, from int64) <-chan Changes
 
-	// Grant makes a lease; keys put with it vanish when it ends.
+	// Grant makes a lease, of a second at least; keys put with it vanish when
+	// it ends.
 	Grant(ctx context.Context, ttl time.Duration) (lease int64, err error)
 	// Renew gives a lease its full time again; model.ErrNotFound says that it
 	// has ended.

@@ -272,8 +272,10 @@ func (m *Memory) since(prefix string, from int64) meta.Changes {
 	return out
 }
 
-// Grant implements meta.KV.
+// Grant implements meta.KV. As with etcd no lease is shorter than a second: one
+// of a nanosecond may be over before a key is put with it.
 func (m *Memory) Grant(ctx context.Context, ttl time.Duration) (int64, error) {
+	ttl = max(ttl, time.Second)
 	if err := m.lock(ctx); err != nil {
 		return 0, err
 	}
