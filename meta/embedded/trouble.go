@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// troubleTimeout bounds the look at one endpoint.
-const troubleTimeout = time.Second
+// troubleTimeout bounds the look at one endpoint. On a busy machine a handshake
+// alone takes a second, and "deadline exceeded" is no reason that helps.
+const troubleTimeout = 3 * time.Second
 
 // Trouble says why the endpoints cannot be reached: etcd's client keeps to
 // itself why it cannot connect, and says only that time is over. It gives nil
