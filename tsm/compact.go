@@ -91,10 +91,10 @@ func (s *Shard) compact(ctx context.Context, kind work, pick func() []*file) err
 	s.metrics.Compactions.WithLabelValues(kind.String()).Inc()
 	s.metrics.CompactionReadBytes.Add(float64(read))
 	s.metrics.CompactionBytes.Add(float64(written))
-	s.metrics.CopiedRows.Add(float64(w.copied.rows))
+	s.metrics.CopiedRows.Add(float64(w.rowsCopied))
 	s.metrics.RewriteSeconds.WithLabelValues(kind.String()).Observe(time.Since(start).Seconds())
 	s.log.Info("compacted files", "dir", s.dir, "why", kind, "files", len(files),
-		"rows", w.rows, "copied", w.copied.rows, "bytes", written, "took", time.Since(start))
+		"rows", w.rows, "copied", w.rowsCopied, "bytes", written, "took", time.Since(start))
 	return nil
 }
 

@@ -36,6 +36,7 @@ type Cursor struct {
 
 	all     bool // rows of one time stay apart, and out.merged is filled: for rewriting
 	settled *settlement
+	copying bool // whole granules are to be copied, not decoded
 
 	filesOnly bool // rows in memory are left out
 
@@ -47,6 +48,7 @@ type Cursor struct {
 	deletes     []*tombstone // those that may hide something of the series
 
 	blocks  []block // not begun yet, in order of scanning
+	before  block   // of the same series, that was begun last; no rows: none was
 	active  []*run  // begun
 	spare   []*run
 	out     run
@@ -70,6 +72,7 @@ type block struct {
 	times   model.TimeRange
 	file    *fileCursor
 	granule int
+	count   int // rows
 	repeats bool
 	slab    *slabView
 	rows    []uint32 // of slab
@@ -123,7 +126,7 @@ func (c *Cursor) nextSeries() {
 		c.setMeasurement(m)
 	}
 	c.deletes = c.r.deletesOf(c.deletes[:0], c.series, c.o.Range)
-	c.blocks = c.blocks[:0]
+	c.blocks, c.before = c.blocks[:0], block{}
 	for _, f := range c.files {
 		if err := c.addFile(f); err != nil {
 			c.fail(f.file, err)
@@ -185,7 +188,7 @@ func (c *Cursor) addFile(f *fileCursor) error {
 			c.count.hidden += int64(granules[i].Rows)
 			continue
 		}
-		c.blocks = append(c.blocks, block{times: granules[i].Range, file: f, granule: i, repeats: granules[i].Repeats, rank: len(c.blocks)})
+		c.blocks = append(c.blocks, block{times: granules[i].Range, file: f, granule: i, count: granules[i].Rows, repeats: granules[i].Repeats, rank: len(c.blocks)})
 	}
 	return nil
 }
@@ -214,7 +217,7 @@ func (c *Cursor) addSlab(v *slabView) {
 		n := min(len(rows), maxBlockRows)
 		c.blocks = append(c.blocks, block{
 			times: model.TimeRange{Min: v.times[rows[0]], Max: v.times[rows[n-1]]},
-			slab:  v, rows: rows[:n], rank: len(c.blocks),
+			slab:  v, rows: rows[:n], count: n, rank: len(c.blocks),
 		})
 		rows = rows[n:]
 	}
@@ -224,7 +227,7 @@ func (c *Cursor) addSlab(v *slabView) {
 // which every row counts and which overlaps nothing.
 func (c *Cursor) takeWhole() bool {
 	b := &c.blocks[0]
-	if c.all || b.file == nil || b.repeats || !c.o.Range.Covers(b.times) {
+	if c.all && !c.copying || b.file == nil || b.repeats || !c.o.Range.Covers(b.times) {
 		return false
 	}
 	if len(c.blocks) > 1 && c.blocks[1].times.Overlaps(b.times) {
@@ -235,11 +238,14 @@ func (c *Cursor) takeWhole() bool {
 			return false
 		}
 	}
-	rows := b.file.Granules()[b.granule].Rows
-	c.granule = Granule{c: c, series: c.series, rows: rows, times: b.times, source: b.file, granule: b.granule}
+	if c.copying && (!b.file.Alone(b.granule) || c.cutByFlush()) {
+		return false
+	}
+	c.granule = Granule{c: c, series: c.series, rows: b.count, times: b.times, source: b.file, granule: b.granule}
+	c.count.in += int64(b.count)
+	c.count.out += int64(b.count)
+	c.before = *b
 	c.blocks = c.blocks[1:]
-	c.count.in += int64(rows)
-	c.count.out += int64(rows)
 	return true
 }
 
@@ -267,6 +273,7 @@ func (c *Cursor) begin() {
 	c.count.in += int64(r.hi - r.lo)
 	c.hide(r)
 	c.active = append(c.active, r)
+	c.before = *b
 	c.blocks = c.blocks[1:]
 }
 

@@ -32,7 +32,10 @@ type rewrite struct {
 	frontier  model.HLC   // what the file, when not versioned, was written on
 	rows      int64       // of the sources
 	low, high model.Version
-	copied    copies
+
+	versions   []uint32 // scratch
+	written    int64    // at the last step
+	rowsCopied int64
 }
 
 // planLocked decides how to write a file with the rows of files and mems, and
@@ -144,7 +147,7 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, count, err := w.write(ctx, segment.NewWriter(out, segment.Options{Versioned: w.versioned, Effort: codec.Hot}))
+	meta, count, err := w.write(ctx, segment.NewWriter(out, segment.Options{Versioned: w.versioned, Effort: w.effort()}))
 	if err == nil {
 		err = out.Sync()
 	}
@@ -177,6 +180,15 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 	return f, nil
 }
 
+// effort says how much time may go into making the file small: it is kept, or
+// merged into another before long.
+func (w *rewrite) effort() codec.Effort {
+	if w.kind == coldWork {
+		return codec.Cold
+	}
+	return codec.Hot
+}
+
 // write gives all rows to sw and checks that none got lost.
 func (w *rewrite) write(ctx context.Context, sw *segment.Writer) (segment.Meta, counts, error) {
 	var total counts
@@ -207,13 +219,10 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 	}
 	c := w.view.Scan(ScanOptions{Series: series, Fields: fields, Range: everything})
 	c.all, c.settled = w.versioned, w.settled
-	var versions []uint32
+	c.copying = w.kind == mergeWork || w.kind == applyWork
 	for {
-		if err := ctx.Err(); err != nil {
+		if err := w.step(ctx, sw.Size()); err != nil {
 			return err
-		}
-		if w.view.s.closing.Load() {
-			return errClosed
 		}
 		g, err := c.Next()
 		if err == io.EOF {
@@ -222,22 +231,12 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 		if err != nil {
 			return err
 		}
-		rows := segment.Rows{}
-		if rows.Times, rows.Columns, err = g.Load(); err != nil {
-			return err
+		if c.copying && g.source != nil {
+			err = w.copy(sw, name, g)
+		} else {
+			err = w.append(sw, name, g)
 		}
-		if w.versioned {
-			versions = versions[:0]
-			for i, v := range c.out.merged {
-				if i > 0 && v == c.out.merged[i-1] {
-					versions = append(versions, versions[i-1])
-				} else {
-					versions = append(versions, sw.Version(v))
-				}
-			}
-			rows.Versions = versions
-		}
-		if err := sw.Append(name, g.Series(), &rows); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -246,6 +245,51 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 	total.merged += c.count.merged
 	total.out += c.count.out
 	return nil
+}
+
+// append gives rows to sw.
+func (w *rewrite) append(sw *segment.Writer, name string, g *Granule) error {
+	rows := segment.Rows{}
+	var err error
+	if rows.Times, rows.Columns, err = g.Load(); err != nil {
+		return err
+	}
+	if w.versioned {
+		w.versions = w.versions[:0]
+		merged := g.c.out.merged
+		for i, v := range merged {
+			if i > 0 && v == merged[i-1] {
+				w.versions = append(w.versions, w.versions[i-1])
+			} else {
+				w.versions = append(w.versions, sw.Version(v))
+			}
+		}
+		rows.Versions = w.versions
+	}
+	return sw.Append(name, g.Series(), &rows)
+}
+
+// stepBytes is how much is written between looks at what else there is to do: a
+// few milliseconds' work.
+const stepBytes = 256 << 10
+
+// step is called all the time, with what is written so far: it ends the rewrite
+// of a shard that is being closed, and keeps to the Worker's pace.
+func (w *rewrite) step(ctx context.Context, written int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := w.view.s
+	if s.closing.Load() {
+		return errClosed
+	}
+	if s.cfg.Worker == nil || w.kind == flushWork || written-w.written < stepBytes {
+		return nil
+	}
+	// What is read is about what is written.
+	bytes := 2 * (written - w.written)
+	w.written = written
+	return s.cfg.Worker.yield(ctx, w.kind, bytes)
 }
 
 // storedMeasurements gives those that any source of r has, deleted ones among

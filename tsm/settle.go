@@ -54,3 +54,13 @@ func (s *settlement) version(time int64, v model.Version) model.Version {
 	}
 	return s.as
 }
+
+// uniform reports whether version is the same for rows of one version at all
+// times of r.
+func (s *settlement) uniform(r model.TimeRange) bool {
+	if s == nil {
+		return true
+	}
+	i, _ := slices.BinarySearchFunc(s.contested, r.Min, func(c model.TimeRange, t int64) int { return cmp.Compare(c.Max, t) })
+	return i == len(s.contested) || s.contested[i].Covers(r) || !s.contested[i].Overlaps(r)
+}
