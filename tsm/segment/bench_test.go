@@ -7,60 +7,87 @@ import (
 	"testing"
 )
 
-var benchShapes = []struct{ series, rows int }{{100, 4320}, {1000, 360}, {5000, 42}, {20000, 4}}
+var benchShapes = []struct{ series, rows int }{{1000, 1440}, {5000, 42}, {20000, 4}}
 
 func BenchmarkWrite(b *testing.B) {
 	for _, s := range benchShapes {
 		b.Run(fmt.Sprintf("%dx%d", s.series, s.rows), func(b *testing.B) {
-			content, rows := gauges(b, s.series, s.rows)
+			hosts := gauges(s.series, s.rows)
+			size := 0
 			values := s.series * s.rows * 10
-			perValue(b, values, func() { writeGauges(b, rows) })
-			b.ReportMetric(float64(len(content))/float64(values), "B/value")
+			perEach(b, "value", values, func() { size = len(writeGauges(b, hosts)) })
+			b.ReportMetric(float64(size)/float64(values), "B/value")
 		})
 	}
 }
 
+// BenchmarkScan reads one field or ten of all rows, and their statistics, from
+// a file in memory.
 func BenchmarkScan(b *testing.B) {
 	for _, s := range benchShapes {
 		b.Run(fmt.Sprintf("%dx%d", s.series, s.rows), func(b *testing.B) {
-			content, _ := gauges(b, s.series, s.rows)
-			r, err := OpenBytes(content)
+			r, err := OpenBytes(writeGauges(b, gauges(s.series, s.rows)))
 			if err != nil {
 				b.Fatal(err)
 			}
-			var c Cursor
-			scan := func(load bool) {
-				c.Reset(r, "cpu", r.Fields("cpu"))
-				for {
-					ok, err := c.Next()
-					if err != nil {
-						b.Fatal(err)
-					}
-					if !ok {
-						return
-					}
-					for g := range c.Granules() {
-						if load {
-							if _, err := c.Times(g); err != nil {
-								b.Fatal(err)
-							}
-						}
-						for f := range 10 {
-							if load {
-								_, err = c.Column(g, f)
-							} else {
-								_, _, err = c.Stats(g, f)
-							}
-							if err != nil {
-								b.Fatal(err)
-							}
-						}
-					}
+			for _, fields := range []int{1, 10} {
+				values := s.series * s.rows * fields
+				b.Run(fmt.Sprintf("sum of %d", fields), func(b *testing.B) {
+					perEach(b, "value", values, func() { scanSums(b, r, fields) })
+				})
+				b.Run(fmt.Sprintf("statistics of %d", fields), func(b *testing.B) {
+					n := scanStats(b, r, fields)
+					perEach(b, "granule", n, func() { scanStats(b, r, fields) })
+				})
+			}
+		})
+	}
+}
+
+func scanSums(b *testing.B, r *Reader, fields int) {
+	total := uint64(0)
+	scan(b, r, fields, func(c *Cursor, g, f int) error {
+		column, err := c.Column(g, f)
+		if err == nil {
+			total += sum(column)
+		}
+		return err
+	})
+	if total == 0 {
+		b.Fatal("nothing")
+	}
+}
+
+// scanStats gives the number of statistics it has read.
+func scanStats(b *testing.B, r *Reader, fields int) (n int) {
+	total := uint64(0)
+	scan(b, r, fields, func(c *Cursor, g, f int) error {
+		s, _, err := c.Stats(g, f)
+		total += s.Sum
+		n++
+		return err
+	})
+	return n
+}
+
+// scan calls f for the first fields of every granule.
+func scan(b *testing.B, r *Reader, fields int, f func(c *Cursor, g, field int) error) {
+	var c Cursor
+	c.Reset(r, "cpu", r.Fields("cpu")[:fields])
+	for {
+		ok, err := c.Next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !ok {
+			return
+		}
+		for g := range c.Granules() {
+			for i := range fields {
+				if err := f(&c, g, i); err != nil {
+					b.Fatal(err)
 				}
 			}
-			values := s.series * s.rows * 10
-			b.Run("values", func(b *testing.B) { perValue(b, values, func() { scan(true) }) })
-			b.Run("stats", func(b *testing.B) { perValue(b, values, func() { scan(false) }) })
-		})
+		}
 	}
 }

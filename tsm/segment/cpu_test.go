@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// perValue measures f and reports the processor time it takes for each of the
-// values it handles: unlike time on the clock, that holds on a busy machine.
-func perValue(b *testing.B, values int, f func()) {
+// perEach measures f and reports the processor time it takes for each of the n
+// things it handles: unlike time on the clock, that holds on a busy machine.
+func perEach(b *testing.B, thing string, n int, f func()) {
 	b.ReportAllocs()
 	before := cpuTime(b)
 	for b.Loop() {
 		f()
 	}
-	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/float64(values), "cpu-ns/value")
+	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/float64(n), "cpu-ns/"+thing)
 }
 
 func cpuTime(b *testing.B) int64 {

@@ -263,10 +263,12 @@ func (c *Cursor) column(p *place, field int) (*cursorColumn, error) {
 // field that has no value in the granule has Count 0 and ok true; for strings
 // only Count is meant.
 func (c *Cursor) Stats(g, field int) (s model.Stats, ok bool, err error) {
+	p, k := &c.places[g], &c.columns[field]
+	if k.at == (at{p.segment, p.granule}) && !p.whole {
+		return s, false, nil // it has values
+	}
 	defer c.r.guard(debug.SetPanicOnFault(true), &err)
-	p := &c.places[g]
-	k, err := c.column(p, field)
-	if err != nil {
+	if k, err = c.column(p, field); err != nil {
 		return s, false, err
 	}
 	if k.view.absent {
@@ -387,30 +389,17 @@ func (c *Cursor) decodeVersions(p *place) error {
 // Column decodes a field's values in granule g. Where no row has one, Present
 // is all zero. The column is valid until the next Column of the same field or
 // until c moves, and must not be changed.
-func (c *Cursor) Column(g, field int) (_ *model.Column, err error) {
-	defer c.r.guard(debug.SetPanicOnFault(true), &err)
+func (c *Cursor) Column(g, field int) (*model.Column, error) {
 	p, rows := &c.places[g], c.granules[g].Rows
-	k, err := c.column(p, field)
-	if err != nil {
-		return nil, err
-	}
-	if k.view.absent {
-		return k.empty(rows), nil
-	}
-	blob, ok := k.view.blobs.get(p.granule)
-	if !ok {
-		return nil, c.view.corrupt(k.view.field.Name)
-	}
-	if len(blob) == 0 {
-		return k.empty(rows), nil
-	}
+	k := &c.columns[field]
 	if k.at != (at{p.segment, p.granule}) {
-		k.at = nowhere
-		all := int(c.view.granuleRows.Get(p.granule))
-		if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, k.view.tables, k.view.table(p.granule)); err != nil {
-			return nil, c.view.corrupt(k.view.field.Name)
+		ok, err := c.decode(p, field)
+		if err != nil {
+			return nil, err
 		}
-		k.at = at{p.segment, p.granule}
+		if !ok {
+			return k.empty(rows), nil
+		}
 	}
 	if p.whole {
 		return &k.whole.Column, nil
@@ -419,9 +408,35 @@ func (c *Cursor) Column(g, field int) (_ *model.Column, err error) {
 	return &k.part.Column, nil
 }
 
+// decode decodes a field of all rows of the granule at p; false when none has
+// a value.
+func (c *Cursor) decode(p *place, field int) (ok bool, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
+	k, err := c.column(p, field)
+	if err != nil || k.view.absent {
+		return false, err
+	}
+	blob, ok := k.view.blobs.get(p.granule)
+	if !ok {
+		return false, c.view.corrupt(k.view.field.Name)
+	}
+	if len(blob) == 0 {
+		return false, nil
+	}
+	k.at = nowhere
+	all := int(c.view.granuleRows.Get(p.granule))
+	if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, k.view.tables, k.view.table(p.granule)); err != nil {
+		return false, c.view.corrupt(k.view.field.Name)
+	}
+	k.at = at{p.segment, p.granule}
+	return true, nil
+}
+
 // empty gives a column of rows without values.
 func (k *cursorColumn) empty(rows int) *model.Column {
-	k.none.Reset()
-	k.none.nulls(rows)
+	if k.none.Len() != rows || k.none.Present == nil {
+		k.none.Reset()
+		k.none.nulls(rows)
+	}
 	return &k.none.Column
 }

@@ -2,40 +2,38 @@ package segment
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/test/harness/kinds"
+	"github.com/varvedb/varve/tsm/block"
 )
 
-// gauges writes gauges from 0 to 100 that move by at most one every 10 s:
-// ten fields, as TSBS's CPU hosts have.
-func gauges(b testing.TB, series, rows int) (content []byte, rowsOf []Rows) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for range series {
-		rs := Rows{Times: make([]int64, rows)}
-		for i := range rs.Times {
-			rs.Times[i] = 1.6e18 + int64(i)*10e9
-		}
-		for f := range 10 {
-			c := model.Column{Field: model.Field{Name: fmt.Sprintf("usage_%d", f), Type: model.Integer}}
-			v := r.IntN(101)
-			for range rows {
-				v = min(max(v+r.IntN(3)-1, 0), 100)
-				c.Bits = append(c.Bits, uint64(v))
-			}
-			rs.Columns = append(rs.Columns, c)
-		}
-		rowsOf = append(rowsOf, rs)
+// gauges gives the rows of hosts as TSBS makes them: ten gauges from 0 to 100
+// every 10 s, from a full hour on.
+func gauges(series, rows int) []Rows {
+	cpu := kinds.All()[0]
+	times := make([]int64, rows)
+	for i := range times {
+		times[i] = 1451606400e9 + int64(i)*10e9
 	}
-	return writeGauges(b, rowsOf), rowsOf
+	hosts := make([]Rows, series)
+	for i := range hosts {
+		hosts[i].Times = times
+		for f := range 10 {
+			c := cpu.Column(10*i+f, rows)
+			c.Name = fmt.Sprintf("usage_%d", f)
+			hosts[i].Columns = append(hosts[i].Columns, *c)
+		}
+	}
+	return hosts
 }
 
-func writeGauges(b testing.TB, rows []Rows) []byte {
+func writeGauges(b testing.TB, hosts []Rows) []byte {
 	f := &file{}
-	w := NewWriter(f, Options{})
-	for i := range rows {
-		if err := w.Append("cpu", uint32(i), &rows[i]); err != nil {
+	w := NewWriter(f, Options{Effort: block.Hot})
+	for i := range hosts {
+		if err := w.Append("cpu", uint32(i), &hosts[i]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -43,4 +41,17 @@ func writeGauges(b testing.TB, rows []Rows) []byte {
 		b.Fatal(err)
 	}
 	return f.content
+}
+
+// sum adds up values, as whoever aggregates does.
+func sum(c *model.Column) uint64 {
+	var a, b, d, e uint64
+	p := c.Bits
+	for ; len(p) >= 4; p = p[4:] {
+		a, b, d, e = a+p[0], b+p[1], d+p[2], e+p[3]
+	}
+	for _, v := range p {
+		a += v
+	}
+	return a + b + d + e
 }

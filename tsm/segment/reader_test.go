@@ -142,7 +142,7 @@ func TestFullDiskFailsFinish(t *testing.T) {
 }
 
 func TestCursorInUseTakesNoMemory(t *testing.T) {
-	content, _ := gauges(t, 20, 1000)
+	content := writeGauges(t, gauges(20, 1000))
 	reader, err := OpenBytes(content)
 	if err != nil {
 		t.Fatal(err)
