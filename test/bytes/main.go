@@ -29,7 +29,7 @@ type config struct {
 
 func main() {
 	var c config
-	c.Register(1, 30*time.Second)
+	c.Register("influxd,victoria", 1, 30*time.Second)
 	only := flag.String("kinds", "", "names of kinds, or parts of them, by comma; empty is all")
 	flag.IntVar(&c.series, "series", 100, "series of each kind")
 	flag.IntVar(&c.rows, "rows", 10000, "rows of each series, ten seconds apart")

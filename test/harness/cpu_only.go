@@ -50,6 +50,9 @@ func NewCPUOnly(hosts int) *CPUOnly {
 	return g
 }
 
+// Keys gives the keys of the hosts, as lines begin with them. They belong to g.
+func (g *CPUOnly) Keys() []string { return g.keys }
+
 // SetTime sets the time of the next row and of those of the hosts after it.
 func (g *CPUOnly) SetTime(t time.Time) { g.time = t }
 

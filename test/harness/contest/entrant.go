@@ -35,13 +35,12 @@ type Options struct {
 	Settle                    time.Duration
 }
 
-// Register adds the flags of o to the command line, with these defaults for the
-// number of rounds and the pause.
-func (o *Options) Register(rounds int, settle time.Duration) {
+// Register adds the flags of o to the command line, with these defaults.
+func (o *Options) Register(peers string, rounds int, settle time.Duration) {
 	flag.StringVar(&o.Varved, "varved", "bin/varved", "the varved to measure")
 	flag.StringVar(&o.Influxd, "influxd", "bin/influxd", "the InfluxDB 1.8 to measure beside it")
 	flag.StringVar(&o.Victoria, "victoria", "victoria-metrics", "the VictoriaMetrics to measure beside it")
-	flag.StringVar(&o.Peers, "peers", "influxd,victoria", "which of the two, by comma; none if empty")
+	flag.StringVar(&o.Peers, "peers", peers, "which of influxd and victoria take part, by comma; none if empty")
 	flag.IntVar(&o.Rounds, "rounds", rounds, "runs of each server; tables have the medians")
 	flag.DurationVar(&o.Settle, "settle", settle, "pause after the last write before the last reading")
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/varvedb/varve/test/harness"
+	"github.com/varvedb/varve/test/harness/contest"
+)
+
+// answerTimeout bounds the wait for an answer: a server that is that late has failed.
+const answerTimeout = time.Minute
+
+// client is one connection, kept open. It writes requests as text, so that the
+// many of them leave most of the machine to the server.
+type client struct {
+	net.Conn
+	answers *bufio.Reader
+	head    string // of a request, up to the number of bytes
+	host    string // key of the series
+	lines   int
+	value   int64
+	time    int64
+	body    []byte
+	all     []byte
+}
+
+func dial(server *contest.Run, host string, lines, number int) (*client, error) {
+	address := strings.TrimPrefix(server.URL, "http://")
+	conn, err := net.DialTimeout("tcp", address, answerTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &client{
+		Conn:    conn,
+		answers: bufio.NewReaderSize(conn, 1<<10),
+		head:    "POST /write?db=bench HTTP/1.1\r\nHost: " + address + "\r\nContent-Length: ",
+		host:    host,
+		lines:   lines,
+		value:   int64(number),
+		time:    time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(),
+	}, nil
+}
+
+// request writes the next lines of the host and waits for the answer.
+func (c *client) request() error {
+	c.body = c.body[:0]
+	for range c.lines {
+		c.time += int64(10 * time.Second)
+		c.body = append(c.body, c.host...)
+		for i, name := range harness.CPUFields {
+			c.value = (c.value*5 + 3) % 101
+			c.body = append(c.body, " ,"[min(i, 1)])
+			c.body = append(c.body, name...)
+			c.body = append(c.body, '=')
+			c.body = strconv.AppendInt(c.body, c.value, 10)
+			c.body = append(c.body, 'i')
+		}
+		c.body = append(c.body, ' ')
+		c.body = strconv.AppendInt(c.body, c.time, 10)
+		c.body = append(c.body, '\n')
+	}
+	c.all = append(c.all[:0], c.head...)
+	c.all = strconv.AppendInt(c.all, int64(len(c.body)), 10)
+	c.all = append(c.all, "\r\n\r\n"...)
+	c.all = append(c.all, c.body...)
+	if err := c.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return err
+	}
+	if _, err := c.Write(c.all); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.answers, nil)
+	if err != nil {
+		return err
+	}
+	said, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("write: %s: %s", resp.Status, said)
+	}
+	return nil
+}
