@@ -11,7 +11,7 @@ import (
 // reporting and without its own statistics, which would be writes of its own.
 // What it does with data that rests, it does after ten seconds instead of ten
 // minutes and four hours: a measurement that waits half a minute sees its files
-// as they stay.
+// as they stay. A write may take long: a slow one is measured, not refused.
 const influxConfig = `reporting-disabled = true
 bind-address = "127.0.0.1:0"
 [meta]
@@ -25,6 +25,8 @@ bind-address = "127.0.0.1:0"
   compact-full-write-cold-duration = "10s"
   max-series-per-database = 0
   max-values-per-tag = 0
+[coordinator]
+  write-timeout = "10m"
 [monitor]
   store-enabled = false
 [http]

@@ -103,7 +103,7 @@ func main() {
 func run(c config, out io.Writer) error {
 	entrants := c.Entrants(out)
 	for _, l := range c.loads {
-		table := contest.NewTable("rows/s|%.0f", "CPU ns/value|%.0f", "settled|%.0f", "peak MB|%.0f", "B/value|%.3f", "settled|%.3f")
+		table := contest.NewTable("rows/s|%.0f", "CPU ns/value|%.0f", "settled|%.0f", "peak MB|%.0f", "B/value|%.3f", "settled|%.3f", "5xx|%.0f")
 		for range c.Rounds {
 			for _, e := range entrants {
 				figures, err := measure(c, l, e)
@@ -163,6 +163,7 @@ func measure(c config, l load, e contest.Entrant) ([]float64, error) {
 		float64(settled.PeakMemory) / 1e6,
 		float64(disk) / values,
 		float64(diskSettled) / values,
+		float64(server.Refused()),
 	}, server.Stop()
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/varvedb/varve/test/harness"
@@ -88,6 +89,7 @@ type Run struct {
 	Entrant Entrant
 	dir     string
 	flags   []string
+	refused atomic.Int64
 }
 
 // Start starts the server on an empty directory, with a database called bench.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/errgroup"
@@ -51,7 +52,7 @@ func (r *Run) Send(clients int, zipped bool, next func(dst []byte) []byte) error
 					w.Close()
 					send = packed.Bytes()
 				}
-				if err := r.post(ctx, client, send, zipped); err != nil {
+				if err := r.store(ctx, client, send, zipped); err != nil {
 					return err
 				}
 				select {
@@ -65,25 +66,50 @@ func (r *Run) Send(clients int, zipped bool, next func(dst []byte) []byte) error
 	return work.Wait()
 }
 
-func (r *Run) post(ctx context.Context, client *http.Client, body []byte, zipped bool) error {
+const (
+	retries    = 100 // of one body
+	retryPause = 200 * time.Millisecond
+)
+
+// store posts a body until it is stored: a server that has too much to do says
+// so with a 5xx, and clients come again.
+func (r *Run) store(ctx context.Context, client *http.Client, body []byte, zipped bool) error {
+	for again := 0; ; again++ {
+		status, err := r.post(ctx, client, body, zipped)
+		if err == nil || status < 500 || again == retries {
+			return err
+		}
+		r.refused.Add(1)
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Refused gives how many requests were answered with a 5xx and sent again.
+func (r *Run) Refused() int64 { return r.refused.Load() }
+
+func (r *Run) post(ctx context.Context, client *http.Client, body []byte, zipped bool) (status int, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+"/write?db=bench", bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if zipped {
 		req.Header.Set("Content-Encoding", "gzip")
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	said, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if resp.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("write: %s: %s", resp.Status, said)
+		return resp.StatusCode, fmt.Errorf("write: %s: %s", resp.Status, said)
 	}
-	return nil
+	return resp.StatusCode, nil
 }
