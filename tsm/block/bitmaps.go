@@ -73,6 +73,11 @@ func (r *reader) bitmap(dst model.Bitmap, n int) (model.Bitmap, bool) {
 	if r.bad {
 		return nil, false
 	}
+	return r.bitmapOf(kind, dst, n)
+}
+
+// bitmapOf is bitmap after its first byte.
+func (r *reader) bitmapOf(kind byte, dst model.Bitmap, n int) (model.Bitmap, bool) {
 	if kind == bitsAll {
 		return nil, true
 	}

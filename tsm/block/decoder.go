@@ -16,6 +16,9 @@ type Decoder struct {
 	ends   []uint64     // of the strings of a dictionary
 	texts  texts        // strings of the rows that have one
 	values model.Bitmap // of a column of booleans
+
+	symbols         []byte   // of a block with a table
+	gaps, residuals []uint64 // when it is sparse
 }
 
 // Ints decodes a block of n integers into dst's memory, which grows if needed.
@@ -41,7 +44,7 @@ func (d *Decoder) Ints(dst []int64, n int, p []byte) ([]int64, error) {
 // table is the number of the table in t that the block needs; 0 is none, and t
 // may be nil then.
 func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte, t *Tables, table int) error {
-	if n < 0 || n > MaxRows || !c.Type.Valid() || table != 0 {
+	if n < 0 || n > MaxRows || !c.Type.Valid() {
 		return model.ErrCorrupt
 	}
 	c.Reset()
@@ -50,6 +53,13 @@ func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte
 			return model.ErrCorrupt
 		}
 		return nil
+	}
+	if table != 0 {
+		shared, ok := t.get(table)
+		if !ok {
+			return model.ErrCorrupt
+		}
+		return d.coded(c, present, n, p, shared)
 	}
 	r := reader{p: p}
 	got, ok := r.bitmap(*present, n)

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/varvedb/varve/model"
@@ -107,13 +106,7 @@ func (e *Encoder) appendDecimal(dst []byte, values []uint64, exp int) (_ []byte,
 		return dst, false
 	}
 	dst = append(dst, floatDecimal, byte(exp))
-	dst = binary.AppendUvarint(dst, uint64(len(e.at)))
-	prev := uint32(0)
-	for _, i := range e.at {
-		dst = binary.AppendUvarint(dst, uint64(i-prev))
-		dst = binary.LittleEndian.AppendUint64(dst, values[i])
-		prev = i
-	}
+	dst = appendExceptions(dst, e.at, values)
 	return e.appendInts(dst, e.ints), true
 }
 
@@ -131,38 +124,19 @@ func decodeFloats(dst []uint64, p []byte) error {
 
 func decodeDecimal(dst []uint64, r *reader) error {
 	exp := r.byte()
-	n := r.uvarint()
-	if r.bad || exp > maxExponent || n > uint64(len(dst)) {
+	if r.bad || exp > maxExponent {
 		return model.ErrCorrupt
 	}
-	exceptions := *r // read again below, when dst is filled
-	for range n {
-		r.uvarint()
-		r.take(8)
-	}
+	count, exceptions := r.exceptions(len(dst))
 	if r.bad {
 		return model.ErrCorrupt
 	}
 	if err := decodeInts(dst, r.p); err != nil {
 		return err
 	}
-	if exp == 0 {
-		for i, d := range dst {
-			dst[i] = math.Float64bits(float64(int64(d)))
-		}
-	} else {
-		scale := powersOfTen[exp]
-		for i, d := range dst {
-			dst[i] = math.Float64bits(float64(int64(d)) / scale)
-		}
-	}
-	at := uint64(0)
-	for range n {
-		at += exceptions.uvarint()
-		if at >= uint64(len(dst)) {
-			return model.ErrCorrupt
-		}
-		dst[at] = binary.LittleEndian.Uint64(exceptions.take(8))
+	decimals(dst, int(exp))
+	if !exceptions.except(dst, count) {
+		return model.ErrCorrupt
 	}
 	return nil
 }

@@ -1,52 +1,526 @@
 package block
 
-import "github.com/varvedb/varve/model"
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/varvedb/varve/internal/invariant"
+	"github.com/varvedb/varve/model"
+)
 
 // Group encodes the blocks of one field of one segment together, so that they
 // share code tables. It is ready after Reset, keeps its memory from one Reset
 // to the next, and is for one goroutine.
+//
+// The first blocks wait until there are enough values to choose a plan by;
+// those after them become symbols at once, a byte a value, and then bits when
+// all are there and codes can be made of how often each symbol occurs. Blocks
+// that suit no plan wait in their turn, for another one, or are kept without a
+// table.
 type Group struct {
 	enc    Encoder
 	typ    model.FieldType
 	effort Effort
-	blocks []byte
-	ends   []uint64
-	tables []uint64
+
+	items []item
+	head  []byte // of each block what needs no code: all of a block without a table
+	syms  []byte
+	size  int // about the bytes of items that do not wait
+
+	plans   []*plan
+	foreign foreignTables
+
+	waiting struct {
+		items  []int // places in items
+		values []uint64
+		enough int // values to choose a plan by
+	}
+
+	numbers, residuals, low []uint64
+	presence                []byte
+	patched                 []patch
+
+	blocks  []byte
+	ends    []uint64
+	tableOf []uint64
+	tables  []byte
+	checks  []check
 }
+
+// item is a block that is not finished.
+type item struct {
+	plan        int // in plans; itemWhole: head is all of it; itemWaiting
+	table       int // of foreign tables, from 1 on
+	headStart   int
+	headEnd     int
+	symsStart   int
+	symsEnd     int
+	valuesStart int // of one that waits, in waiting.values
+	valuesEnd   int
+	forward     int // symbols of the first stream
+}
+
+const (
+	itemWhole   = -1
+	itemWaiting = -2
+)
+
+// patch is a residual that its symbol does not give.
+type patch struct {
+	at   int
+	rest uint64
+}
+
+const (
+	// maxPlans bounds the tables that a Group makes of its own.
+	maxPlans = 8
+	// planValues is how many values wait for a plan, and fewPlanned how many
+	// must at the end for a table to be worth the time.
+	planValues = 2048
+	fewHot     = 768
+	fewCold    = 192
+	// tableSize is about the bytes of a table.
+	tableSize = 48
+)
 
 // Reset empties g for blocks of a type.
 func (g *Group) Reset(t model.FieldType, e Effort) {
 	g.typ, g.effort = t, e
-	g.blocks, g.ends, g.tables = g.blocks[:0], g.ends[:0], g.tables[:0]
+	g.items, g.head, g.syms, g.size = g.items[:0], g.head[:0], g.syms[:0], 0
+	g.plans = g.plans[:0]
+	g.foreign.reset()
+	g.waiting.items, g.waiting.values = g.waiting.items[:0], g.waiting.values[:0]
+	g.waiting.enough = planValues
+	g.checks = g.checks[:0]
 }
 
 // Add adds a block of c's rows, of which at least one has a value. c is not
 // kept.
 func (g *Group) Add(c *model.Column) {
-	g.blocks = g.enc.AppendColumn(g.blocks, c)
-	g.ends = append(g.ends, uint64(len(g.blocks)))
-	g.tables = append(g.tables, 0)
+	checkRows(c.Len())
+	if invariant.Enabled {
+		g.checks = append(g.checks, checkOf(c))
+	}
+	if g.effort == Fast || g.typ == model.Boolean || g.typ == model.String {
+		start := len(g.head)
+		g.head = g.enc.AppendColumn(g.head, c)
+		g.whole(len(g.items), start)
+		return
+	}
+	values := g.enc.gather(c)
+	g.presence = appendBitmap(g.presence[:0], c.Present, c.Len())
+	at := len(g.items)
+	g.items = append(g.items, item{})
+	if !g.place(at, values, true) {
+		g.wait(at, values)
+	}
+}
+
+// wait keeps the values of item at until a plan is chosen.
+func (g *Group) wait(at int, values []uint64) {
+	it := item{plan: itemWaiting, headStart: len(g.head), valuesStart: len(g.waiting.values)}
+	g.head = append(g.head, g.presence...)
+	it.headEnd = len(g.head)
+	g.waiting.values = append(g.waiting.values, values...)
+	it.valuesEnd = len(g.waiting.values)
+	g.items[at] = it
+	g.waiting.items = append(g.waiting.items, at)
+	if len(g.waiting.values) >= g.waiting.enough {
+		g.settle()
+	}
+}
+
+// whole makes item at of what was added to head from start on.
+func (g *Group) whole(at, start int) {
+	it := item{plan: itemWhole, headStart: start, headEnd: len(g.head)}
+	if at == len(g.items) {
+		g.items = append(g.items, it)
+	} else {
+		g.items[at] = it
+	}
+	g.size += len(g.head) - start
+}
+
+// packed keeps values without a table, after g.presence.
+func (g *Group) packed(at int, values []uint64) {
+	start := len(g.head)
+	g.head = append(g.head, g.presence...)
+	if g.typ == model.Float {
+		g.head = g.enc.appendFloats(g.head, values)
+	} else {
+		g.head = g.enc.appendInts(g.head, values)
+	}
+	g.whole(at, start)
+}
+
+// settle chooses a plan for the blocks that wait, if that saves enough, and
+// puts each where it takes the fewest bytes.
+func (g *Group) settle() {
+	blocks := make([][]uint64, len(g.waiting.items))
+	otherwise := 0
+	for i, at := range g.waiting.items {
+		it := &g.items[at]
+		blocks[i] = g.waiting.values[it.valuesStart:it.valuesEnd]
+		_, size := g.best(blocks[i])
+		otherwise += min(size, g.packedSize(blocks[i]))
+	}
+	p, ok := choosePlan(g.typ == model.Float, blocks)
+	if ok && p.size(len(g.waiting.values))+headSize*len(blocks)+tableSize < otherwise-otherwise/32 {
+		g.plans = append(g.plans, p)
+	} else {
+		g.waiting.enough *= 2 // choosing takes time
+	}
+	g.release()
+}
+
+// release puts the blocks that wait where they take the fewest bytes.
+func (g *Group) release() {
+	for _, at := range g.waiting.items {
+		it := g.items[at]
+		g.presence = append(g.presence[:0], g.head[it.headStart:it.headEnd]...)
+		g.place(at, g.waiting.values[it.valuesStart:it.valuesEnd], false)
+	}
+	g.waiting.items, g.waiting.values = g.waiting.items[:0], g.waiting.values[:0]
+}
+
+// place makes item at of values, after g.presence: by the plan that suits best
+// or without a table. With mayWait set it gives false instead when another plan
+// might be better.
+func (g *Group) place(at int, values []uint64, mayWait bool) bool {
+	mayWait = mayWait && len(g.plans) < maxPlans
+	if len(g.plans) == 0 {
+		if mayWait && !even(values) {
+			return false
+		}
+		g.packed(at, values)
+		return true
+	}
+	head, syms := len(g.head), len(g.syms)
+	last := len(g.plans) - 1
+	if it, size, ok := g.symbolise(g.plans[last], values); ok && g.plans[last].usual(size, len(values)) {
+		g.accept(at, last, it, size)
+		return true
+	}
+	g.head, g.syms = g.head[:head], g.syms[:syms]
+	plan, size := g.best(values)
+	if plan >= 0 && g.plans[plan].usual(size, len(values)) {
+		mayWait = false
+	} else if g.packedSize(values) <= size {
+		plan = -1
+	}
+	if mayWait && !even(values) {
+		return false
+	}
+	if plan < 0 {
+		g.packed(at, values)
+		return true
+	}
+	it, size, _ := g.symbolise(g.plans[plan], values)
+	g.accept(at, plan, it, size)
+	return true
+}
+
+// best gives the plan by which values take the fewest bytes, -1 when none
+// suits.
+func (g *Group) best(values []uint64) (plan, size int) {
+	plan, size = -1, math.MaxInt
+	head, syms := len(g.head), len(g.syms)
+	for i, p := range g.plans {
+		if _, n, ok := g.symbolise(p, values); ok && n < size {
+			plan, size = i, n
+		}
+		g.head, g.syms = g.head[:head], g.syms[:syms]
+	}
+	return plan, size
+}
+
+// even reports whether values are constant, or of one step: no code is shorter
+// than what is kept of them without a table.
+func even(values []uint64) bool {
+	if len(values) < 3 {
+		return true
+	}
+	step := values[1] - values[0]
+	for i, v := range values[2:] {
+		if v-values[i+1] != step {
+			return false
+		}
+	}
+	return true
+}
+
+// accept makes item at of what symbolise added.
+func (g *Group) accept(at, plan int, it item, size int) {
+	it.plan = plan
+	p := g.plans[plan]
+	syms := g.syms[it.symsStart:it.symsEnd]
+	if p.sparse {
+		p.gaps.count(syms[:it.forward])
+		syms = syms[it.forward:]
+	}
+	p.values.count(syms)
+	g.items[at] = it
+	g.size += size
+}
+
+// packedSize gives about the bytes of values without a table.
+func (g *Group) packedSize(values []uint64) int {
+	if g.typ == model.Float {
+		exp, ok := exponent(values)
+		if !ok {
+			return 8 * len(values)
+		}
+		g.numbers, _ = numbersOf(kindDecimal+uint8(exp), g.numbers, values, nil)
+		values = g.numbers
+	}
+	p := &g.enc.profile
+	p.measure(values)
+	best := math.MaxInt
+	for i := range intCodecs {
+		if size, ok := intCodecs[i].size(p); ok {
+			best = min(best, size)
+		}
+	}
+	return best + 1
+}
+
+// symbolise adds the head and the symbols of a block by a plan, and gives about
+// its size. ok is false when the plan does not suit.
+func (g *Group) symbolise(p *plan, values []uint64) (it item, size int, ok bool) {
+	it.headStart, it.symsStart = len(g.head), len(g.syms)
+	g.enc.at = g.enc.at[:0]
+	var numbers []uint64
+	numbers, g.enc.at = numbersOf(p.kind, g.numbers, values, g.enc.at)
+	if p.kind != kindInts {
+		g.numbers = numbers
+	}
+	if len(g.enc.at)*6 > len(values) {
+		return it, 0, false
+	}
+	var anchor uint64
+	g.residuals, anchor = p.differences(g.residuals, numbers)
+
+	form := g.presence[0]
+	g.head = append(g.head, g.presence...)
+	if len(g.enc.at) > 0 {
+		form |= codedExceptions
+		g.head = appendExceptions(g.head, g.enc.at, values)
+	}
+	g.patched = g.patched[:0]
+	var length, changes int
+	if p.sparse {
+		changes, length, ok = g.changes(p, g.residuals)
+	} else {
+		length, ok = g.dense(p, g.residuals)
+	}
+	if !ok {
+		return it, 0, false
+	}
+	if len(g.patched) > 0 {
+		form |= codedPatches
+		g.head = appendPatches(g.head, g.patched)
+	}
+	g.head = binary.AppendVarint(g.head, int64(anchor-p.anchor))
+	switch {
+	case p.sparse:
+		form |= byte(min(changes, manyChanges)) << codedChanges
+		if changes >= manyChanges {
+			g.head = binary.AppendUvarint(g.head, uint64(changes-manyChanges))
+		}
+		it.forward = changes
+		g.head = appendPacked(g.head, g.low[:changes], int(p.gapLow))
+		g.head = appendPacked(g.head, g.low[changes:], int(p.low))
+	default:
+		if p.order == 2 && len(numbers) > 1 {
+			g.head = binary.AppendVarint(g.head, int64(numbers[1]-numbers[0]))
+		}
+		it.forward = len(g.residuals) / 2
+		g.head = appendPacked(g.head, g.low, int(p.low))
+	}
+	g.head[it.headStart] = form
+	it.headEnd, it.symsEnd = len(g.head), len(g.syms)
+	return it, it.headEnd - it.headStart + (length+7)/8, true
+}
+
+// dense adds a symbol of each residual, and gives about the bits they take.
+func (g *Group) dense(p *plan, residuals []uint64) (length int, ok bool) {
+	start := len(g.syms)
+	g.syms = append(g.syms, make([]byte, len(residuals))...)
+	syms := g.syms[start:]
+	g.low = resize(g.low, len(residuals))
+	low, base, mask := p.low&63, p.base, uint64(1)<<p.low-1
+	most := len(residuals)/16 + 1
+	for i, r := range residuals {
+		q, whole := r, true
+		if p.factor != 1 {
+			q, whole = p.by.of(r)
+		}
+		u := q - base
+		s := u >> low
+		if s >= symbols || !whole {
+			if len(g.patched) == most {
+				return 0, false
+			}
+			g.patched = append(g.patched, patch{i, r - p.factor*(base+uint64(p.common)<<low)})
+			u, s = 0, uint64(p.common)
+		}
+		syms[i] = byte(s)
+		g.low[i] = u & mask
+		length += int(p.values.lengths[byte(s)])
+	}
+	return length, true
+}
+
+// changes adds the symbols of runs of zeros and then those of the residuals
+// between them.
+func (g *Group) changes(p *plan, residuals []uint64) (n, length int, ok bool) {
+	g.enc.packed = g.enc.packed[:0]
+	g.low = g.low[:0]
+	gap := 0
+	for _, r := range residuals {
+		if r == 0 {
+			gap++
+			continue
+		}
+		s := gap >> p.gapLow
+		if s >= symbols {
+			return 0, 0, false
+		}
+		g.syms = append(g.syms, byte(s))
+		g.low = append(g.low, uint64(gap)&(1<<p.gapLow-1))
+		g.enc.packed = append(g.enc.packed, r)
+		length += int(p.gaps.lengths[s])
+		gap = 0
+	}
+	n = len(g.enc.packed)
+	gaps := append(g.enc.ints[:0], g.low...)
+	g.enc.ints = gaps
+	more, ok := g.dense(p, g.enc.packed)
+	if !ok {
+		return 0, 0, false
+	}
+	g.low = append(gaps, g.low...)
+	g.enc.ints = nil
+	return n, length + more, true
+}
+
+func appendExceptions(dst []byte, at []uint32, values []uint64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(at)))
+	prev := uint32(0)
+	for _, i := range at {
+		dst = binary.AppendUvarint(dst, uint64(i-prev))
+		dst = binary.LittleEndian.AppendUint64(dst, values[i])
+		prev = i
+	}
+	return dst
+}
+
+func appendPatches(dst []byte, patches []patch) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(patches)))
+	prev := 0
+	for _, p := range patches {
+		dst = binary.AppendUvarint(dst, uint64(p.at-prev))
+		dst = binary.AppendVarint(dst, int64(p.rest))
+		prev = p.at
+	}
+	return dst
 }
 
 // AddBlock adds a block of another Group of the same type as it is, with the
 // table that it needs. It reports false, and adds nothing, when the Group has
 // MaxTables tables already: then the block is to be decoded and added by Add.
 func (g *Group) AddBlock(p []byte, from *Tables, table int) bool {
-	g.blocks = append(g.blocks, p...)
-	g.ends = append(g.ends, uint64(len(g.blocks)))
-	g.tables = append(g.tables, 0)
+	number := 0
+	if table != 0 {
+		t, ok := from.get(table)
+		if !ok {
+			return false
+		}
+		if number, ok = g.foreign.add(from, table, t.raw); !ok {
+			return false
+		}
+	}
+	start := len(g.head)
+	g.head = append(g.head, p...)
+	g.items = append(g.items, item{plan: itemWhole, table: number, headStart: start, headEnd: len(g.head)})
+	g.size += len(p)
+	if invariant.Enabled {
+		g.checks = append(g.checks, check{})
+	}
 	return true
 }
 
 // Len gives the number of blocks.
-func (g *Group) Len() int { return len(g.ends) }
+func (g *Group) Len() int { return len(g.items) }
 
 // Size gives about the bytes that Finish would give.
-func (g *Group) Size() int { return len(g.blocks) }
+func (g *Group) Size() int { return g.size + 2*len(g.waiting.values) }
 
 // Finish gives the blocks one after the other, where each ends, the number of
 // the table that each needs, 0 being none, and the tables for ReadTables. All
 // are valid until Reset, which must come next.
 func (g *Group) Finish() (blocks []byte, ends, tableOf []uint64, tables []byte) {
-	return g.blocks, g.ends, g.tables, nil
+	g.settleLast()
+	g.blocks, g.ends, g.tableOf = g.blocks[:0], g.ends[:0], g.tableOf[:0]
+	raw := g.foreign.raw
+	finished := make([]finishedPlan, len(g.plans))
+	for i, p := range g.plans {
+		finished[i].of(p)
+		raw = append(raw, finished[i].raw)
+	}
+	for i := range g.items {
+		it := &g.items[i]
+		table := it.table
+		g.blocks = append(g.blocks, g.head[it.headStart:it.headEnd]...)
+		if it.plan >= 0 {
+			f := &finished[it.plan]
+			g.blocks = appendStreams(g.blocks, g.syms[it.symsStart:it.symsEnd], it.forward, f.forward, &f.values)
+			table = len(g.foreign.raw) + it.plan + 1
+		}
+		g.ends = append(g.ends, uint64(len(g.blocks)))
+		g.tableOf = append(g.tableOf, uint64(table))
+	}
+	g.tables = appendTables(g.tables[:0], raw)
+	if invariant.Enabled {
+		g.recheck()
+	}
+	return g.blocks, g.ends, g.tableOf, g.tables
+}
+
+// settleLast decides on the blocks that wait when no more come.
+func (g *Group) settleLast() {
+	few := fewHot
+	if g.effort == Cold {
+		few = fewCold
+	}
+	if len(g.waiting.values) >= few {
+		g.settle()
+	} else {
+		g.release()
+	}
+}
+
+// finishedPlan is a plan with its codes.
+type finishedPlan struct {
+	raw          []byte
+	values, gaps [symbols]uint32
+	forward      *[symbols]uint32 // codes of the first stream
+}
+
+func (f *finishedPlan) of(p *plan) {
+	values := codeOf(&p.values.counts)
+	first, last := values.span()
+	t := p.transform
+	t.base += uint64(first) << t.low
+	f.raw = t.append(nil)
+	f.raw = values.append(f.raw, first, last)
+	f.values = values.codes()
+	f.forward = &f.values
+	if p.sparse {
+		gaps := codeOf(&p.gaps.counts)
+		_, last := gaps.span()
+		f.raw = gaps.append(f.raw, 0, last)
+		f.gaps = gaps.codes()
+		f.forward = &f.gaps
+	}
 }
