@@ -18,12 +18,13 @@ const (
 )
 
 // coded decodes a block that has a table.
-func (d *Decoder) coded(c *model.Column, present *model.Bitmap, n int, p []byte, t *table) error {
+func (d *Decoder) coded(c *model.Column, present *model.Bitmap, n int, p []byte, tables *Tables, t *table) error {
 	if !t.suits(c.Type) {
 		return model.ErrCorrupt
 	}
 	r := reader{p: p}
 	head := r.byte()
+	values, gaps := tables.lookups(t)
 	got, ok := r.bitmapOf(head&codedPresence, *present, n)
 	if !ok || !t.sparse && head>>codedChanges != 0 {
 		return model.ErrCorrupt
@@ -56,9 +57,9 @@ func (d *Decoder) coded(c *model.Column, present *model.Bitmap, n int, p []byte,
 		}
 	}
 	if t.sparse {
-		ok = d.sparse(dst, &r, t, int(head>>codedChanges), patches, patchCount)
+		ok = d.sparse(dst, &r, t, values, gaps, int(head>>codedChanges), patches, patchCount)
 	} else {
-		ok = d.dense(dst, &r, t, patches, patchCount)
+		ok = d.dense(dst, &r, t, values, patches, patchCount)
 	}
 	if !ok {
 		return model.ErrCorrupt
@@ -92,7 +93,7 @@ func (t *table) suits(typ model.FieldType) bool {
 }
 
 // dense decodes a block of which every residual has a symbol.
-func (d *Decoder) dense(dst []uint64, r *reader, t *table, patches reader, patchCount uint64) bool {
+func (d *Decoder) dense(dst []uint64, r *reader, t *table, values *lookup, patches reader, patchCount uint64) bool {
 	anchor := uint64(r.varint()) + t.anchor
 	step := uint64(0)
 	if t.order == 2 && len(dst) > 1 {
@@ -105,7 +106,6 @@ func (d *Decoder) dense(dst []uint64, r *reader, t *table, patches reader, patch
 	}
 	d.symbols = resize(d.symbols, n)
 	syms := d.symbols
-	values, _ := t.lookups()
 	if !decodeStreams(syms, n/2, values, values, r.p) {
 		return false
 	}
@@ -185,7 +185,7 @@ func integrate(dst []uint64) {
 }
 
 // sparse decodes a block of which most residuals are zero.
-func (d *Decoder) sparse(dst []uint64, r *reader, t *table, changes int, patches reader, patchCount uint64) bool {
+func (d *Decoder) sparse(dst []uint64, r *reader, t *table, values, gaps *lookup, changes int, patches reader, patchCount uint64) bool {
 	v := uint64(r.varint()) + t.anchor
 	if changes == manyChanges {
 		more := r.uvarint()
@@ -203,7 +203,6 @@ func (d *Decoder) sparse(dst []uint64, r *reader, t *table, changes int, patches
 		return false
 	}
 	d.symbols = resize(d.symbols, 2*changes)
-	values, gaps := t.lookups()
 	if !decodeStreams(d.symbols, changes, gaps, values, r.p) {
 		return false
 	}

@@ -59,7 +59,7 @@ func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte
 		if !ok {
 			return model.ErrCorrupt
 		}
-		return d.coded(c, present, n, p, shared)
+		return d.coded(c, present, n, p, t, shared)
 	}
 	r := reader{p: p}
 	got, ok := r.bitmap(*present, n)

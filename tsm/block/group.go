@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 
-	"github.com/varvedb/varve/internal/invariant"
 	"github.com/varvedb/varve/model"
 )
 
@@ -44,7 +43,6 @@ type Group struct {
 	ends    []uint64
 	tableOf []uint64
 	tables  []byte
-	checks  []check
 }
 
 // item is a block that is not finished.
@@ -91,16 +89,12 @@ func (g *Group) Reset(t model.FieldType, e Effort) {
 	g.foreign.reset()
 	g.waiting.items, g.waiting.values = g.waiting.items[:0], g.waiting.values[:0]
 	g.waiting.enough = planValues
-	g.checks = g.checks[:0]
 }
 
 // Add adds a block of c's rows, of which at least one has a value. c is not
 // kept.
 func (g *Group) Add(c *model.Column) {
 	checkRows(c.Len())
-	if invariant.Enabled {
-		g.checks = append(g.checks, checkOf(c))
-	}
 	if g.effort == Fast || g.typ == model.Boolean || g.typ == model.String {
 		start := len(g.head)
 		g.head = g.enc.AppendColumn(g.head, c)
@@ -436,7 +430,7 @@ func (g *Group) AddBlock(p []byte, from *Tables, table int) bool {
 		if !ok {
 			return false
 		}
-		if number, ok = g.foreign.add(from, table, t.raw); !ok {
+		if number, ok = g.foreign.add(t.raw); !ok {
 			return false
 		}
 	}
@@ -444,9 +438,6 @@ func (g *Group) AddBlock(p []byte, from *Tables, table int) bool {
 	g.head = append(g.head, p...)
 	g.items = append(g.items, item{plan: itemWhole, table: number, headStart: start, headEnd: len(g.head)})
 	g.size += len(p)
-	if invariant.Enabled {
-		g.checks = append(g.checks, check{})
-	}
 	return true
 }
 
@@ -481,9 +472,6 @@ func (g *Group) Finish() (blocks []byte, ends, tableOf []uint64, tables []byte) 
 		g.tableOf = append(g.tableOf, uint64(table))
 	}
 	g.tables = appendTables(g.tables[:0], raw)
-	if invariant.Enabled {
-		g.recheck()
-	}
 	return g.blocks, g.ends, g.tableOf, g.tables
 }
 

@@ -80,5 +80,6 @@ func TestGroupsComeBackBitForBit(t *testing.T) {
 func BenchmarkTable(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	c := codeOf(countsOf(skewed(r, 3600, 1.05)))
-	perValue(b, 1, func() { newLookup(&c) })
+	table := new(lookup)
+	perValue(b, 1, func() { table.build(&c) })
 }

@@ -24,8 +24,9 @@ const (
 	fastRoom = (lookups-1)*lookupSymbols + 8
 )
 
-func newLookup(c *code) *lookup {
-	t := &lookup{lengths: c.lengths}
+// build makes t decode what has the code.
+func (t *lookup) build(c *code) {
+	t.lengths = c.lengths
 	var one [1 << maxCodeBits]uint16 // symbol, and length above it
 	codes := c.codes()
 	for s, v := range codes {
@@ -54,7 +55,6 @@ func newLookup(c *code) *lookup {
 		}
 		t.entries[i] = found | uint64(used) | n<<56
 	}
-	return t
 }
 
 // decodeStreams fills dst[:h] from the stream at the start of p and dst[h:] from the

@@ -37,7 +37,8 @@ func TestStreamsComeBack(t *testing.T) {
 		c := codeOf(countsOf(syms))
 		codes := c.codes()
 		p := appendStreams([]byte("head"), syms, h, &codes, &codes)[4:]
-		table := newLookup(&c)
+		table := new(lookup)
+		table.build(&c)
 		got := make([]byte, len(syms))
 		if !decodeStreams(got, h, table, table, p) {
 			t.Fatalf("%d symbols, %d of them forward, do not decode", len(syms), h)
@@ -67,11 +68,13 @@ func BenchmarkStreams(b *testing.B) {
 		perValue(b, 360, func() { p = appendStreams(p[:0], syms, 180, &codes, &codes) })
 		b.ReportMetric(float64(len(p))/360, "B/value")
 	})
-	table := newLookup(&c)
+	table := new(lookup)
+	table.build(&c)
 	b.Run("decode", func(b *testing.B) {
 		perValue(b, 360, func() { decodeStreams(syms, 180, table, table, p) })
 	})
 	b.Run("table", func(b *testing.B) {
-		perValue(b, 1, func() { newLookup(&c) })
+		table := new(lookup)
+		perValue(b, 1, func() { table.build(&c) })
 	})
 }

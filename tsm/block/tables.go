@@ -1,8 +1,8 @@
 package block
 
 import (
+	"bytes"
 	"encoding/binary"
-	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
 )
@@ -11,10 +11,12 @@ import (
 const MaxTables = 255
 
 // Tables is the code tables that the blocks of one Group share. What decodes
-// fast is made of a table when it is first needed. Tables is safe for use by
-// several goroutines.
+// fast is made of a table when it is first needed. The zero Tables has none; it
+// is for one goroutine.
 type Tables struct {
+	raw    []byte
 	tables []table
+	spare  []*lookup // of tables of before
 }
 
 // table is one of them: a transform and the codes of its symbols.
@@ -24,32 +26,66 @@ type table struct {
 	values code
 	gaps   code // when sparse
 
-	valueLookup, gapLookup atomic.Pointer[lookup]
+	valueLookup, gapLookup *lookup // nil until needed
 }
 
-// ReadTables parses what Group.Finish gave as tables. Tables keeps p.
+// ReadTables parses what Group.Finish gave as tables.
 func ReadTables(p []byte) (*Tables, error) {
 	t := &Tables{}
-	if len(p) == 0 {
-		return t, nil
-	}
-	r := reader{p: p}
-	n := r.uvarint()
-	if r.bad || n > MaxTables {
-		return nil, model.ErrCorrupt
-	}
-	t.tables = make([]table, min(n, uint64(len(p))))
-	for i := range t.tables {
-		raw := r.p
-		if err := r.table(&t.tables[i]); err != nil {
-			return nil, err
-		}
-		t.tables[i].raw = raw[:len(raw)-len(r.p)]
-	}
-	if !r.done() || uint64(len(t.tables)) != n {
-		return nil, model.ErrCorrupt
+	if err := t.Reset(p); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// Reset parses what Group.Finish gave as tables, and forgets the ones of before
+// but for their memory. p is not kept. After an error t has no tables.
+func (t *Tables) Reset(p []byte) error {
+	if len(p) == len(t.raw) && bytes.Equal(p, t.raw) {
+		return nil // what decodes fast is still good
+	}
+	t.clear()
+	t.raw = append(t.raw, p...)
+	if err := t.parse(); err != nil {
+		t.clear()
+		return err
+	}
+	return nil
+}
+
+func (t *Tables) clear() {
+	for i := range t.tables {
+		for _, l := range [...]*lookup{t.tables[i].valueLookup, t.tables[i].gapLookup} {
+			if l != nil {
+				t.spare = append(t.spare, l)
+			}
+		}
+	}
+	t.raw, t.tables = t.raw[:0], t.tables[:0]
+}
+
+func (t *Tables) parse() error {
+	if len(t.raw) == 0 {
+		return nil
+	}
+	r := reader{p: t.raw}
+	n := r.uvarint()
+	if r.bad || n > MaxTables {
+		return model.ErrCorrupt
+	}
+	for range n {
+		start := r.p
+		t.tables = append(t.tables, table{})
+		last := &t.tables[len(t.tables)-1]
+		if err := r.table(last); err != nil {
+			return err
+		}
+		last.raw = start[:len(start)-len(r.p)]
+	}
+	if !r.done() {
+		return model.ErrCorrupt
+	}
+	return nil
 }
 
 func (r *reader) table(t *table) (err error) {
@@ -81,22 +117,26 @@ func (t *Tables) get(i int) (*table, bool) {
 	return &t.tables[i-1], true
 }
 
-// lookups gives what decodes values, and gaps when the table is sparse. Of
-// several goroutines that make one at the same time, one keeps it.
-func (t *table) lookups() (values, gaps *lookup) {
-	values = lookupOnce(&t.valueLookup, &t.values)
-	if t.sparse {
-		return values, lookupOnce(&t.gapLookup, &t.gaps)
+// lookups gives what decodes a table's values, and gaps when it is sparse.
+func (t *Tables) lookups(of *table) (values, gaps *lookup) {
+	if of.valueLookup == nil {
+		of.valueLookup = t.lookup(&of.values)
 	}
-	return values, values
+	if of.sparse && of.gapLookup == nil {
+		of.gapLookup = t.lookup(&of.gaps)
+	}
+	return of.valueLookup, of.gapLookup
 }
 
-func lookupOnce(at *atomic.Pointer[lookup], c *code) *lookup {
-	if l := at.Load(); l != nil {
-		return l
+func (t *Tables) lookup(c *code) *lookup {
+	var l *lookup
+	if last := len(t.spare) - 1; last >= 0 {
+		l, t.spare = t.spare[last], t.spare[:last]
+	} else {
+		l = new(lookup)
 	}
-	at.CompareAndSwap(nil, newLookup(c))
-	return at.Load()
+	l.build(c)
+	return l
 }
 
 // appendTables adds tables as ReadTables reads them.

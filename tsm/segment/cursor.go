@@ -425,7 +425,7 @@ func (c *Cursor) decode(p *place, field int) (ok bool, err error) {
 	}
 	k.at = nowhere
 	all := int(c.view.granuleRows.Get(p.granule))
-	if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, k.view.tables, k.view.table(p.granule)); err != nil {
+	if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, &k.view.tables, k.view.table(p.granule)); err != nil {
 		return false, c.view.corrupt(k.view.field.Name)
 	}
 	k.at = at{p.segment, p.granule}

@@ -156,12 +156,12 @@ type fieldView struct {
 
 	tableOf, exact, nulls, first, last, min, max, sum block.Array
 
-	tables *block.Tables
+	tables block.Tables
 }
 
 // loadField points f to a field in v's segment.
 func (v *view) loadField(f *fieldView, field model.Field) error {
-	*f = fieldView{field: field, absent: true}
+	*f = fieldView{field: field, absent: true, tables: f.tables}
 	i, ok := slices.BinarySearchFunc(v.segment.fields, field, compareFields)
 	if !ok {
 		return nil
@@ -198,7 +198,7 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	if err != nil {
 		return err
 	}
-	if f.tables, err = block.ReadTables(rest); err != nil {
+	if err := f.tables.Reset(rest); err != nil {
 		return v.corrupt(f.field.Name)
 	}
 	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1)
