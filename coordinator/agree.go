@@ -9,8 +9,9 @@ import (
 )
 
 // agree holds a part against the schema of its group, which gets the fields
-// that are new, and takes out the rows that contradict it.
-func (w *Writer) agree(ctx context.Context, p *part) (refusal, error) {
+// that are new, and takes out the rows that contradict it. Of joined rows none
+// may: the error is ErrJoined then.
+func (w *Writer) agree(ctx context.Context, p *part, joined bool) (refusal, error) {
 	if p.batch == nil {
 		return refusal{}, nil
 	}
@@ -18,7 +19,7 @@ func (w *Writer) agree(ctx context.Context, p *part) (refusal, error) {
 	drops := make([][]bool, len(p.batch.Tables))
 	for i := range p.batch.Tables {
 		t := &p.batch.Tables[i]
-		v, err := w.agreeTable(ctx, p.group, t)
+		v, err := w.agreeTable(ctx, p.group, t, joined)
 		if err != nil {
 			return refusal{}, err
 		}
@@ -33,7 +34,7 @@ func (w *Writer) agree(ctx context.Context, p *part) (refusal, error) {
 
 // agreeTable agrees on the types of the fields of a table, and says which rows
 // contradict them.
-func (w *Writer) agreeTable(ctx context.Context, g *meta.ShardGroup, t *model.Table) (verdict, error) {
+func (w *Writer) agreeTable(ctx context.Context, g *meta.ShardGroup, t *model.Table, joined bool) (verdict, error) {
 	now := w.meta.Snapshot()
 	fields, ok := consistent(t, func(field string) (model.FieldType, bool) {
 		return now.FieldType(g.ID, t.Measurement, field)
@@ -54,6 +55,9 @@ func (w *Writer) agreeTable(ctx context.Context, g *meta.ShardGroup, t *model.Ta
 	}
 	for {
 		v := check(t, known)
+		if joined && v.count > 0 {
+			return verdict{}, ErrJoined // before a field is new for the wrong row
+		}
 		if len(v.fresh) == 0 {
 			return v, nil
 		}

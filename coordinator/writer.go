@@ -22,10 +22,17 @@ type WriteRequest struct {
 	// Batch has the key of every series.
 	Batch *model.Batch
 	Level Level
+	// Joined says that a row of Batch may stand for several points. When one
+	// would have to be refused, nothing is stored and Write gives ErrJoined.
+	Joined bool
 	// Release, when set, is called once when nothing reads Batch any more. That
 	// may be after Write has returned: an owner may still be at work.
 	Release func()
 }
+
+// ErrJoined says that points must not be joined to rows: some are to be refused,
+// and the client is told how many.
+var ErrJoined = errors.New("rows that stand for several points would be refused")
 
 // Writer distributes writes and deletes. It is safe for concurrent use.
 type Writer struct {
@@ -76,7 +83,8 @@ func (w *Writer) Close() {
 // shards they belong to. It takes over r.Batch.
 //
 // A *PartialWriteError says that all rows but those refused for their content
-// were stored. model.ErrNotFound names a database that does not exist for
+// were stored. ErrJoined asks for the same points again, a row for each.
+// model.ErrNotFound names a database that does not exist for
 // certain, ErrPolicyNotFound a retention policy, model.ErrTooLarge says that
 // the rows are spread too far. Every other error passes by itself and is of
 // kind model.ErrUnavailable or model.ErrOverloaded; rows may have been stored
@@ -96,6 +104,8 @@ func (w *Writer) Write(ctx context.Context, r WriteRequest) error {
 	w.metrics.seconds.Observe(time.Since(start).Seconds())
 	w.metrics.refused.Add(float64(refused.count))
 	switch {
+	case errors.Is(err, ErrJoined):
+		return err
 	case err != nil:
 		w.metrics.failed.Inc()
 		return err
@@ -114,11 +124,14 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	if err != nil {
 		return refusal{}, err
 	}
+	if r.Joined && late.count > 0 {
+		return refusal{}, ErrJoined
+	}
 	// The schema of every part before the first is sent: a part that is refused
 	// for a reason that passes should leave nothing behind.
 	var refused refusal
 	for i := range parts {
-		conflicts, err := w.agree(ctx, &parts[i])
+		conflicts, err := w.agree(ctx, &parts[i], r.Joined)
 		if err != nil {
 			return refusal{}, err
 		}

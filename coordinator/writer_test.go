@@ -198,6 +198,48 @@ func TestRowsOfAnotherTypeAreDropped(t *testing.T) {
 	}
 }
 
+func TestJoinedRowsAreRefusedBeforeAnyIsStored(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	write := func(joined bool, b *model.Batch) error {
+		return c.writer.Write(t.Context(), WriteRequest{Database: "db", Batch: b, Joined: joined})
+	}
+	if err := write(true, batch([]row{{"v": 1.0, "w": 1.0}}, now)); err != nil {
+		t.Fatal(err)
+	}
+	// x would be new for the first row, which is refused, and y for the second.
+	rows := []row{{"v": "text", "x": 1.0}, {"v": 2.0, "x": "text", "y": 1.0}}
+	if err := write(true, batch(rows, now, now)); !errors.Is(err, ErrJoined) {
+		t.Errorf("joined rows of which one is in conflict gave %v", err)
+	}
+	for _, batches := range c.peers[0].batches {
+		if len(batches) != 1 {
+			t.Errorf("%d batches were sent, want 1", len(batches))
+		}
+		g := groups(c)[0]
+		if fields := c.store.Snapshot().Fields(g.ID, "m"); len(fields) != 2 {
+			t.Errorf("fields are %v, want those of the first write", fields)
+		}
+	}
+	var partial *PartialWriteError
+	if err := write(false, batch(rows, now, now)); !errors.As(err, &partial) || partial.Dropped != 1 {
+		t.Errorf("the same rows, each a point, gave %v", err)
+	}
+}
+
+func TestJoinedRowsThatAreTooOldAreRefused(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	hour := time.Hour
+	if err := c.store.CreatePolicy(t.Context(), "db", meta.PolicySpec{Name: "short", Duration: &hour}, true); err != nil {
+		t.Fatal(err)
+	}
+	b := batch([]row{{"v": 1.0}, {"v": 2.0}}, time.Now(), time.Now().Add(-48*time.Hour))
+	err := c.writer.Write(t.Context(), WriteRequest{Database: "db", Batch: b, Joined: true})
+	if !errors.Is(err, ErrJoined) || len(c.peers[0].batches) != 0 {
+		t.Errorf("Write gave %v, %d shards have batches", err, len(c.peers[0].batches))
+	}
+}
+
 func TestATypeCopiedFromTheGroupBeforeYieldsToTheFirstUse(t *testing.T) {
 	c := newCluster(t, DefaultConfig(), &peer{})
 	now := time.Now()

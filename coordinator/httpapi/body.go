@@ -25,17 +25,24 @@ const (
 var errTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText(http.StatusRequestEntityTooLarge)}
 
 // body is a request's body in memory, and then the batch that it became. Its
-// bytes are taken from the budget until release.
+// bytes are taken from the budget until the last of its users releases it.
 type body struct {
 	data    []byte
 	memory  *[]byte // of data; nil when given back
+	users   atomic.Int32
 	taken   atomic.Int64
 	budget  *budget
 	buffers *buffers
 }
 
-// release may be called twice, and by whoever is the last to use the batch.
-func (b *body) release() { b.budget.give(b.taken.Swap(0)) }
+// hold adds a user.
+func (b *body) hold() { b.users.Add(1) }
+
+func (b *body) release() {
+	if b.users.Add(-1) == 0 {
+		b.budget.give(b.taken.Swap(0))
+	}
+}
 
 // parsed gives the memory back, but not what is taken of the budget: the batch
 // is as large. It is called once by whoever reads the body, which is gone then.
@@ -46,7 +53,7 @@ func (b *body) parsed() {
 	b.data, b.memory = nil, nil
 }
 
-// readBody reads a body, unpacked. Errors have kinds: a body that is too large
+// readBody reads a body, unpacked, with the caller as its user. Errors have kinds: a body that is too large
 // or no gzip is the client's fault, a full budget is not. The connection of a
 // client that is too slow is closed without an answer.
 func (s *Server) readBody(c echo.Context) (*body, error) {
@@ -56,6 +63,7 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	}
 	wire := s.wire(c, r.Body, s.cfg.MaxBodyBytes)
 	b := &body{budget: s.budget, buffers: &s.bodies}
+	b.hold()
 	var err error
 	if r.Header.Get(echo.HeaderContentEncoding) == "gzip" {
 		z, _ := s.unzips.Get().(*gzip.Reader)

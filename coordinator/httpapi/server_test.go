@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,31 @@ func (b *bench) do(method, target, body string, header ...string) *httptest.Resp
 	w := httptest.NewRecorder()
 	b.Handler().ServeHTTP(w, r)
 	return w
+}
+
+// TestPointsAreCountedWhereJoinedRowsCannotBe writes lines that share a row,
+// which the writer refuses for what it cannot store.
+func TestPointsAreCountedWhereJoinedRowsCannotBe(t *testing.T) {
+	b := newBench(t, nil)
+	var rows []int
+	b.writer.hook = func(context.Context) {
+		joined := b.writer.got[len(b.writer.got)-1]
+		rows = append(rows, joined.Batch.Rows())
+		b.writer.err = &coordinator.PartialWriteError{Reason: "refused", Dropped: 1}
+		if joined.Joined {
+			b.writer.err = coordinator.ErrJoined
+		}
+	}
+	r := b.do("POST", "/write?db=db", "m a=1 1\nm b=2 1\nm a=1 2")
+	if want := `{"error":"partial write: refused dropped=1"}` + "\n"; r.Code != 400 || r.Body.String() != want {
+		t.Errorf("answer is %d %s", r.Code, r.Body)
+	}
+	if !slices.Equal(rows, []int{2, 3}) {
+		t.Errorf("rows written: %v, want 2 joined and then 3", rows)
+	}
+	if used := b.budget.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still counted as in flight", used)
+	}
 }
 
 func TestRequestsGetTheAnswersOfInfluxDB(t *testing.T) {

@@ -57,25 +57,16 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	if err != nil {
 		return s.fail(c, err)
 	}
-	held := false // by the writer, whose owners may be at work after the answer
-	defer func() {
-		if !held {
-			b.release()
-		}
-	}()
+	defer b.release()
+	defer b.parsed()
 	s.metrics.received.Add(float64(len(b.data)))
 
-	parsed, err := s.parts.Parser.Parse(b.data, lineprotocol.Options{Precision: precision, Now: time.Now()})
-	b.parsed()
-	if err != nil {
-		return s.fail(c, err)
+	opt := lineprotocol.Options{Precision: precision, Now: time.Now(), Join: true}
+	err = s.parseAndStore(ctx, db, policy, c.QueryParam("consistency"), b, opt)
+	if errors.Is(err, coordinator.ErrJoined) {
+		opt.Join = false
+		err = s.parseAndStore(ctx, db, policy, c.QueryParam("consistency"), b, opt)
 	}
-	s.metrics.lines.Add(float64(parsed.Lines))
-	err = s.store(ctx, db, policy, c.QueryParam("consistency"), parsed, func() {
-		parsed.Release()
-		b.release()
-	})
-	held = true
 	if err != nil {
 		return s.fail(c, err)
 	}
@@ -83,12 +74,41 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	return c.NoContent(http.StatusNoContent)
 }
 
+// parseAndStore writes the points of a body. It gives the body's memory back
+// unless coordinator.ErrJoined is to be expected: then it may be called again.
+func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency string, b *body, opt lineprotocol.Options) error {
+	parsed, err := s.parts.Parser.Parse(b.data, opt)
+	if err != nil {
+		return err
+	}
+	if !parsed.Joined {
+		b.parsed()
+	}
+	lines, malformed := parsed.Lines, parsed.Malformed
+	b.hold()
+	held := false // by the writer, whose owners may be at work after the answer
+	defer func() {
+		if !held {
+			b.release()
+		}
+	}()
+	err = s.store(ctx, db, policy, consistency, parsed, func() {
+		parsed.Release()
+		b.release()
+	})
+	held = true
+	if !errors.Is(err, coordinator.ErrJoined) {
+		s.metrics.lines.Add(float64(lines))
+		s.metrics.dropped.Add(float64(malformed))
+	}
+	return err
+}
+
 // store writes what was parsed and gives the error that InfluxDB answers with.
 // It calls release when nothing reads the batch any more, which may be after it
 // has returned.
 func (s *Server) store(ctx context.Context, db, policy, consistency string, parsed *lineprotocol.Result, release func()) error {
 	bad, drops := parsed.Err, parsed.Dropped
-	s.metrics.dropped.Add(float64(parsed.Malformed))
 	if bad != nil && parsed.Empty() {
 		release()
 		return bad
@@ -107,6 +127,7 @@ func (s *Server) store(ctx context.Context, db, policy, consistency string, pars
 			Database: db,
 			Policy:   policy,
 			Batch:    parsed.Batch,
+			Joined:   parsed.Joined,
 			Level:    level,
 			Release:  release,
 		})

@@ -30,6 +30,10 @@ type Options struct {
 	Precision Precision
 	// Now is the time of lines that have none, before it is cut to Precision.
 	Now time.Time
+	// Join puts lines that follow each other with the same series and time, and
+	// different fields, into one row. A row that has to be refused then may stand
+	// for lines that must not be: see Result.Joined.
+	Join bool
 }
 
 // Parse reads a body. It keeps no reference to body. Lines that are bad are in

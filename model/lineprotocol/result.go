@@ -26,6 +26,10 @@ type Result struct {
 	// Dropped is the points that parse but are never stored.
 	Dropped Drops
 
+	// Joined says that a row of Batch stands for several lines. Where some of
+	// its values are not stored, the body must be parsed again without
+	// Options.Join.
+	Joined bool
 	// Lines counts the lines that are neither blank nor comments.
 	Lines int
 	// Malformed counts the lines that Err stands for.

@@ -61,6 +61,13 @@ func (c *column) rowOf(k int) int {
 	return int(c.rows[k])
 }
 
+// has reports whether the column has a value of row i, which no value comes
+// after.
+func (c *column) has(i int) bool {
+	n := c.len()
+	return n > 0 && c.rowOf(n-1) == i
+}
+
 // value gives value k of a column of type String.
 func (c *column) value(k int) []byte {
 	start := uint32(0)

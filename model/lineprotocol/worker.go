@@ -34,6 +34,7 @@ type worker struct {
 	batch     uint32
 	precision Precision
 	now       int64
+	join      bool
 	active    []*measurement // those with rows, in order of their first
 	series    []model.Series
 	keys      [][]byte // hold the canonical keys of series; never moved
@@ -77,6 +78,7 @@ func (w *worker) begin(opt Options) {
 	}
 	w.precision = max(opt.Precision, Nanosecond)
 	w.now = opt.Now.Truncate(time.Duration(w.precision)).UnixNano()
+	w.join = opt.Join
 	w.active = w.active[:0]
 	w.series = w.pool.takeSeries(w.seriesHint)
 	w.keys = nil
@@ -244,7 +246,8 @@ func (w *worker) enter(s *series, key []byte) {
 	w.series = append(w.series, model.Series{Hash: s.hash, Key: w.keep(key)})
 }
 
-// store adds a row of w.values to a series of the batch.
+// store adds a row of w.values to a series of the batch, or adds them to the
+// last row.
 func (w *worker) store(s *series, t int64) {
 	m := w.memo.numbered[s.measurement]
 	rows := &m.table
@@ -252,8 +255,13 @@ func (w *worker) store(s *series, t int64) {
 		w.open(m)
 	}
 	row := len(rows.times)
-	rows.series = append(rows.series, s.index)
-	rows.times = append(rows.times, t)
+	if row > 0 && rows.series[row-1] == s.index && rows.times[row-1] == t && w.join && w.joins(row-1) {
+		row--
+		w.result.Joined = true
+	} else {
+		rows.series = append(rows.series, s.index)
+		rows.times = append(rows.times, t)
+	}
 	start := 0
 	for i := range w.values {
 		v := &w.values[i]
@@ -273,6 +281,18 @@ func (w *worker) store(s *series, t int64) {
 		}
 		c.bits = append(c.bits, v.bits)
 	}
+}
+
+// joins reports whether no field of w.values, of whatever type, is in a row.
+func (w *worker) joins(row int) bool {
+	for i := range w.values {
+		for _, c := range w.values[i].field.columns {
+			if c != nil && c.batch == w.batch && c.has(row) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // open begins the table of a measurement.
