@@ -106,6 +106,7 @@ func (w *worker) fast(b []byte) int {
 	}
 	m.last = last
 	w.follow(raw)
+	w.lastKey = b[:key.length]
 	if of.batch != w.batch {
 		w.enter(of, w.canonical(key, b[:key.length]))
 	}
@@ -114,8 +115,11 @@ func (w *worker) fast(b []byte) int {
 }
 
 // plainKey finds the raw key that b starts with, or learns it. Most often it is
-// the one that came after the last line's key the last time.
+// the last line's, or the one that came after that the last time.
 func (w *worker) plainKey(b []byte) (uint32, bool) {
+	if n := len(w.lastKey); n > 0 && len(b) > n && b[n] == ' ' && string(b[:n]) == string(w.lastKey) {
+		return w.previous, true
+	}
 	if w.expected < w.memo.raws.n {
 		e := w.memo.raws.at(w.expected)
 		n := int(e.length)

@@ -43,6 +43,7 @@ type worker struct {
 	result    *Result
 	refused   refused
 	previous  uint32 // the raw key of the last line
+	lastKey   []byte // its text, in body; nil: not known
 	expected  uint32 // the raw key that followed it last time
 	lastTime  []byte // the timestamp of the last line as written, in body
 	lastNanos int64
@@ -86,7 +87,7 @@ func (w *worker) begin(opt Options) {
 	w.columns = 0
 	w.result = &Result{pool: w.pool}
 	w.refused = refused{limit: w.cfg.MaxErrorBytes}
-	w.lastTime = nil
+	w.lastTime, w.lastKey = nil, nil
 }
 
 func (w *worker) parse(body []byte, opt Options) (*Result, error) {
@@ -214,6 +215,7 @@ func (w *worker) seriesOf(p *point) *series {
 			raw = w.memo.addRaw(h, len(p.rawKey), of, spelling)
 		}
 		w.follow(raw)
+		w.lastKey = nil
 	}
 	return w.memo.series.at(of)
 }
@@ -232,6 +234,9 @@ func (w *worker) canonical(key *rawKey, written []byte) []byte {
 
 // follow notes that a line has the raw key, to predict the next one's.
 func (w *worker) follow(raw uint32) {
+	if raw == w.previous && w.lastKey != nil {
+		return // several lines of one series: the next other one is predicted
+	}
 	if w.previous < w.memo.raws.n {
 		w.memo.raws.at(w.previous).next = raw
 	}
@@ -374,7 +379,7 @@ const maxIdleBytes = 1 << 20
 // forget lets go of the body, of the result, and of buffers that only a rare
 // body needs.
 func (w *worker) forget() {
-	w.result, w.series, w.keys, w.lastTime = nil, nil, nil, nil
+	w.result, w.series, w.keys, w.lastTime, w.lastKey = nil, nil, nil, nil, nil
 	w.refused = refused{}
 	w.point.forget()
 	clear(w.tags[:cap(w.tags)])
