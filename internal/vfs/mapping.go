@@ -35,6 +35,28 @@ func Map(f File) (*Mapping, error) {
 // not be touched: that would end the process.
 func (m *Mapping) Bytes() []byte { return m.bytes }
 
+// Resident reports whether n bytes from off on can be touched without waiting
+// for a disk. A goroutine that waits for a page keeps its processor from the
+// others; one that waits in Fetch does not.
+func (m *Mapping) Resident(off, n int) bool {
+	return m.unmap == nil || resident(m.bytes[off:off+n])
+}
+
+// Fetch waits until n bytes from off on are in memory. Those that the disk does
+// not give fault when they are touched, as ever.
+func (m *Mapping) Fetch(off, n int) {
+	if m.unmap != nil {
+		fetch(m.bytes[off : off+n])
+	}
+}
+
+// Prefetch begins to read n bytes from off on, and does not wait.
+func (m *Mapping) Prefetch(off, n int) {
+	if m.unmap != nil {
+		prefetch(m.bytes[off : off+n])
+	}
+}
+
 // Close gives the mapping back. Closing twice is harmless.
 func (m *Mapping) Close() error {
 	unmap := m.unmap

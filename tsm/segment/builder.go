@@ -131,12 +131,12 @@ func (b *builder) reset() {
 	b.span = noTimes
 }
 
-// layout appends the parts of the segment to dst and describes them; base is
-// where dst begins in the file. fields are those of the measurement so far.
-// The builder is to be reset next.
-func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned bool) ([]byte, segment) {
+// layout gives the parts of the segment in dst's memory and describes them;
+// offset is where they will be in the file. fields are those of the
+// measurement so far. The builder is to be reset next.
+func (b *builder) layout(dst []byte, offset int64, fields []model.Field, versioned bool) ([]byte, segment) {
 	s := segment{
-		offset:   base,
+		offset:   offset,
 		rows:     b.rows,
 		series:   len(b.series),
 		pieces:   len(b.pieces),
@@ -146,10 +146,10 @@ func (b *builder) layout(dst []byte, base int64, fields []model.Field, versioned
 		last:     uint32(b.series[len(b.series)-1]),
 		times:    b.span,
 	}
-	start := len(dst)
+	start := 0
+	dst = dst[:0]
 	end := func() {
-		p := dst[start:]
-		s.parts = append(s.parts, part{offset: base + int64(start), length: len(p), sum: crc32.Checksum(p, castagnoli)})
+		s.parts = append(s.parts, part{end: uint32(len(dst)), sum: crc32.Checksum(dst[start:], castagnoli)})
 		start = len(dst)
 	}
 

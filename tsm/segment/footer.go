@@ -18,6 +18,9 @@ const (
 	format      = 2
 	trailerSize = 4 + 4 + 4 + len(tailMagic)
 
+	minPart    = 1 + 4          // bytes of a part in the footer, at least
+	minSegment = 10 + 2*minPart // of a segment
+
 	flagVersioned = 1
 	flagCovered   = 2
 )
@@ -46,22 +49,8 @@ type segment struct {
 	times                                   model.TimeRange
 	fields                                  []model.Field // by name and type
 	parts                                   []part
+	firstPart                               int // in Reader.state
 }
-
-// part is a run of bytes with a checksum.
-type part struct {
-	offset int64
-	length int
-	sum    uint32
-}
-
-// Which part is which; those of field i begin at partFields + 2i, one later in
-// a file with versions, where partVersions comes before.
-const (
-	partDirectory = 0
-	partTimes     = 1
-	partVersions  = 2
-)
 
 // add notes a segment written after all others.
 func (f *footer) add(name string, s segment) {
@@ -164,9 +153,10 @@ func (s *segment) append(dst []byte, fields []model.Field) []byte {
 		i, _ := slices.BinarySearchFunc(fields, f, compareFields)
 		dst = binary.AppendUvarint(dst, uint64(i))
 	}
-	for _, p := range s.parts {
-		dst = binary.AppendUvarint(dst, uint64(p.length))
-		dst = binary.LittleEndian.AppendUint32(dst, p.sum)
+	for i := range s.parts {
+		_, length := s.bounds(i)
+		dst = binary.AppendUvarint(dst, uint64(length))
+		dst = binary.LittleEndian.AppendUint32(dst, s.parts[i].sum)
 	}
 	return dst
 }
@@ -326,7 +316,9 @@ func (r *parser) measurement(versioned bool, at *int64, end int64) measurement {
 		}
 		m.fields = append(m.fields, f)
 	}
-	for n := r.items("segments"); n > 0 && r.err == nil; n-- {
+	n := r.items("segments")
+	m.segments = make([]segment, 0, min(n, len(r.p)/minSegment))
+	for ; n > 0 && r.err == nil; n-- {
 		s := r.segment(m.fields, versioned, at, end)
 		if k := len(m.segments); k > 0 && s.first < m.segments[k-1].last {
 			r.fail("order of segments")
@@ -351,32 +343,51 @@ func (r *parser) segment(fields []model.Field, versioned bool, at *int64, end in
 	if s.series == 0 || s.series > s.pieces || s.granules == 0 || s.vectors == 0 || s.times.Empty() {
 		r.fail("size of a segment")
 	}
-	n := r.count("fields of a segment", uint64(len(fields)))
-	for prev := -1; n > 0 && r.err == nil; n-- {
-		i := r.count("field of a segment", uint64(len(fields)))
-		if i <= prev || i >= len(fields) {
-			r.fail("order of the fields of a segment")
-			break
-		}
-		s.fields = append(s.fields, fields[i])
-		prev = i
-	}
+	s.fields = r.fieldsOf(fields)
 	parts := partVersions + 2*len(s.fields)
 	if versioned {
 		parts++
 	}
-	for range parts {
-		if r.err != nil {
-			break
+	if r.err != nil || parts > len(r.p)/minPart {
+		r.fail("parts of a segment")
+		return s
+	}
+	s.parts = make([]part, parts)
+	for i := range s.parts {
+		*at += int64(r.count("length of a part", uint64(min(end-*at, math.MaxUint32))))
+		if *at-s.offset > math.MaxUint32 {
+			r.fail("length of a segment")
 		}
-		p := part{offset: *at, length: r.count("length of a part", uint64(end-*at))}
+		s.parts[i].end = uint32(*at - s.offset)
 		if sum := r.take("checksum of a part", 4); len(sum) == 4 {
-			p.sum = binary.LittleEndian.Uint32(sum)
+			s.parts[i].sum = binary.LittleEndian.Uint32(sum)
 		}
-		*at += int64(p.length)
-		s.parts = append(s.parts, p)
 	}
 	return s
+}
+
+// fieldsOf reads which fields of a measurement a segment has; mostly all.
+func (r *parser) fieldsOf(all []model.Field) []model.Field {
+	n := r.count("fields of a segment", uint64(len(all)))
+	var some []model.Field
+	if n < len(all) {
+		some = make([]model.Field, 0, n)
+	}
+	for k, prev := 0, -1; k < n && r.err == nil; k++ {
+		i := r.count("field of a segment", uint64(len(all)))
+		if i <= prev || i >= len(all) {
+			r.fail("order of the fields of a segment")
+			break
+		}
+		if n < len(all) {
+			some = append(some, all[i])
+		}
+		prev = i
+	}
+	if n < len(all) {
+		return some
+	}
+	return all // n of n in order are these
 }
 
 func (r *parser) zigzag(what string) int64 {

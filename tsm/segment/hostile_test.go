@@ -42,8 +42,8 @@ func believe(p []byte) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range r.checked {
-		r.checked[i].Store(partGood)
+	for i := range r.state {
+		r.state[i].Store(partGood)
 	}
 	return r, nil
 }

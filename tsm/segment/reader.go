@@ -2,10 +2,10 @@ package segment
 
 import (
 	"fmt"
-	"hash/crc32"
 	"runtime/debug"
 	"sort"
 	"sync/atomic"
+	"time"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
@@ -19,17 +19,12 @@ type Reader struct {
 	foot    *footer
 	names   []string
 
-	// checked says of each part whether its checksum was found right or wrong,
-	// segment by segment in the order of the file.
-	checked []atomic.Uint32
-	base    [][]int // by measurement and segment: its first part in checked
+	opened time.Time
+	state  []atomic.Uint32 // of each part, in the order of the file
 }
 
-const (
-	partUnknown = iota
-	partGood
-	partBad
-)
+// tailBytes is how much of a file's end is read at once: more than most footers.
+const tailBytes = 64 << 10
 
 // Open maps a file and reads its footer; all else is read when it is asked
 // for, each part's checksum being verified at its first use. The Reader owns f,
@@ -43,12 +38,11 @@ func Open(f vfs.File) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map segment file: %w", err)
 	}
-	r, err := OpenBytes(mapping.Bytes())
-	if err != nil {
+	r := &Reader{data: mapping.Bytes(), mapping: mapping}
+	if err := r.readFooter(); err != nil {
 		_ = mapping.Close() // nothing was written
 		return nil, err
 	}
-	r.mapping = mapping
 	return r, nil
 }
 
@@ -63,23 +57,26 @@ func OpenBytes(data []byte) (*Reader, error) {
 
 func (r *Reader) readFooter() (err error) {
 	defer r.guard(debug.SetPanicOnFault(true), &err)
+	r.opened = time.Now()
+	tail := max(0, len(r.data)-tailBytes)
+	r.fetch(0, min(len(headMagic), len(r.data)))
+	r.fetch(int64(tail), len(r.data)-tail)
 	foot, err := parseFooter(r.data)
 	if err != nil {
 		return err
 	}
 	r.foot = foot
+	r.names = make([]string, len(foot.measurements))
 	parts := 0
 	for i := range foot.measurements {
 		m := &foot.measurements[i]
-		r.names = append(r.names, m.name)
-		base := make([]int, len(m.segments))
+		r.names[i] = m.name
 		for k := range m.segments {
-			base[k] = parts
+			m.segments[k].firstPart = parts
 			parts += len(m.segments[k].parts)
 		}
-		r.base = append(r.base, base)
 	}
-	r.checked = make([]atomic.Uint32, parts)
+	r.state = make([]atomic.Uint32, parts)
 	return nil
 }
 
@@ -177,23 +174,4 @@ func (r *Reader) find(measurement string) (int, bool) {
 func (m *measurement) segment(series uint32) (k int, ok bool) {
 	k = sort.Search(len(m.segments), func(i int) bool { return m.segments[i].last >= series })
 	return k, k < len(m.segments) && m.segments[k].first <= series
-}
-
-// part gives the bytes of a part, verified at their first use.
-func (r *Reader) part(measurement, segment, i int) ([]byte, error) {
-	m := &r.foot.measurements[measurement]
-	p := m.segments[segment].parts[i]
-	data := r.data[p.offset : p.offset+int64(p.length)]
-	state := &r.checked[r.base[measurement][segment]+i]
-	switch state.Load() {
-	case partGood:
-		return data, nil
-	case partUnknown:
-		if crc32.Checksum(data, castagnoli) == p.sum {
-			state.Store(partGood)
-			return data, nil
-		}
-		state.Store(partBad)
-	}
-	return nil, fmt.Errorf("measurement %q, part %d of segment %d at %d: checksum: %w", m.name, i, segment, p.offset, model.ErrCorrupt)
 }

@@ -2,6 +2,8 @@ package segment
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -84,7 +86,8 @@ func TestDamageOfOneFieldLeavesTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.content[reader.foot.measurements[0].segments[0].parts[partVersions+1].offset] ^= 1 // data of v
+	offset, _ := reader.foot.measurements[0].segments[0].bounds(partVersions + 1) // data of v
+	f.content[offset] ^= 1
 	var c Cursor
 	c.Reset(reader, "m", reader.Fields("m"))
 	if ok, err := c.Next(); !ok || err != nil {
@@ -174,5 +177,44 @@ func TestCursorInUseTakesNoMemory(t *testing.T) {
 	scan()
 	if n := testing.AllocsPerRun(3, scan); n > 0 {
 		t.Errorf("%v allocations in a scan", n)
+	}
+}
+
+func TestHeapOfAnOpenFileIsSmall(t *testing.T) {
+	hosts := gauges(1, 10)
+	files := map[string]*file{"measurements": {}, "segments": {}}
+	const n = 2000
+	for name, f := range files {
+		w := NewWriter(f, Options{SegmentBytes: 1})
+		for i := range n {
+			measurement, series := "m", uint32(i)
+			if name == "measurements" {
+				measurement, series = fmt.Sprintf("m%06d", i), 0
+			}
+			if err := w.Append(measurement, series, &hosts[0]); err != nil {
+				t.Fatal(err)
+			}
+			w.flushSegment()
+		}
+		if _, err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, bound := range map[string]uint64{"measurements": 1200, "segments": 450} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		r, err := OpenBytes(files[name].content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		each := (after.HeapAlloc - before.HeapAlloc) / n
+		t.Logf("%d bytes of heap for each of %d %s of ten fields", each, n, name)
+		if each > bound {
+			t.Errorf("%d bytes of heap for each of %d %s of ten fields, want %d at most", each, n, name, bound)
+		}
+		runtime.KeepAlive(r)
 	}
 }

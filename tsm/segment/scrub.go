@@ -1,11 +1,8 @@
 package segment
 
 import (
-	"fmt"
 	"hash/crc32"
 	"runtime/debug"
-
-	"github.com/varvedb/varve/model"
 )
 
 // Scrub checks every checksum anew, whether the part was read before or not. It
@@ -14,11 +11,8 @@ import (
 func Scrub(r *Reader, step func(bytes int64) error) error {
 	for i := range r.foot.measurements {
 		for k := range r.foot.measurements[i].segments {
-			size := int64(0)
-			for _, p := range r.foot.measurements[i].segments[k].parts {
-				size += int64(p.length)
-			}
-			if err := step(size); err != nil {
+			parts := r.foot.measurements[i].segments[k].parts
+			if err := step(int64(parts[len(parts)-1].end)); err != nil {
 				return err
 			}
 			if err := r.scrubSegment(i, k); err != nil {
@@ -32,9 +26,12 @@ func Scrub(r *Reader, step func(bytes int64) error) error {
 func (r *Reader) scrubSegment(measurement, segment int) (err error) {
 	defer r.guard(debug.SetPanicOnFault(true), &err)
 	m := &r.foot.measurements[measurement]
-	for n, p := range m.segments[segment].parts {
-		if crc32.Checksum(r.data[p.offset:p.offset+int64(p.length)], castagnoli) != p.sum {
-			return fmt.Errorf("measurement %q, part %d of segment %d at %d: checksum: %w", m.name, n, segment, p.offset, model.ErrCorrupt)
+	s := &m.segments[segment]
+	for n := range s.parts {
+		offset, length := s.bounds(n)
+		r.fetch(offset, length)
+		if crc32.Checksum(r.data[offset:offset+int64(length)], castagnoli) != s.parts[n].sum {
+			return r.badPart(measurement, segment, n)
 		}
 	}
 	return nil

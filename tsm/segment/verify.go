@@ -2,7 +2,6 @@ package segment
 
 import (
 	"fmt"
-	"hash/crc32"
 	"runtime/debug"
 
 	"github.com/varvedb/varve/model"
@@ -17,10 +16,8 @@ func Verify(r *Reader) (err error) {
 	for i := range r.foot.measurements {
 		m := &r.foot.measurements[i]
 		for k := range m.segments {
-			for n, p := range m.segments[k].parts {
-				if crc32.Checksum(r.data[p.offset:p.offset+int64(p.length)], castagnoli) != p.sum {
-					return fmt.Errorf("measurement %q, part %d of segment %d at %d: checksum: %w", m.name, n, k, p.offset, model.ErrCorrupt)
-				}
+			if err := r.scrubSegment(i, k); err != nil {
+				return err
 			}
 		}
 		c.Reset(r, m.name, m.fields)

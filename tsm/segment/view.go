@@ -16,6 +16,7 @@ type view struct {
 	measurement int
 	index       int // of the segment in its measurement
 	segment     *segment
+	ahead       bool // the segment before was loaded until now
 
 	series, pieceEnd                      block.Array
 	pieceGranule, pieceStart, pieceVector block.Array
@@ -51,8 +52,9 @@ func (v *view) load(r *Reader, measurement, index int) error {
 		return nil
 	}
 	s := &r.foot.measurements[measurement].segments[index]
-	*v = view{r: r, measurement: measurement, index: index}
-	rest, err := r.part(measurement, index, partDirectory)
+	ahead := v.r == r && v.measurement == measurement && v.index+1 == index && v.segment != nil
+	*v = view{r: r, measurement: measurement, index: index, ahead: ahead}
+	rest, err := r.part(measurement, index, partDirectory, ahead)
 	if err == nil {
 		rest, err = v.arrays(rest, "directory", []sized{
 			{&v.series, s.series},
@@ -69,7 +71,7 @@ func (v *view) load(r *Reader, measurement, index int) error {
 	if len(rest) > 0 {
 		return v.corrupt("directory")
 	}
-	rest, err = r.part(measurement, index, partTimes)
+	rest, err = r.part(measurement, index, partTimes, ahead)
 	if err == nil {
 		rest, err = v.arrays(rest, "times", []sized{
 			{&v.vectorRows, s.vectors},
@@ -93,7 +95,7 @@ func (v *view) loadVersions() error {
 	if v.versionsLoaded {
 		return nil
 	}
-	p, err := v.r.part(v.measurement, v.index, partVersions)
+	p, err := v.r.part(v.measurement, v.index, partVersions, v.ahead)
 	if err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func (v *view) loadField(f *fieldView, field model.Field) error {
 }
 
 func (v *view) loadFieldParts(f *fieldView, part int) error {
-	tables, err := v.r.part(v.measurement, v.index, part)
+	tables, err := v.r.part(v.measurement, v.index, part, v.ahead)
 	if err != nil {
 		return err
 	}
@@ -201,7 +203,7 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	if err := f.tables.Reset(rest); err != nil {
 		return v.corrupt(f.field.Name)
 	}
-	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1)
+	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1, v.ahead)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/varvedb/varve/model"
@@ -434,8 +435,12 @@ func (w *Writer) flushSegment() {
 		return
 	}
 	var s segment
-	w.out, s = w.segment.layout(w.out[:0], w.size, w.fields, w.opt.Versioned)
+	w.out, s = w.segment.layout(w.out, w.size, w.fields, w.opt.Versioned)
 	w.segment.reset()
+	if len(w.out) > math.MaxUint32 {
+		w.fail(fmt.Errorf("segment of %d bytes: %w", len(w.out), model.ErrTooLarge))
+		return
+	}
 	w.foot.add(w.measurement, s)
 	w.write(w.out)
 }

@@ -1,0 +1,88 @@
+package segment
+
+import (
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
+
+// part is a run of bytes with a checksum. It begins where the one before it
+// ends, the first one of a segment where that begins.
+type part struct {
+	end uint32 // from the segment's offset on
+	sum uint32
+}
+
+// Which part is which; those of field i begin at partFields + 2i, one later in
+// a file with versions, where partVersions comes before.
+const (
+	partDirectory = 0
+	partTimes     = 1
+	partVersions  = 2
+)
+
+// What Reader.state knows of a part: nothing, that its checksum is wrong, or
+// that it is right; then the number says when the part was in memory.
+const (
+	partUnknown = 0
+	partBad     = 1
+	partGood    = 2 // and above: plus seconds since the file was opened
+)
+
+// residentSeconds is how long a part that was in memory is taken to be there.
+const residentSeconds = 2
+
+// bounds gives where part i lies in the file.
+func (s *segment) bounds(i int) (offset int64, length int) {
+	start := uint32(0)
+	if i > 0 {
+		start = s.parts[i-1].end
+	}
+	return s.offset + int64(start), int(s.parts[i].end - start)
+}
+
+// part gives the bytes of a part, in memory and verified at their first use.
+// With ahead set the caller comes from the segment before, and may go on to the
+// next: where this one must be read from the disk so is that.
+func (r *Reader) part(measurement, segment, i int, ahead bool) ([]byte, error) {
+	m := &r.foot.measurements[measurement]
+	s := &m.segments[segment]
+	offset, length := s.bounds(i)
+	data := r.data[offset : offset+int64(length)]
+	state := &r.state[s.firstPart+i]
+	was := state.Load()
+	if was != partBad {
+		now := partGood + uint32(time.Since(r.opened)/time.Second)
+		if was >= partGood && now-was < residentSeconds {
+			return data, nil
+		}
+		if !r.fetch(offset, length) && ahead && segment+1 < len(m.segments) && i < len(m.segments[segment+1].parts) {
+			r.mapping.Prefetch(span(m.segments[segment+1].bounds(i)))
+		}
+		if was >= partGood || crc32.Checksum(data, castagnoli) == s.parts[i].sum {
+			state.Store(now)
+			return data, nil
+		}
+		state.Store(partBad)
+	}
+	return nil, r.badPart(measurement, segment, i)
+}
+
+func (r *Reader) badPart(measurement, segment, i int) error {
+	m := &r.foot.measurements[measurement]
+	offset, _ := m.segments[segment].bounds(i)
+	return fmt.Errorf("measurement %q, part %d of segment %d at %d: checksum: %w", m.name, i, segment, offset, model.ErrCorrupt)
+}
+
+func span(offset int64, length int) (int, int) { return int(offset), length }
+
+// fetch brings bytes into memory and reports whether they were there.
+func (r *Reader) fetch(offset int64, length int) bool {
+	if r.mapping == nil || r.mapping.Resident(int(offset), length) {
+		return true
+	}
+	r.mapping.Fetch(int(offset), length)
+	return false
+}
