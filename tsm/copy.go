@@ -37,6 +37,20 @@ func (w *rewrite) copy(sw *segment.Writer, name string, g *Granule) error {
 		return w.sourceFailed(g, err)
 	}
 	w.rowsCopied += int64(g.rows)
+	w.given.audit.at(g.series)
+	w.given.runs.add(true, g.rows)
+	from, fields := g.source, g.c.o.Fields
+	err := w.given.audit.copied(g.rows, g.times, versions, func(i int) (model.Stats, bool, *model.Column, error) {
+		s, pinned, err := pinnedStats(&from.Cursor, g.granule, i, fields[i].Type)
+		if pinned || err != nil {
+			return s, true, nil, err
+		}
+		c, err := from.Column(g.granule, i)
+		return s, false, c, err
+	})
+	if err != nil {
+		return w.sourceFailed(g, err)
+	}
 	return nil
 }
 
@@ -47,7 +61,7 @@ func (w *rewrite) versionsOf(sw *segment.Writer, g *Granule) ([]uint32, error) {
 	uniform := w.settled.uniform(g.times)
 	w.versions = w.versions[:0]
 	if uniform && !f.meta.versioned {
-		n := sw.Version(w.settled.version(g.times.Min, f.meta.high))
+		n := w.given.version(sw, w.settled.version(g.times.Min, f.meta.high))
 		for range g.rows {
 			w.versions = append(w.versions, n)
 		}
@@ -75,7 +89,7 @@ func (w *rewrite) versionsOf(sw *segment.Writer, g *Granule) ([]uint32, error) {
 			v = f.r.Versions()[numbers[i]]
 		}
 		if kept := w.settled.version(t, v); i == 0 || kept != last {
-			w.versions = append(w.versions, sw.Version(kept))
+			w.versions = append(w.versions, w.given.version(sw, kept))
 			last = kept
 		} else {
 			w.versions = append(w.versions, w.versions[i-1])

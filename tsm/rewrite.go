@@ -33,6 +33,7 @@ type rewrite struct {
 	rows      int64       // of the sources
 	low, high model.Version
 
+	given      given
 	versions   []uint32 // scratch
 	written    int64    // at the last step
 	rowsCopied int64
@@ -174,7 +175,10 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 	if err != nil {
 		return nil, errors.Join(err, removeIfAny(s.fs, name))
 	}
-	if err := f.err(); err != nil {
+	if err = f.err(); err == nil {
+		err = w.verify(ctx, f)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.drop())
 	}
 	return f, nil
@@ -218,6 +222,7 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 		return err
 	}
 	c := w.view.Scan(ScanOptions{Series: series, Fields: fields, Range: everything})
+	w.given.audit.measurement(name, fields)
 	c.all, c.settled = w.versioned, w.settled
 	c.copying = w.kind == mergeWork || w.kind == applyWork
 	for {
@@ -261,10 +266,18 @@ func (w *rewrite) append(sw *segment.Writer, name string, g *Granule) error {
 			if i > 0 && v == merged[i-1] {
 				w.versions = append(w.versions, w.versions[i-1])
 			} else {
-				w.versions = append(w.versions, sw.Version(v))
+				w.versions = append(w.versions, w.given.version(sw, v))
 			}
 		}
 		rows.Versions = w.versions
+	}
+	w.given.audit.at(g.series)
+	w.given.audit.add(rows.Times, rows.Versions, rows.Columns)
+	w.given.runs.add(false, len(rows.Times))
+	if mutant.Is(mutant.ValueChangedInWriting) && len(rows.Columns) > 0 && rows.Columns[0].Bits != nil {
+		rows.Columns = slices.Clone(rows.Columns)
+		rows.Columns[0].Bits = slices.Clone(rows.Columns[0].Bits)
+		rows.Columns[0].Bits[0]++
 	}
 	return sw.Append(name, g.Series(), &rows)
 }

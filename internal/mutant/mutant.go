@@ -25,6 +25,10 @@ const (
 	SnapshotClaimsLog       Bug = "a snapshot claims batches that are only in the log"
 	SnapshotWithoutDeletes  Bug = "a snapshot leaves out the deletes"
 
+	// tsm, tsm/segment: what reading back a new file must find
+	ValueChangedInWriting Bug = "a file gets another value than it was to get"
+	CopiedFieldsSwapped   Bug = "a granule is copied with the values of another field"
+
 	// coordinator/fanout
 	JoinerCounts      Bug = "a joining owner counts for the level"
 	HalfIsQuorum      Bug = "half of the owners are a quorum"

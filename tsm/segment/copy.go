@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/varvedb/varve/internal/invariant"
+	"github.com/varvedb/varve/internal/mutant"
 )
 
 // Alone reports whether granule g holds rows of its series only, so that a
@@ -87,6 +88,12 @@ func (w *Writer) copy(from *Cursor, g int, versions []uint32) (err error) {
 			continue
 		}
 		f := w.field(i, from.fields[i], 0)
+		if mutant.Is(mutant.CopiedFieldsSwapped) {
+			i = (i + 1) % len(from.fields)
+			if _, err := from.column(p, i); err != nil {
+				return err
+			}
+		}
 		if err := b.fields[f].copy(number, from, g, i); err != nil {
 			return err
 		}
