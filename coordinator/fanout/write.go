@@ -54,7 +54,9 @@ type Write struct {
 	owners []Owner
 	after  []uint64 // see Sets
 	before []uint64
-	states map[uint64]*state // of all nodes that ever were owners here
+	// targets is the owners that are sent to, the local one last.
+	targets []uint64
+	states  map[uint64]*state // of all nodes that ever were owners here
 
 	verdict    Verdict
 	refreshes  int
@@ -103,22 +105,17 @@ func begin(w *Write, owners []Owner) (*Write, Effects) {
 func (w *Write) setOwners(owners []Owner) {
 	w.owners = slices.Clone(owners)
 	w.after, w.before = Sets(owners)
-	for _, n := range w.targets() {
+	w.targets = slices.Concat(w.after, w.before)
+	slices.Sort(w.targets)
+	w.targets = slices.Compact(w.targets)
+	if i := slices.Index(w.targets, w.local); i >= 0 {
+		w.targets = append(slices.Delete(w.targets, i, i+1), w.local)
+	}
+	for _, n := range w.targets {
 		if w.states[n] == nil {
 			w.states[n] = &state{}
 		}
 	}
-}
-
-// targets gives the owners that are sent to, the local one last.
-func (w *Write) targets() []uint64 {
-	all := slices.Concat(w.after, w.before)
-	slices.Sort(all)
-	all = slices.Compact(all)
-	if i := slices.Index(all, w.local); i >= 0 {
-		all = append(slices.Delete(all, i, i+1), w.local)
-	}
-	return all
 }
 
 // Answer takes an owner's answer to a send: nil, an error of the kinds of
@@ -160,12 +157,11 @@ func (w *Write) Owners(owners []Owner, err error) Effects {
 	if err == nil {
 		w.setOwners(owners)
 	}
-	targets := w.targets()
 	for n, st := range w.states {
 		if st.phase != moved {
 			continue
 		}
-		if st.phase = refused; err == nil && slices.Contains(targets, n) {
+		if st.phase = refused; err == nil && slices.Contains(w.targets, n) {
 			st.phase = unasked
 		}
 	}
@@ -199,7 +195,7 @@ func (w *Write) step() Effects {
 func (w *Write) sends() []Send {
 	holder := w.holder()
 	var out []Send
-	for _, n := range w.targets() {
+	for _, n := range w.targets {
 		st := w.states[n]
 		switch {
 		case st.phase == unasked:
@@ -217,7 +213,7 @@ func (w *Write) sends() []Send {
 // holder gives an owner that has the batch, or 0. One that has left meanwhile
 // is none: owners do not take what comes from it.
 func (w *Write) holder() uint64 {
-	for _, n := range w.targets() {
+	for _, n := range w.targets {
 		if w.states[n].phase == holds {
 			return n
 		}
@@ -231,7 +227,7 @@ func (w *Write) refresh() bool {
 	if w.refreshing || w.verdict != Pending {
 		return false
 	}
-	for _, n := range w.targets() {
+	for _, n := range w.targets {
 		if w.states[n].phase != moved {
 			continue
 		}
@@ -344,7 +340,7 @@ type Missing struct {
 // batch, by node.
 func (w *Write) Missing() []Missing {
 	var out []Missing
-	for _, n := range w.targets() {
+	for _, n := range w.targets {
 		if st := w.states[n]; st.phase != holds {
 			out = append(out, Missing{Node: n, Err: st.err})
 		}
