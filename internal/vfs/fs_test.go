@@ -16,6 +16,7 @@ import (
 func each(t *testing.T, test func(t *testing.T, fsys vfs.FS, dir string)) {
 	t.Run("OS", func(t *testing.T) { test(t, vfs.OS, filepath.ToSlash(t.TempDir())) })
 	t.Run("Mem", func(t *testing.T) { test(t, vfs.NewMem(), "") })
+	t.Run("Overlay", func(t *testing.T) { test(t, vfs.NewOverlay(vfs.OS), filepath.ToSlash(t.TempDir())) })
 	t.Run("Failing", func(t *testing.T) {
 		test(t, vfs.NewFailing(vfs.NewMem(), func(vfs.Op) error { return nil }), "/")
 	})
