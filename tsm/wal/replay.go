@@ -266,11 +266,21 @@ func (r *reader) judgeDamage(last bool) error {
 	if !last {
 		return bad
 	}
+	at, err := r.find(r.at+1, func(h recordHeader) bool { return h.synced > r.at })
+	if err == nil && at >= 0 {
+		err = bad
+	}
+	return err
+}
+
+// find gives the offset of the first valid record from off on that accept
+// takes, or -1.
+func (r *reader) find(off int64, accept func(recordHeader) bool) (int64, error) {
 	mark := binary.LittleEndian.AppendUint32(nil, uint32(r.header.epoch))
-	for off := r.at + 1; r.size-off >= recordHeaderBytes; {
+	for r.size-off >= recordHeaderBytes {
 		window, err := r.bytes(off, int(min(readAhead, r.size-off)))
 		if err != nil {
-			return err
+			return -1, err
 		}
 		i := bytes.Index(window, mark)
 		if i < 0 {
@@ -280,12 +290,12 @@ func (r *reader) judgeDamage(last bool) error {
 		off += int64(i)
 		h, rec, err := r.recordAt(off)
 		if err != nil {
-			return err
+			return -1, err
 		}
-		if rec != nil && h.synced > r.at {
-			return bad
+		if rec != nil && accept(h) {
+			return off, nil
 		}
 		off++
 	}
-	return nil
+	return -1, nil
 }
