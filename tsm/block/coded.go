@@ -2,7 +2,6 @@ package block
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/varvedb/varve/model"
 )
@@ -17,11 +16,8 @@ const (
 	manyChanges     = 15     // there: a uvarint of how many more follows
 )
 
-// coded decodes a block that has a table.
+// coded decodes a block of numbers that has a table.
 func (d *Decoder) coded(c *model.Column, present *model.Bitmap, n int, p []byte, tables *Tables, t *table) error {
-	if !t.suits(c.Type) {
-		return model.ErrCorrupt
-	}
 	r := reader{p: p}
 	head := r.byte()
 	values, gaps := tables.lookups(t)
@@ -88,6 +84,8 @@ func (t *table) suits(typ model.FieldType) bool {
 		return t.kind == kindInts
 	case model.Float:
 		return t.kind != kindDictionary
+	case model.String:
+		return t.kind == kindDictionary
 	}
 	return false
 }
@@ -246,26 +244,6 @@ func (r *reader) patch(residuals []uint64, n uint64) bool {
 		residuals[at] += uint64(r.varint())
 	}
 	return !r.bad
-}
-
-// decimals makes floats of integers: each divided by 10^exp. A division takes
-// longer than all the rest, so the quotient comes from the reciprocal and is
-// put right by its remainder, which fused multiplication and addition give
-// exactly. The result is the correctly rounded quotient, as a division's is:
-// the correction errs by less than 2^-50 of the last place, and the quotient of
-// an integer of 53 bits by 10^exp is never so near to the middle between two
-// floats, but by 2^-(1+exp·log2(5)) of it at least.
-func decimals(dst []uint64, exp int) {
-	if exp == 0 {
-		for i, d := range dst {
-			dst[i] = math.Float64bits(float64(int64(d)))
-		}
-		return
-	}
-	scale := powersOfTen[exp]
-	for i, d := range dst {
-		dst[i] = math.Float64bits(float64(int64(d)) / scale)
-	}
 }
 
 // exceptions skips what appendExceptions wrote of floats among n, and gives how

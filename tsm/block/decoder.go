@@ -13,9 +13,10 @@ import (
 // is model.ErrCorrupt. No more memory is taken than those rows need; strings
 // take at most 22 times the block, or 4 MiB where that is more.
 type Decoder struct {
-	ends   []uint64     // of the strings of a dictionary
-	texts  texts        // strings of the rows that have one
-	values model.Bitmap // of a column of booleans
+	entries entries // of a block with a dictionary
+	zstd    expander
+	texts   texts        // strings of the rows that have one
+	values  model.Bitmap // of a column of booleans
 
 	symbols         []byte   // of a block with a table
 	gaps, residuals []uint64 // when it is sparse
@@ -54,12 +55,16 @@ func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte
 		}
 		return nil
 	}
+	var shared *entries
 	if table != 0 {
-		shared, ok := t.get(table)
-		if !ok {
+		of, ok := t.get(table)
+		if !ok || !of.suits(c.Type) {
 			return model.ErrCorrupt
 		}
-		return d.coded(c, present, n, p, t, shared)
+		if c.Type != model.String {
+			return d.coded(c, present, n, p, t, of)
+		}
+		shared = &of.entries
 	}
 	r := reader{p: p}
 	got, ok := r.bitmap(*present, n)
@@ -72,7 +77,7 @@ func (d *Decoder) Column(c *model.Column, present *model.Bitmap, n int, p []byte
 		m = got.Count()
 	}
 	if c.Type == model.String {
-		return d.strings(c, n, m, r.p)
+		return d.strings(c, n, m, r.p, shared)
 	}
 	c.Bits = resize(c.Bits, n)
 	if m == 0 {
@@ -121,8 +126,9 @@ func (d *Decoder) booleans(dst []uint64, p []byte) error {
 	return nil
 }
 
-// strings decodes m strings and lays them out over n rows.
-func (d *Decoder) strings(c *model.Column, n, m int, p []byte) error {
+// strings decodes m strings, which may be those of a shared dictionary, and lays
+// them out over n rows.
+func (d *Decoder) strings(c *model.Column, n, m int, p []byte, shared *entries) error {
 	c.Ends = resize(c.Ends, n)
 	if m == 0 {
 		clear(c.Ends)
@@ -132,7 +138,13 @@ func (d *Decoder) strings(c *model.Column, n, m int, p []byte) error {
 		return nil
 	}
 	d.texts.text = c.Text
-	err := d.decodeTexts(&d.texts, m, p)
+	d.texts.lengths = resize(d.texts.lengths, m)
+	var err error
+	if shared != nil {
+		err = shared.expand(&d.texts, p)
+	} else {
+		err = d.decodeTexts(&d.texts, p)
+	}
 	c.Text, d.texts.text = d.texts.text, nil
 	if err != nil {
 		return err

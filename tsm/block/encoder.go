@@ -24,6 +24,8 @@ type Encoder struct {
 	codes      map[string]uint64
 	sized      []byte
 	compressed []byte
+	cold       bool // strings may take the time that zstd does
+	zstd       compressor
 }
 
 // AppendInts adds a block of integers: timestamps, numbers of versions. There

@@ -140,3 +140,19 @@ func decodeDecimal(dst []uint64, r *reader) error {
 	}
 	return nil
 }
+
+// decimals makes floats of integers, each divided by 10^exp. The reciprocal put
+// right by its remainder (Markstein, 1990) gives the same bits, but with the
+// checks for the instruction in every call of math.FMA no sooner.
+func decimals(dst []uint64, exp int) {
+	if exp == 0 {
+		for i, d := range dst {
+			dst[i] = math.Float64bits(float64(int64(d)))
+		}
+		return
+	}
+	scale := powersOfTen[exp]
+	for i, d := range dst {
+		dst[i] = math.Float64bits(float64(int64(d)) / scale)
+	}
+}

@@ -29,6 +29,8 @@ type Group struct {
 	plans   []*plan
 	foreign foreignTables
 
+	dictionary dictionary
+
 	waiting struct {
 		items  []int // places in items
 		values []uint64
@@ -59,8 +61,9 @@ type item struct {
 }
 
 const (
-	itemWhole   = -1
-	itemWaiting = -2
+	itemWhole      = -1 // head is all of it
+	itemWaiting    = -2
+	itemDictionary = -3 // like itemWhole, of the dictionary's strings
 )
 
 // patch is a residual that its symbol does not give.
@@ -87,6 +90,8 @@ func (g *Group) Reset(t model.FieldType, e Effort) {
 	g.items, g.head, g.syms, g.size = g.items[:0], g.head[:0], g.syms[:0], 0
 	g.plans = g.plans[:0]
 	g.foreign.reset()
+	g.dictionary.reset()
+	g.enc.cold = e == Cold
 	g.waiting.items, g.waiting.values = g.waiting.items[:0], g.waiting.values[:0]
 	g.waiting.enough = planValues
 }
@@ -95,7 +100,11 @@ func (g *Group) Reset(t model.FieldType, e Effort) {
 // kept.
 func (g *Group) Add(c *model.Column) {
 	checkRows(c.Len())
-	if g.effort == Fast || g.typ == model.Boolean || g.typ == model.String {
+	if g.effort != Fast && g.typ == model.String {
+		g.addTexts(c)
+		return
+	}
+	if g.effort == Fast || g.typ == model.Boolean {
 		start := len(g.head)
 		g.head = g.enc.AppendColumn(g.head, c)
 		g.whole(len(g.items), start)
@@ -108,6 +117,24 @@ func (g *Group) Add(c *model.Column) {
 	if !g.place(at, values, true) {
 		g.wait(at, values)
 	}
+}
+
+// addTexts adds a block of strings, by the dictionary of the Group where that
+// has most of them.
+func (g *Group) addTexts(c *model.Column) {
+	start := len(g.head)
+	g.head = appendBitmap(g.head, c.Present, c.Len())
+	g.enc.gatherTexts(c)
+	codes, ok := g.dictionary.encode(g.numbers, &g.enc.texts)
+	g.numbers = codes
+	if !ok {
+		g.head = g.enc.appendTexts(g.head, &g.enc.texts)
+		g.whole(len(g.items), start)
+		return
+	}
+	g.head = g.enc.appendInts(g.head, codes)
+	g.whole(len(g.items), start)
+	g.items[len(g.items)-1].plan = itemDictionary
 }
 
 // wait keeps the values of item at until a plan is chosen.
@@ -445,7 +472,9 @@ func (g *Group) AddBlock(p []byte, from *Tables, table int) bool {
 func (g *Group) Len() int { return len(g.items) }
 
 // Size gives about the bytes that Finish would give.
-func (g *Group) Size() int { return g.size + 2*len(g.waiting.values) }
+func (g *Group) Size() int {
+	return g.size + 2*len(g.waiting.values) + len(g.dictionary.entries.text)
+}
 
 // Finish gives the blocks one after the other, where each ends, the number of
 // the table that each needs, 0 being none, and the tables for ReadTables. All
@@ -459,6 +488,9 @@ func (g *Group) Finish() (blocks []byte, ends, tableOf []uint64, tables []byte) 
 		finished[i].of(p)
 		raw = append(raw, finished[i].raw)
 	}
+	if g.dictionary.blocks > 0 {
+		raw = append(raw, g.dictionary.append(nil, &g.enc))
+	}
 	for i := range g.items {
 		it := &g.items[i]
 		table := it.table
@@ -467,6 +499,8 @@ func (g *Group) Finish() (blocks []byte, ends, tableOf []uint64, tables []byte) 
 			f := &finished[it.plan]
 			g.blocks = appendStreams(g.blocks, g.syms[it.symsStart:it.symsEnd], it.forward, f.forward, &f.values)
 			table = len(g.foreign.raw) + it.plan + 1
+		} else if it.plan == itemDictionary {
+			table = len(raw)
 		}
 		g.ends = append(g.ends, uint64(len(g.blocks)))
 		g.tableOf = append(g.tableOf, uint64(table))

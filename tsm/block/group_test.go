@@ -77,6 +77,52 @@ func TestGroupsComeBackBitForBit(t *testing.T) {
 	}
 }
 
+func TestGroupsOfStringsComeBack(t *testing.T) {
+	r := seeded.Rand(t)
+	var g Group
+	var d Decoder
+	words := make([]string, 300)
+	for i := range words {
+		words[i] = fmt.Sprintf("%0*d", r.IntN(40), i)
+	}
+	kinds := []func(i int) string{
+		func(int) string { return "" },
+		func(int) string { return words[r.IntN(5)] },
+		func(int) string { return words[r.IntN(len(words))] },
+		func(i int) string { return words[i/100%len(words)] },
+		func(int) string { return fmt.Sprintf("request %d of host-%d", r.IntN(1e6), r.IntN(1e3)) },
+		func(int) string { return string(rune(r.IntN(1e6))) },
+	}
+	for range 20 {
+		for _, e := range efforts {
+			var columns []*model.Column
+			usual := kinds[r.IntN(len(kinds))]
+			for range 1 + r.IntN(30) {
+				next := usual
+				if r.IntN(8) == 0 {
+					next = kinds[r.IntN(len(kinds))]
+				}
+				n := lengths(r)[r.IntN(14)]
+				present := presence(r, n)
+				c := &model.Column{Field: model.Field{Type: model.String}}
+				for i := range n {
+					if present.Get(i) {
+						c.AppendText([]byte(next(i)))
+					} else {
+						c.AppendNull()
+					}
+				}
+				if c.Count() > 0 {
+					columns = append(columns, c)
+				}
+			}
+			if len(columns) > 0 {
+				checkGroup(t, &g, &d, e, columns)
+			}
+		}
+	}
+}
+
 func BenchmarkTable(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	c := codeOf(countsOf(skewed(r, 3600, 1.05)))

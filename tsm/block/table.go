@@ -60,7 +60,7 @@ func (r *reader) transform() (t transform, err error) {
 	if t.sparse {
 		t.gapLow = r.byte()
 	}
-	if r.bad || t.kind > kindDecimal+maxExponent || form > 7 || t.order > 2 || t.sparse && t.order != 1 ||
+	if r.bad || t.kind == kindDictionary || t.kind > kindDecimal+maxExponent || form > 7 || t.order > 2 || t.sparse && t.order != 1 ||
 		t.low >= 64 || t.gapLow > 8 {
 		return t, model.ErrCorrupt
 	}

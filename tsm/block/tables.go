@@ -22,9 +22,10 @@ type Tables struct {
 // table is one of them: a transform and the codes of its symbols.
 type table struct {
 	transform
-	raw    []byte
-	values code
-	gaps   code // when sparse
+	raw     []byte
+	values  code
+	gaps    code    // when sparse
+	entries entries // of a dictionary, which has nothing else
 
 	valueLookup, gapLookup *lookup // nil until needed
 }
@@ -89,6 +90,10 @@ func (t *Tables) parse() error {
 }
 
 func (r *reader) table(t *table) (err error) {
+	if len(r.p) > 0 && r.p[0] == kindDictionary {
+		t.kind = r.byte()
+		return r.dictionary(&t.entries)
+	}
 	if t.transform, err = r.transform(); err != nil {
 		return err
 	}

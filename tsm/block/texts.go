@@ -13,6 +13,7 @@ const (
 	textRaw        = 0 // lengths, bytes
 	textSnappy     = 1 // lengths, bytes compressed
 	textDictionary = 2 // distinct strings by first use, and for each row which it has
+	textZstd       = 3 // lengths, bytes compressed more
 )
 
 // maxDictionaryText bounds what a block of few distinct strings may expand to,
@@ -22,6 +23,12 @@ const maxDictionaryText = 4 << 20
 // snappyRatio bounds how much snappy expands: an element of three bytes gives
 // 64 at most.
 const snappyRatio = 22
+
+// expands reports whether text of so many bytes may come from so many
+// compressed ones.
+func expands(text, compressed int) bool {
+	return text <= max(compressed*snappyRatio, maxDictionaryText)
+}
 
 // texts is strings one after the other, without the rows that have none.
 type texts struct {
@@ -40,6 +47,11 @@ func (e *Encoder) appendTexts(dst []byte, t *texts) []byte {
 	kind, text := byte(textRaw), t.text
 	if len(e.compressed) < len(text)-len(text)/10 {
 		kind, text = textSnappy, e.compressed
+	}
+	if e.cold {
+		if p := e.zstd.compress(t.text); len(p) < len(text)-len(text)/10 && expands(len(t.text), len(p)) {
+			kind, text = textZstd, p
+		}
 	}
 	dst = append(dst, kind)
 	dst = e.appendSized(dst, t.lengths)
@@ -86,13 +98,13 @@ func (e *Encoder) appendDictionary(dst []byte, t *texts) (_ []byte, ok bool) {
 	return e.appendInts(dst, e.ints), true
 }
 
-// decodeTexts decodes a block of n strings into t's memory.
-func (d *Decoder) decodeTexts(t *texts, n int, p []byte) error {
+// decodeTexts decodes a block of strings into t's memory; t has a length for
+// each.
+func (d *Decoder) decodeTexts(t *texts, p []byte) error {
 	r := reader{p: p}
-	t.lengths = resize(t.lengths, n)
 	kind := r.byte()
 	switch kind {
-	case textRaw, textSnappy:
+	case textRaw, textSnappy, textZstd:
 		total, ok := r.lengths(t.lengths)
 		if !ok {
 			return model.ErrCorrupt
@@ -102,6 +114,16 @@ func (d *Decoder) decodeTexts(t *texts, n int, p []byte) error {
 				return model.ErrCorrupt
 			}
 			t.text = append(t.text[:0], r.p...)
+			return nil
+		}
+		if kind == textZstd {
+			if !expands(int(total), len(r.p)) {
+				return model.ErrCorrupt
+			}
+			var ok bool
+			if t.text, ok = d.zstd.expand(resize(t.text, int(total)), r.p); !ok {
+				return model.ErrCorrupt
+			}
 			return nil
 		}
 		size, err := snappy.DecodedLen(r.p)
@@ -140,30 +162,52 @@ func (d *Decoder) dictionary(t *texts, r *reader) error {
 	if r.bad || entries == 0 || entries > uint64(len(t.lengths)) {
 		return model.ErrCorrupt
 	}
-	d.ends = resize(d.ends, int(entries))
-	total, ok := r.lengths(d.ends)
+	d.entries.ends = resize(d.entries.ends, int(entries))
+	total, ok := r.lengths(d.entries.ends)
 	if !ok {
 		return model.ErrCorrupt
 	}
-	text := r.take(total)
-	if r.bad || decodeInts(t.lengths, r.p) != nil {
+	d.entries.text = r.take(total)
+	if r.bad {
 		return model.ErrCorrupt
 	}
+	d.entries.add()
+	err := d.entries.expand(t, r.p)
+	d.entries.text = nil
+	return err
+}
+
+// entries is the strings of a dictionary.
+type entries struct {
+	ends []uint64
+	text []byte
+}
+
+// add makes ends of lengths.
+func (e *entries) add() {
 	end := uint64(0)
-	for i, n := range d.ends {
+	for i, n := range e.ends {
 		end += n
-		d.ends[i] = end
+		e.ends[i] = end
+	}
+}
+
+// expand decodes a block of integers that say which entry each row has; t has
+// a length for every row.
+func (e *entries) expand(t *texts, p []byte) error {
+	if decodeInts(t.lengths, p) != nil {
+		return model.ErrCorrupt
 	}
 	t.text = t.text[:0]
 	for i, code := range t.lengths {
-		if code >= entries {
+		if code >= uint64(len(e.ends)) {
 			return model.ErrCorrupt
 		}
 		start := uint64(0)
 		if code > 0 {
-			start = d.ends[code-1]
+			start = e.ends[code-1]
 		}
-		s := text[start:d.ends[code]]
+		s := e.text[start:e.ends[code]]
 		if len(t.text)+len(s) > maxDictionaryText {
 			return model.ErrCorrupt
 		}
