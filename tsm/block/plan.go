@@ -34,11 +34,6 @@ type alphabet struct {
 	lengths [symbols]uint8  // about the bits of each, by the sample
 }
 
-// sampled is the blocks that a plan is chosen from.
-type sampled struct {
-	blocks [][]uint64 // values, each block at least one
-}
-
 const (
 	// sampleValues is how many residuals a plan is chosen by.
 	sampleValues = 1024
