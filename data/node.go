@@ -156,6 +156,9 @@ func (n *Node) openShard(id uint64, fs vfs.FS, dir string) (*tsm.Shard, error) {
 	}
 	cfg.Log = n.log.With("shard", id)
 	cfg.Replication = bounds{node: n, shard: id}
+	if seed := n.meta.Snapshot().HashSeed(); seed != 0 {
+		cfg.Hash = func(key []byte) model.SeriesHash { return model.HashSeriesKey(key, seed) }
+	}
 	s, err := tsm.Open(fs, dir, cfg)
 	if err != nil {
 		n.metrics.openErrors.Inc()

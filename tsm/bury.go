@@ -257,10 +257,7 @@ func (w *search) granules(f *file, series uint32, granules []segment.Granule) co
 func (w *search) scan(series *roaring.Bitmap) error {
 	series = roaring.And(series, w.left)
 	ids := series.ToArray()
-	// A cursor starts anew for each change of measurement.
-	slices.SortStableFunc(ids, func(a, b uint32) int {
-		return strings.Compare(w.r.index.Measurement(a), w.r.index.Measurement(b))
-	})
+	w.r.sortByMeasurement(ids)
 	c := w.r.Scan(ScanOptions{Series: ids, Range: everything})
 	c.filesOnly = true
 	empty := roaring.New()
@@ -275,6 +272,30 @@ func (w *search) scan(series *roaring.Bitmap) error {
 	w.left.AndNot(series)
 	w.left.Or(empty)
 	return nil
+}
+
+// sortByMeasurement keeps ascending ids of one measurement together: a cursor
+// starts anew for each change.
+func (r *Reader) sortByMeasurement(ids []uint32) {
+	names := map[string]int{}
+	order := make([]int, len(ids)) // in order of ids: keys are read in order
+	for i, id := range ids {
+		name := r.index.Measurement(id)
+		n, ok := names[name]
+		if !ok {
+			n = len(names)
+			names[strings.Clone(name)] = n
+		}
+		order[i] = n
+	}
+	if len(names) < 2 {
+		return
+	}
+	byName := make([][]uint32, len(names))
+	for i, id := range ids {
+		byName[order[i]] = append(byName[order[i]], id)
+	}
+	copy(ids, slices.Concat(byName...))
 }
 
 // nextSeriesWithData goes on to the first row of the next series, and tells

@@ -22,7 +22,7 @@ func (s *Shard) Compact(ctx context.Context) error {
 	if err := s.compact(ctx, coldWork, s.allLocked); err != nil {
 		return err
 	}
-	return s.forgetDeletes()
+	return errors.Join(s.forgetDeletes(), s.compactIndex(ctx))
 }
 
 // forgetDeletes drops deletes that hide nothing any more, if there are such.

@@ -33,6 +33,9 @@ type Config struct {
 	// there are none.
 	Replication Replication
 
+	// Hash makes the hash of a canonical series key, as it is in batches: damaged
+	// index files are mended and checked with it. nil is that it is not known.
+	Hash func(key []byte) model.SeriesHash
 	// Worker flushes and compacts in the background; one serves all shards of a
 	// node. With nil nothing happens unless Flush and Compact are called.
 	Worker *Worker

@@ -122,7 +122,13 @@ func (c *Cursor) nextSeries() {
 	}
 	c.series = c.o.Series[c.next]
 	c.next++
-	if m := c.r.index.Measurement(c.series); c.measurement != m || c.next == 1 {
+	m := c.r.index.Measurement(c.series)
+	if m == "" {
+		if c.err = c.r.index.Damage(); c.err != nil {
+			return
+		}
+	}
+	if c.measurement != m || c.next == 1 {
 		c.setMeasurement(m)
 	}
 	c.deletes = c.r.deletesOf(c.deletes[:0], c.series, c.o.Range)

@@ -9,6 +9,9 @@ func (s *Shard) Damaged() error {
 	if err := s.logDamage.Load(); err != nil {
 		return *err
 	}
+	if err := s.index.Damage(); err != nil {
+		return fmt.Errorf("shard %s: %w", s.dir, err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.mu.files {

@@ -20,40 +20,53 @@ type match struct {
 
 // match evaluates the condition of a delete before the shard's lock is taken:
 // it may have to look at every value of a tag.
-func (s *Shard) match(b *model.Batch) match {
+func (s *Shard) match(b *model.Batch) (m match, err error) {
 	if b.Delete == nil {
-		return match{}
+		return match{}, nil
 	}
-	below := s.index.Len()
-	return match{s.index.Match(b.Delete.Where), below}
+	m.below = s.index.Len()
+	m.series, err = s.index.Match(b.Delete.Where)
+	return m, err
 }
 
-// newTombstoneLocked makes one of a batch; series that came after m was made
-// are looked at one by one.
+// newTombstoneLocked makes one of a batch.
 func (s *Shard) newTombstoneLocked(b *model.Batch, m match) *tombstone {
 	t := &tombstone{
 		number: s.mu.nextDelete, batch: b.ID, version: b.Version,
 		where: b.Delete.Where, times: b.Delete.Range, series: m.series,
 	}
 	s.mu.nextDelete++
-	for id := m.below; id < s.index.Len(); id++ {
-		if t.where.Holds(s.index.Measurement(id), s.index.Tags(id)) {
-			t.series.Add(id)
+	return t
+}
+
+// extendLocked adds the series that came after m was made, one by one.
+func (s *Shard) extendLocked(m *match, b *model.Batch) error {
+	if b.Delete == nil {
+		return nil
+	}
+	for ; m.below < s.index.Len(); m.below++ {
+		name, tags, err := s.index.Series(m.below)
+		if err != nil {
+			return err
+		}
+		if b.Delete.Where.Holds(name, tags) {
+			m.series.Add(m.below)
 		}
 	}
-	return t
+	return nil
 }
 
 // coverNewLocked lets deletes cover series that came after them: a row of such
 // a series may have been stamped before the delete.
 func (s *Shard) coverNewLocked(added []uint32) {
-	if len(added) == 0 {
+	if len(added) == 0 || len(s.mu.deletes.all) == 0 && len(s.mu.pending) == 0 {
 		return
 	}
 	cover := func(t *tombstone) *tombstone {
 		var covered []uint32
 		for _, id := range added {
-			if t.where.Holds(s.index.Measurement(id), s.index.Tags(id)) {
+			name, tags, _ := s.index.Series(id) // in memory: no file has what is not published
+			if t.where.Holds(name, tags) {
 				covered = append(covered, id)
 			}
 		}

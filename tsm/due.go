@@ -20,18 +20,14 @@ func (s *Shard) due() (d due) {
 	if s.mu.closed {
 		return d
 	}
-	idle := now.Sub(s.mu.lastWrite)
-	over := s.cfg.End != 0 && now.UnixNano() >= s.cfg.End && idle >= coldAfter
-	unkept := slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
-	hot := !s.mu.active.empty() || unkept
-	if len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes || hot && (over || idle >= s.cfg.FlushAge) {
+	if s.flushDueLocked(now) || s.indexDueLocked() {
 		d[flushWork] = max(1, s.memoryLocked())
 	}
-	if over && !hot {
+	if s.overLocked(now) && !s.hotLocked() {
 		d[coldWork] = s.coldBytesLocked()
 	}
 	if d[coldWork] == 0 {
-		d[mergeWork] = int64(len(s.tierLocked()))
+		d[mergeWork] = int64(len(s.tierLocked()) + len(s.indexRunLocked()))
 		if len(s.hiddenLocked()) > 0 {
 			d[applyWork] = 1
 		}
@@ -45,6 +41,22 @@ func (s *Shard) due() (d due) {
 	return d
 }
 
+// overLocked reports whether the shard's time is over, and nothing comes any more.
+func (s *Shard) overLocked(now time.Time) bool {
+	return s.cfg.End != 0 && now.UnixNano() >= s.cfg.End && now.Sub(s.mu.lastWrite) >= coldAfter
+}
+
+// hotLocked reports whether there is something that is only in the log.
+func (s *Shard) hotLocked() bool {
+	return !s.mu.active.empty() || slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
+}
+
+// flushDueLocked reports whether the memtable should be flushed.
+func (s *Shard) flushDueLocked(now time.Time) bool {
+	return len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes ||
+		s.hotLocked() && (s.overLocked(now) || now.Sub(s.mu.lastWrite) >= s.cfg.FlushAge)
+}
+
 // maintain does what is due of one kind of work.
 func (s *Shard) maintain(ctx context.Context, kind work) error {
 	if s.due()[kind] == 0 {
@@ -52,9 +64,15 @@ func (s *Shard) maintain(ctx context.Context, kind work) error {
 	}
 	switch kind {
 	case flushWork:
-		return s.Flush(ctx)
+		s.mu.Lock()
+		rows := s.flushDueLocked(s.now())
+		s.mu.Unlock()
+		if rows {
+			return s.Flush(ctx)
+		}
+		return s.flushIndex() // the rows may wait
 	case mergeWork:
-		return s.compactTier(ctx)
+		return errors.Join(s.compactIndex(ctx), s.compactTier(ctx))
 	case applyWork:
 		return s.applyDeletes(ctx)
 	default:

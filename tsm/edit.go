@@ -7,6 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
 )
 
 // edit is one record of the manifest: what changed in one step. FORMAT.md
@@ -23,6 +24,8 @@ type edit struct {
 	dropDeletes []uint64
 	applied     *model.BatchSet // batches that are in files and tombstones from now on
 	buried      *roaring.Bitmap // series without data; nil: as before
+
+	indexes []*index.File // addIndexes, open; not in the record
 }
 
 // fileMeta is what the manifest says of a segment file.

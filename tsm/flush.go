@@ -83,10 +83,7 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 	f, err := s.writeMemtable(ctx, m)
 	if err != nil {
 		// The next try writes another, and on a full disk there is no room to spare.
-		for _, x := range e.addIndexes {
-			err = errors.Join(err, removeIfAny(s.fs, s.path(indexName(x.id))))
-		}
-		return err
+		return errors.Join(err, s.removeIndexes(e))
 	}
 	if err := s.install(e, f, nil, m); err != nil {
 		return err
@@ -99,7 +96,14 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 	}
 	s.mu.Lock()
 	s.mu.flushedLog = m.logFile
+	many := len(s.mu.indexes) >= maxIndexFiles
 	s.mu.Unlock()
+	if many {
+		// The Worker merges them sooner, where there is one that finds the time.
+		if err := s.compactIndex(ctx); err != nil {
+			s.log.Warn("cannot merge index files", "dir", s.dir, "err", err)
+		}
+	}
 	if err := s.ReleaseLog(); err != nil {
 		// The batches are known to be in files: replay skips them.
 		s.log.Warn("cannot trim log", "dir", s.dir, "err", err)
@@ -143,7 +147,7 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 		for _, x := range e.addIndexes {
 			s.doubtful = append(s.doubtful, indexName(x.id))
 		}
-		return err
+		return errors.Join(err, e.closeIndexes())
 	}
 	s.mu.Lock()
 	s.mu.files = slices.DeleteFunc(slices.Clone(s.mu.files), func(f *file) bool { return slices.Contains(old, f) })
@@ -155,11 +159,13 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 	dropped := applyIndexes(&s.mu.indexes, e)
 	if m != nil {
 		s.mu.sealed = slices.DeleteFunc(slices.Clone(s.mu.sealed), func(o *memtable) bool { return o == m })
+	}
+	errs := []error{s.installIndexes(e)}
+	if m != nil || len(e.addIndexes) > 0 {
 		close(s.mu.room)
 		s.mu.room = make(chan struct{})
 	}
 	s.mu.Unlock()
-	var errs []error
 	for _, o := range old {
 		errs = append(errs, o.drop())
 	}

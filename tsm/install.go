@@ -8,7 +8,6 @@ import (
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
-	"github.com/varvedb/varve/tsm/index"
 	"github.com/varvedb/varve/tsm/segment"
 )
 
@@ -46,14 +45,15 @@ func install(fsys vfs.FS, dir string, manifest []byte) error {
 			return fmt.Errorf("there is %s already: %w", name, model.ErrConflict)
 		}
 	}
-	x := index.New()
+	end := uint32(0)
 	for _, f := range e.addIndexes {
-		if err := installIndex(fsys, dir, x, f); err != nil {
+		if err := installIndex(fsys, dir, f); err != nil {
 			return err
 		}
+		end = f.end
 	}
 	for _, f := range e.addFiles {
-		if err := installSegment(fsys, dir, f, x.Len()); err != nil {
+		if err := installSegment(fsys, dir, f, end); err != nil {
 			return err
 		}
 	}
@@ -101,19 +101,16 @@ func (e *edit) checkCopy() error {
 	return nil
 }
 
-// installIndex adds an index file to x and makes it durable.
-func installIndex(fsys vfs.FS, dir string, x *index.Index, f indexFile) error {
-	name := path.Join(dir, indexName(f.id))
-	if err := syncFile(fsys, name, f.size); err != nil {
+// installIndex verifies an index file and makes it durable.
+func installIndex(fsys vfs.FS, dir string, meta indexFile) error {
+	if err := syncFile(fsys, path.Join(dir, indexName(meta.id)), meta.size); err != nil {
 		return err
 	}
-	if err := x.ReadFile(fsys, name, f.size); err != nil {
+	f, err := openIndex(fsys, dir, meta, nil)
+	if err != nil {
 		return err
 	}
-	if x.Len() != f.end {
-		return fmt.Errorf("index file %d ends with series %d, not %d: %w", f.id, x.Len(), f.end, model.ErrCorrupt)
-	}
-	return nil
+	return errors.Join(f.Verify(), f.Close())
 }
 
 // installSegment verifies a segment file, which has rows of series before end,

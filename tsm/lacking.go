@@ -60,7 +60,10 @@ func (l *lacking) resolve() error {
 	l.series = make([]lackingSeries, len(l.b.Series))
 	for i := range l.b.Series {
 		x := &l.series[i]
-		x.id, x.known = l.r.index.Find(l.b.Series[i].Hash)
+		var err error
+		if x.id, x.known, err = l.r.index.Find(l.b.Series[i].Hash); err != nil {
+			return err
+		}
 		x.known = x.known && x.id < l.r.below
 		if x.key = l.b.Series[i].Key; x.known {
 			x.key = l.r.index.Key(x.id)

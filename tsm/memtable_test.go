@@ -50,7 +50,7 @@ func BenchmarkMemtableInsert(b *testing.B) {
 			m = newMemtable()
 		}
 		batch.Version.HLC++
-		known, _ := x.Lookup(ids, batch.Series)
+		known, _, _ := x.Lookup(ids, batch.Series)
 		m.insert(batch, known, time.Time{}, nil)
 		values += batch.Rows() * 10
 	}

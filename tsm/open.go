@@ -53,6 +53,7 @@ func Open(fsys vfs.FS, dir string, cfg Config) (*Shard, error) {
 		if s.manifest != nil {
 			err = errors.Join(err, s.manifest.close())
 		}
+		err = errors.Join(err, s.index.Close())
 		return nil, fmt.Errorf("open shard %s: %w", dir, err)
 	}
 	if s.unsearched() {
@@ -142,22 +143,17 @@ func (s *Shard) load(edits []*edit) error {
 		}
 	}
 	s.mu.held.AddAll(s.applied)
-	for _, x := range s.mu.indexes {
-		if x.first != s.index.Len() {
-			return fmt.Errorf("index file %d begins with series %d, not %d: %w", x.id, x.first, s.index.Len(), model.ErrCorrupt)
-		}
-		if err := s.index.ReadFile(s.fs, s.path(indexName(x.id)), x.size); err != nil {
-			return err
-		}
-		if x.end != s.index.Len() {
-			return fmt.Errorf("index file %d ends with series %d, not %d: %w", x.id, s.index.Len(), x.end, model.ErrCorrupt)
-		}
+	if err := s.loadIndex(); err != nil {
+		return err
 	}
 	s.index.Bury(s.buried)
 	s.mu.publishedSeries = s.index.Len()
 	s.mu.deletes = &deletes{all: all}
 	for _, t := range all {
-		t.series = s.index.Match(t.where)
+		var err error
+		if t.series, err = s.index.Match(t.where); err != nil {
+			return err
+		}
 		s.mu.newest = max(s.mu.newest, t.version.HLC)
 	}
 	for _, meta := range files {
@@ -259,14 +255,24 @@ func (s *Shard) noteFlushedLog(needed wal.FileID) {
 
 // replayBatch takes a batch of the log that is nowhere else.
 func (s *Shard) replayBatch(b *model.Batch) error {
-	ids, unknown := s.index.Lookup(nil, b.Series)
-	covered := s.match(b)
+	ids, unknown, err := s.index.Lookup(nil, b.Series)
+	if err != nil {
+		return err
+	}
+	covered, err := s.match(b)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	if unknown {
 		if _, err := s.addSeriesLocked(b, ids); err != nil {
 			s.mu.Unlock()
 			return fmt.Errorf("replay batch %v: %w: %w", b.ID, model.ErrCorrupt, err)
 		}
+	}
+	if err := s.extendLocked(&covered, b); err != nil {
+		s.mu.Unlock()
+		return err
 	}
 	s.takeLocked(b, ids, covered, 0)
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package tsm
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -17,7 +18,7 @@ import (
 // memory alive, so it must not be kept longer than a query runs.
 type Reader struct {
 	s         *Shard
-	index     *index.Index
+	index     *index.View
 	below     uint32 // series with lower ids are published
 	files     []*file
 	mems      []memRef
@@ -45,7 +46,7 @@ func (s *Shard) Reader() (*Reader, error) {
 }
 
 func (s *Shard) readerLocked() *Reader {
-	r := &Reader{s: s, index: s.index, below: s.mu.publishedSeries, slabsByMx: map[string][]*slabView{}}
+	r := &Reader{s: s, index: s.index.View(), below: s.mu.publishedSeries, slabsByMx: map[string][]*slabView{}}
 	r.files = slices.Clone(s.mu.files)
 	for _, f := range r.files {
 		f.hold()
@@ -61,7 +62,9 @@ func (s *Shard) readerLocked() *Reader {
 	return r
 }
 
-// Close lets go of the files. It may be called twice.
+// Close lets go of the files. It may be called twice. What Measurements, TagKeys,
+// Fields, Tags and Key gave is to be relied on when it gives no error: where the
+// index is damaged they give too little.
 func (r *Reader) Close() error {
 	r.close.Do(func() {
 		for _, f := range r.files {
@@ -69,15 +72,22 @@ func (r *Reader) Close() error {
 				r.closeErr = err
 			}
 		}
+		r.closeErr = errors.Join(r.closeErr, r.index.Damage(), r.index.Close())
 	})
 	return r.closeErr
 }
 
 // Measurements gives the measurements that have a series with data, sorted.
-func (r *Reader) Measurements() []string { return r.index.Measurements(r.below) }
+func (r *Reader) Measurements() []string {
+	names, _ := r.index.Measurements(r.below) // Close gives the error
+	return names
+}
 
 // TagKeys gives the tag keys of the series of a measurement that have data, sorted.
-func (r *Reader) TagKeys(measurement string) []string { return r.index.TagKeys(measurement, r.below) }
+func (r *Reader) TagKeys(measurement string) []string {
+	keys, _ := r.index.TagKeys(measurement, r.below) // Close gives the error
+	return keys
+}
 
 // Tags gives the tags of a series.
 func (r *Reader) Tags(series uint32) model.Tags { return r.index.Tags(series) }
@@ -94,15 +104,19 @@ func (r *Reader) Series(measurement string, where *model.Predicate) ([]uint32, e
 			return nil, f.err()
 		}
 	}
-	return r.index.Select(measurement, where, r.below).ToArray(), nil
+	series, err := r.index.Select(measurement, where, r.below)
+	if err != nil {
+		return nil, err
+	}
+	return series.ToArray(), nil
 }
 
 // Fields gives the fields of a measurement, sorted by name and type. A field
 // all of whose data was deleted may be among them until compaction.
 func (r *Reader) Fields(measurement string) []model.Field {
-	live := r.index.Select(measurement, nil, r.below)
-	if live.IsEmpty() {
-		return nil
+	live, err := r.index.Select(measurement, nil, r.below)
+	if err != nil || live.IsEmpty() {
+		return nil // Close gives the error
 	}
 	set := map[model.Field]bool{}
 	for _, f := range r.files {

@@ -34,6 +34,7 @@ type Shard struct {
 	// before installing, that before mu, and all but mu are held across syncs.
 	compacting sync.Mutex
 	flushing   sync.Mutex
+	indexing   sync.Mutex      // index files are being merged
 	installing sync.Mutex      // a change of the manifest and, the same, of mu
 	manifest   *manifest       // installing protects it
 	applied    *model.BatchSet // what the manifest says; installing protects it
@@ -111,7 +112,7 @@ func (s *Shard) memtablesLocked() []*memtable {
 }
 
 func (s *Shard) memoryLocked() int64 {
-	n := s.mu.active.bytes
+	n := s.mu.active.bytes + s.index.MemoryBytes()
 	for _, m := range s.mu.sealed {
 		n += m.bytes
 	}
@@ -139,6 +140,8 @@ func (s *Shard) Close() error {
 	defer s.compacting.Unlock()
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
+	s.indexing.Lock()
+	defer s.indexing.Unlock()
 	s.installing.Lock()
 	defer s.installing.Unlock()
 	s.mu.Lock()
@@ -150,7 +153,7 @@ func (s *Shard) Close() error {
 	files := s.mu.files
 	s.mu.files = nil
 	s.mu.Unlock()
-	errs := []error{s.wal.Close(), s.manifest.close()}
+	errs := []error{s.wal.Close(), s.manifest.close(), s.index.Close()}
 	for _, f := range files {
 		errs = append(errs, f.release())
 	}
@@ -166,7 +169,7 @@ type Info struct {
 	DiskBytes   int64           // segment files, index files and log
 	LogBytes    int64           // of them the log
 	LogSince    time.Time       // when the last batch of the oldest log file was stamped; zero when there is none
-	MemoryBytes int64           // memtables
+	MemoryBytes int64           // memtables, and series that are in no file yet
 	Files       int             // segment files
 	Levels      []int           // segment files per level, the last those written to be kept
 	DebtBytes   int64           // of segment files that are to be compacted by now

@@ -80,7 +80,7 @@ func (s *Shard) admit(ctx context.Context) error {
 	for {
 		s.mu.Lock()
 		used, room := s.memoryLocked(), s.mu.room
-		flush := s.mu.active.bytes >= s.cfg.FlushBytes
+		flush := s.mu.active.bytes >= s.cfg.FlushBytes || s.indexDueLocked()
 		s.mu.Unlock()
 		if w := s.cfg.Worker; w != nil && (flush || used >= s.cfg.MaxMemoryBytes) {
 			w.enqueue(s, flushWork)
@@ -114,8 +114,14 @@ func (s *Shard) overloaded(used int64) error {
 // begin puts b into log and memtable. p is nil for a batch that is held
 // already: lsn then covers it.
 func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
-	ids, unknown := s.index.Lookup(make([]uint32, 0, len(b.Series)), b.Series)
-	covered := s.match(b)
+	ids, unknown, err := s.index.Lookup(make([]uint32, 0, len(b.Series)), b.Series)
+	if err != nil {
+		return 0, nil, fmt.Errorf("write batch: %w", err)
+	}
+	covered, err := s.match(b)
+	if err != nil {
+		return 0, nil, fmt.Errorf("write batch: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -126,6 +132,9 @@ func (s *Shard) begin(b *model.Batch) (lsn wal.LSN, p *pending, err error) {
 	case b.Version.HLC < s.mu.frontier:
 		s.metrics.Refused.WithLabelValues("stale").Inc()
 		return 0, nil, errStale
+	}
+	if err := s.extendLocked(&covered, b); err != nil {
+		return 0, nil, fmt.Errorf("write batch: %w", err)
 	}
 	var added []uint32
 	if unknown {
@@ -153,10 +162,12 @@ func (s *Shard) holdsLocked(id model.BatchID) bool {
 }
 
 func (s *Shard) keyOf(h model.SeriesHash) []byte {
-	if id, ok := s.index.Find(h); ok {
-		return s.index.Key(id)
+	id, ok, err := s.index.Find(h)
+	if !ok || err != nil {
+		return nil
 	}
-	return nil
+	key, _ := s.index.Key(id) // without it the coordinator sends it
+	return key
 }
 
 // addSeriesLocked gives ids to those series that have none yet; those without
@@ -167,7 +178,10 @@ func (s *Shard) addSeriesLocked(b *model.Batch, ids []uint32) (added []uint32, e
 		if b.Series[i].Key != nil {
 			continue
 		}
-		id, ok := s.index.Find(b.Series[i].Hash)
+		id, ok, err := s.index.Find(b.Series[i].Hash)
+		if err != nil {
+			return nil, fmt.Errorf("write batch: %w", err)
+		}
 		if !ok {
 			return nil, fmt.Errorf("write batch: %w", model.ErrNeedKeys)
 		}

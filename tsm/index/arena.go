@@ -10,6 +10,7 @@ const chunkBytes = 64 << 10
 type arena struct {
 	chunks [][]byte
 	at     []uint64 // chunk << 32 | offset of the length prefix
+	bytes  int      // of all chunks
 }
 
 func (a *arena) append(b []byte) {
@@ -21,7 +22,9 @@ func (a *arena) append(b []byte) {
 		if last < 0 {
 			size = 1 << 10
 		}
-		a.chunks = append(a.chunks, make([]byte, 0, max(size, need)))
+		size = max(size, need)
+		a.chunks = append(a.chunks, make([]byte, 0, size))
+		a.bytes += size
 		last++
 	}
 	c := a.chunks[last]
@@ -32,7 +35,13 @@ func (a *arena) append(b []byte) {
 
 func (a *arena) get(i uint32) []byte {
 	at := a.at[i]
-	c := a.chunks[at>>32][uint32(at):]
+	c := a.chunks[at>>32]
+	c = c[uint32(at):cap(c)] // a snapshot may know the chunk from when it was shorter
 	n, used := binary.Uvarint(c)
 	return c[used : used+int(n) : used+int(n)]
+}
+
+// snapshot gives what a has now, for use while a grows.
+func (a *arena) snapshot() arena {
+	return arena{chunks: append([][]byte(nil), a.chunks...), at: a.at[:len(a.at):len(a.at)], bytes: a.bytes}
 }

@@ -1,16 +1,12 @@
 package index
 
 import (
-	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -71,41 +67,187 @@ func randomPredicate(rng *rand.Rand, depth int) *model.Predicate {
 	return &model.Predicate{Op: model.Equal, Key: key, Value: value}
 }
 
+func tagKeys(t testing.TB, x *Index, name string) []string {
+	t.Helper()
+	v := x.View()
+	defer v.Close()
+	keys, err := v.TagKeys(name, all)
+	if err != nil {
+		t.Fatalf("TagKeys: %v", err)
+	}
+	return keys
+}
+
+func measurements(t testing.TB, x *Index, below uint32) []string {
+	t.Helper()
+	v := x.View()
+	defer v.Close()
+	names, err := v.Measurements(below)
+	if err != nil {
+		t.Fatalf("Measurements: %v", err)
+	}
+	return names
+}
+
+// keep writes the series from first to before end into a file and lets x read it
+// from there.
+func keep(t testing.TB, x *Index, fs vfs.FS, first, end uint32) {
+	t.Helper()
+	name := fmt.Sprintf("%d-%d.idx", first, end)
+	if _, err := x.Write(fs, name, first, end); err != nil {
+		t.Fatalf("Write: %v", err)
+	}
+	f, err := OpenFile(fs, name, first, end, hashKey)
+	if err != nil {
+		t.Fatalf("OpenFile: %v", err)
+	}
+	if err := x.Install(f); err != nil {
+		t.Fatalf("Install: %v", err)
+	}
+}
+
+func hashKey(key []byte) model.SeriesHash { return model.HashSeriesKey(key, 1) }
+
+// scatter puts the series of x into files, in random steps, some merged.
+func scatter(t testing.TB, rng *rand.Rand, x *Index, fs vfs.FS) {
+	t.Helper()
+	var ends []uint32 // of files
+	for step := rng.IntN(6); step > 0; step-- {
+		if n := len(ends); n > 1 && rng.IntN(3) == 0 {
+			from := rng.IntN(n - 1)
+			to := from + 1 + rng.IntN(n-1-from)
+			first := uint32(0)
+			if from > 0 {
+				first = ends[from-1]
+			}
+			keep(t, x, fs, first, ends[to])
+			ends = slices.Delete(ends, from, to)
+			continue
+		}
+		first, n := x.Kept(), x.Len()
+		if first == n {
+			return
+		}
+		end := first + 1 + rng.Uint32N(n-first)
+		keep(t, x, fs, first, end)
+		ends = append(ends, end)
+	}
+}
+
+// reopen gives an Index of the files of x, with what is in none added.
+func reopen(t testing.TB, x *Index, fs vfs.FS, keys []string) *Index {
+	t.Helper()
+	y := New()
+	for _, f := range x.mu.files {
+		g, err := OpenFile(fs, f.name, f.first, f.end, hashKey)
+		if err != nil {
+			t.Fatalf("OpenFile: %v", err)
+		}
+		if err := y.Append(g); err != nil {
+			t.Fatalf("Append: %v", err)
+		}
+	}
+	for _, key := range keys[y.Len():] {
+		add(t, y, key)
+	}
+	return y
+}
+
+// check compares x with the keys of its series.
+func check(t testing.TB, rng *rand.Rand, x *Index, keys []string, dead *roaring.Bitmap) {
+	t.Helper()
+	v := x.View()
+	defer v.Close()
+	below := rng.Uint32N(uint32(len(keys) + 1))
+	for range 20 {
+		where := randomPredicate(rng, 3)
+		var match, selected []uint32
+		for id, key := range keys {
+			name, tags, _ := model.ParseSeriesKey([]byte(key))
+			if !where.Holds(name, tags) {
+				continue
+			}
+			match = append(match, uint32(id))
+			if name == "m1" && uint32(id) < below && !dead.Contains(uint32(id)) {
+				selected = append(selected, uint32(id))
+			}
+		}
+		if got, err := x.Match(where); err != nil || !slices.Equal(got.ToArray(), match) {
+			t.Fatalf("Match(%+v) = %v, %v, want %v", where, got.ToArray(), err, match)
+		}
+		if got, err := v.Select("m1", where, below); err != nil || !slices.Equal(got.ToArray(), selected) {
+			t.Fatalf("Select(%+v) = %v, %v, want %v", where, got.ToArray(), err, selected)
+		}
+	}
+	var series []model.Series
+	names, tagKeys := map[string]bool{}, map[string]bool{}
+	for id, key := range keys {
+		h := hashKey([]byte(key))
+		series = append(series, model.Series{Hash: h})
+		name, tags, _ := model.ParseSeriesKey([]byte(key))
+		if got, ok, err := x.Find(h); err != nil || !ok || int(got) != id {
+			t.Fatalf("Find(%q) = %d, %v, %v; want %d", key, got, ok, err, id)
+		}
+		if got := string(v.Key(uint32(id))); got != key {
+			t.Fatalf("Key(%d) = %q, want %q", id, got, key)
+		}
+		if got, err := x.Key(uint32(id)); err != nil || string(got) != key {
+			t.Fatalf("Key(%d) = %q, %v, want %q", id, got, err, key)
+		}
+		if got := v.Tags(uint32(id)); !slices.Equal(got, tags) || v.Measurement(uint32(id)) != name {
+			t.Fatalf("Tags(%d) = %v of %q, want %v of %q", id, got, v.Measurement(uint32(id)), tags, name)
+		}
+		if uint32(id) < below && !dead.Contains(uint32(id)) {
+			names[name] = true
+			for _, tag := range tags {
+				tagKeys[tag.Key] = tagKeys[tag.Key] || name == "m1"
+			}
+		}
+	}
+	series = append(series, model.Series{Hash: hashKey([]byte("none"))})
+	ids, unknown, err := x.Lookup(nil, series)
+	if err != nil || !unknown || ids[len(keys)] != Unknown {
+		t.Fatalf("Lookup: %v, %v", unknown, err)
+	}
+	for id := range keys {
+		if ids[id] != uint32(id) {
+			t.Fatalf("Lookup gives %d for series %d", ids[id], id)
+		}
+	}
+	if got, err := v.Measurements(below); err != nil || !slices.Equal(got, sorted(names)) {
+		t.Fatalf("Measurements: %v, %v, want %v", got, err, sorted(names))
+	}
+	want := slices.DeleteFunc(sorted(tagKeys), func(k string) bool { return !tagKeys[k] })
+	if got, err := v.TagKeys("m1", below); err != nil || !slices.Equal(got, want) {
+		t.Fatalf("TagKeys: %v, %v, want %v", got, err, want)
+	}
+}
+
 func TestSelectAgreesWithPredicateOnEverySeries(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 3))
+		fs := vfs.NewMem()
 		x, keys := fill(t, rng, 300)
+		scatter(t, rng, x, fs)
 		dead := roaring.New()
 		for range 30 {
 			dead.Add(rng.Uint32N(uint32(len(keys) + 5)))
 		}
 		x.Bury(dead)
-		below := rng.Uint32N(uint32(len(keys) + 1))
-		for range 30 {
-			where := randomPredicate(rng, 3)
-			var match, selected []uint32
-			for id, key := range keys {
-				name, tags, _ := model.ParseSeriesKey([]byte(key))
-				if !where.Holds(name, tags) {
-					continue
-				}
-				match = append(match, uint32(id))
-				if name == "m1" && uint32(id) < below && !dead.Contains(uint32(id)) {
-					selected = append(selected, uint32(id))
-				}
-			}
-			if got := x.Match(where).ToArray(); !slices.Equal(got, match) {
-				t.Fatalf("seed %d: Match(%+v) = %v, want %v", seed, where, got, match)
-			}
-			if got := x.Select("m1", where, below).ToArray(); !slices.Equal(got, selected) {
-				t.Fatalf("seed %d: Select(%+v) = %v, want %v", seed, where, got, selected)
-			}
+		dead.RemoveRange(uint64(len(keys)), 1<<32) // never given out, and so ignored
+		check(t, rng, x, keys, dead)
+		y := reopen(t, x, fs, keys)
+		y.Bury(dead)
+		check(t, rng, y, keys, dead)
+		for i := range 100 {
+			key := fmt.Sprintf("m1,a=w%d", i)
+			add(t, y, key)
+			keys = append(keys, key)
 		}
-		for id, key := range keys {
-			h := model.HashSeriesKey([]byte(key), 1)
-			if got, ok := x.Find(h); !ok || int(got) != id || string(x.Key(got)) != key {
-				t.Fatalf("seed %d: Find(%q) = %d, %v; want %d", seed, key, got, ok, id)
-			}
+		scatter(t, rng, y, fs)
+		check(t, rng, y, keys, dead)
+		if err := errors.Join(x.Close(), y.Close()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -115,18 +257,18 @@ func TestBuriedSeriesAreNotListed(t *testing.T) {
 	a, b := add(t, x, "cpu,host=a,rack=1"), add(t, x, "cpu,host=b")
 	add(t, x, "mem,host=a")
 	x.Bury(roaring.BitmapOf(a))
-	if got := x.TagKeys("cpu", all); !slices.Equal(got, []string{"host"}) {
+	if got := tagKeys(t, x, "cpu"); !slices.Equal(got, []string{"host"}) {
 		t.Errorf("tag keys %v, want host", got)
 	}
 	x.Bury(roaring.BitmapOf(b))
-	if got := x.Measurements(all); !slices.Equal(got, []string{"mem"}) || x.Live(all) != 1 {
+	if got := measurements(t, x, all); !slices.Equal(got, []string{"mem"}) || x.Live(all) != 1 {
 		t.Errorf("measurements %v, %d series; want mem, 1", got, x.Live(all))
 	}
 	x.Revive([]uint32{a})
-	if got := x.TagKeys("cpu", all); !slices.Equal(got, []string{"host", "rack"}) || x.AnyBuried([]uint32{a}) || !x.AnyBuried([]uint32{b}) {
+	if got := tagKeys(t, x, "cpu"); !slices.Equal(got, []string{"host", "rack"}) || x.AnyBuried([]uint32{a}) || !x.AnyBuried([]uint32{b}) {
 		t.Errorf("tag keys after a write %v, want host and rack", got)
 	}
-	if got := x.Measurements(1); !slices.Equal(got, []string{"cpu"}) {
+	if got := measurements(t, x, 1); !slices.Equal(got, []string{"cpu"}) {
 		t.Errorf("measurements of the first series: %v, want cpu", got)
 	}
 }
@@ -141,92 +283,7 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { x.Lookup(ids, series) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	if _, unknown := x.Lookup(nil, []model.Series{{}}); !unknown {
+	if _, unknown, _ := x.Lookup(nil, []model.Series{{}}); !unknown {
 		t.Error("a series never added is known")
 	}
-}
-
-func TestFilesBringBackTheIndex(t *testing.T) {
-	fs := vfs.NewMem()
-	x, keys := fill(t, rand.New(rand.NewPCG(2, 2)), 500)
-	half, end := uint32(len(keys)/2), x.Len()
-	one, err := x.WriteFile(fs, "1.idx", 0, half)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := x.WriteFile(fs, "2.idx", half, end)
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := New()
-	if err := back.ReadFile(fs, "2.idx", two); !errors.Is(err, model.ErrCorrupt) {
-		t.Errorf("a file with a gap before it: %v, want ErrCorrupt", err)
-	}
-	if err := back.ReadFile(fs, "1.idx", one); err != nil {
-		t.Fatal(err)
-	}
-	if err := back.ReadFile(fs, "2.idx", two); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(back.AppendFile(nil, 0, end), x.AppendFile(nil, 0, end)) {
-		t.Error("what was read differs from what was written")
-	}
-}
-
-func TestFileIsAsFormatSays(t *testing.T) {
-	x := New()
-	for i := range 7 {
-		add(t, x, fmt.Sprint("other", i))
-	}
-	for i, key := range []string{"cpu,host=a", "cpu,host=b"} {
-		h := model.SeriesHash{Hi: 0x0102030405060708, Lo: 0x1112131415161718}
-		h.Hi += uint64(i) * 0x2020202020202020
-		h.Lo += uint64(i) * 0x2020202020202020
-		if _, _, err := x.Add(h, []byte(key)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile("FORMAT.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []byte
-	for _, line := range regexp.MustCompile(`(?m)^    ((?:[0-9a-f]{2}(?: |$)){1,8})`).FindAllStringSubmatch(string(text), -1) {
-		b, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, b...)
-	}
-	if got := x.AppendFile(nil, 7, 9); !bytes.Equal(got, want) {
-		t.Errorf("file is\n%x, FORMAT.md says\n%x", got, want)
-	}
-}
-
-func TestDamagedFileIsCorrupt(t *testing.T) {
-	x, _ := fill(t, rand.New(rand.NewPCG(3, 3)), 20)
-	b := x.AppendFile(nil, 0, x.Len())
-	for i := range b {
-		bad := bytes.Clone(b)
-		bad[i] ^= 4
-		if err := New().LoadFile(bad); err == nil {
-			t.Errorf("byte %d damaged: no error", i)
-		}
-		if err := New().LoadFile(b[:i]); !errors.Is(err, model.ErrCorrupt) {
-			t.Errorf("first %d bytes: %v, want ErrCorrupt", i, err)
-		}
-	}
-}
-
-func FuzzLoadFile(f *testing.F) {
-	x, _ := fill(f, rand.New(rand.NewPCG(4, 4)), 5)
-	f.Add(x.AppendFile(nil, 0, x.Len()))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		x := New()
-		if err := x.LoadFile(b); err == nil {
-			if y := New(); y.LoadFile(x.AppendFile(nil, 0, x.Len())) != nil {
-				t.Error("what was loaded cannot be loaded again")
-			}
-		}
-	})
 }
