@@ -91,3 +91,25 @@ func scan(b *testing.B, r *Reader, fields int, f func(c *Cursor, g, field int) e
 		}
 	}
 }
+
+// BenchmarkSeek reads one granule of one field of a series, in another segment
+// each time.
+func BenchmarkSeek(b *testing.B) {
+	r, err := OpenBytes(writeGauges(b, gauges(1000, 1440)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var c Cursor
+	fields := r.Fields("cpu")[:1]
+	c.Reset(r, "cpu", fields)
+	series := uint32(0)
+	perEach(b, "series", 1, func() {
+		series = (series + 367) % 1000
+		if ok, err := c.Seek(series); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+		if _, err := c.Column(0, 0); err != nil {
+			b.Fatal(err)
+		}
+	})
+}

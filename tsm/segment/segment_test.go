@@ -12,6 +12,7 @@ import (
 	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/block"
 )
 
 // file is a vfs.File that only takes writes.
@@ -141,7 +142,12 @@ func randomRows(r *rand.Rand, n int, fields []model.Field, versioned bool) Rows 
 func (d *data) write(t testing.TB, r *rand.Rand, segmentBytes int) (*file, Meta) {
 	t.Helper()
 	f := &file{}
-	w := NewWriter(f, Options{Versioned: d.versions != nil, SegmentBytes: segmentBytes})
+	w := NewWriter(f, Options{Versioned: d.versions != nil, SegmentBytes: segmentBytes, Effort: block.Effort(r.IntN(3))})
+	return f, d.writeTo(t, r, w)
+}
+
+func (d *data) writeTo(t testing.TB, r *rand.Rand, w *Writer) Meta {
+	t.Helper()
 	for i, v := range d.versions {
 		if n := w.Version(v); int(n) != i {
 			t.Fatalf("version %d got number %d", i, n)
@@ -168,7 +174,7 @@ func (d *data) write(t testing.TB, r *rand.Rand, segmentBytes int) (*file, Meta)
 	if err != nil {
 		t.Fatalf("finish: %v", err)
 	}
-	return f, meta
+	return meta
 }
 
 // cutRows gives the rows from from to to-1.
