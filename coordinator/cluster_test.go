@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type peer struct {
 	list  func()                                          // called by List when set
 	err   error                                           // of List and Schema
 	has   *model.BatchSet
+	room  func(limits model.SeriesLimits, series []model.Series) (data.Room, error) // nil: for everything
 
 	mu      sync.Mutex
 	batches map[uint64][]*model.Batch // by shard
@@ -81,6 +83,13 @@ func (p *peer) Schema(ctx context.Context, r data.ReadRef, _ *model.Predicate) (
 		return nil, err
 	}
 	return []data.Measurement{{Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, Tags: []string{"t"}}}, p.err
+}
+
+func (p *peer) Room(_ context.Context, _ data.ShardRef, limits model.SeriesLimits, series []model.Series) (data.Room, error) {
+	if p.room == nil {
+		return data.Room{Left: math.MaxInt64}, nil
+	}
+	return p.room(limits, series)
 }
 
 func (p *peer) Applied(context.Context, data.ShardRef) (*model.BatchSet, error) {

@@ -19,6 +19,8 @@ type Config struct {
 	// PeerBytes bounds the batches that one owner of several has been sent and
 	// not answered, in memory. Beyond it the owner is sent nothing and pulls.
 	PeerBytes int64
+	// Limits bounds the series of databases for which no others are set.
+	Limits model.SeriesLimits
 	// ParkedEvery is how often the delivery of parked batches is tried.
 	ParkedEvery time.Duration
 	// ReadShards bounds the shards that one request lists at a time.
@@ -42,6 +44,7 @@ func DefaultConfig() Config {
 		Level:          One,
 		GroupsPerWrite: 2_000,
 		PeerBytes:      64 << 20,
+		Limits:         model.SeriesLimits{Series: 1_000_000, ValuesPerTag: 100_000},
 		ParkedEvery:    time.Second,
 		ReadShards:     8,
 		BehindWait:     10 * time.Second,
@@ -60,6 +63,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("coordinator: %d groups per write: must be positive: %w", c.GroupsPerWrite, model.ErrInvalid)
 	case c.PeerBytes < 1:
 		return fmt.Errorf("coordinator: %d bytes per peer: must be positive: %w", c.PeerBytes, model.ErrInvalid)
+	case c.Limits.Series < 0 || c.Limits.ValuesPerTag < 0:
+		return fmt.Errorf("coordinator: limits %+v: must not be negative: %w", c.Limits, model.ErrInvalid)
 	case c.ParkedEvery <= 0 || c.BehindWait <= 0 || c.HedgeLeast <= 0:
 		return fmt.Errorf("coordinator: a time that is not positive: %w", model.ErrInvalid)
 	case c.ReadShards < 1:

@@ -46,6 +46,7 @@ type Writer struct {
 	tasks    tasks        // what goes on after the answer to a client
 	budgets  budgets
 	keyless  keyless
+	rooms    rooms
 	refusals rareLog
 	parked   *parked // nil: nothing is parked
 }
@@ -131,6 +132,7 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	// for a reason that passes should leave nothing behind.
 	var refused refusal
 	for i := range parts {
+		refused.add(w.limitSeries(ctx, &parts[i]))
 		conflicts, err := w.agree(ctx, &parts[i], r.Joined)
 		if err != nil {
 			return refusal{}, err

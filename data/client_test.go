@@ -37,6 +37,8 @@ type fakeNode struct {
 	want     *model.BatchSet
 	resume   []SnapshotFile
 	message  *replica.Message
+	limits   model.SeriesLimits
+	series   []model.Series
 
 	err     error
 	scan    func(ctx context.Context, emit func(*exec.Partial) error) error
@@ -46,6 +48,7 @@ type fakeNode struct {
 	batches []*model.Batch
 	parts   []SnapshotPart
 	digest  tsm.Digest
+	room    Room
 }
 
 func (n *fakeNode) Write(_ context.Context, shard ShardRef, b *model.Batch, heldBy uint64) error {
@@ -71,6 +74,11 @@ func (n *fakeNode) Schema(_ context.Context, ref ReadRef, where *model.Predicate
 func (n *fakeNode) Applied(_ context.Context, shard ShardRef) (*model.BatchSet, error) {
 	n.shard = shard
 	return n.set, n.err
+}
+
+func (n *fakeNode) Room(_ context.Context, shard ShardRef, limits model.SeriesLimits, series []model.Series) (Room, error) {
+	n.shard, n.limits, n.series = shard, limits, series
+	return n.room, n.err
 }
 
 func (n *fakeNode) Tell(_ context.Context, m *replica.Message) (*replica.Message, error) {
@@ -361,6 +369,15 @@ func TestClientReadsSchemaAppliedAndDigest(t *testing.T) {
 	}
 	if got, err := c.Applied(t.Context(), someShard); err != nil || !got.Equal(set) || n.shard != someShard {
 		t.Errorf("Applied gave %v, %v", got, err)
+	}
+	n.room = Room{Left: 7, Refused: []RefusedSeries{{At: 1, Why: "too many"}}}
+	series := []model.Series{{Hash: model.SeriesHash{Hi: 1, Lo: 2}, Key: []byte("m,t=a")}, {Hash: model.SeriesHash{Hi: 3}, Key: []byte("m")}}
+	limits := model.SeriesLimits{Series: 5, ValuesPerTag: 6}
+	if got, err := c.Room(t.Context(), someShard, limits, series); err != nil || !reflect.DeepEqual(got, n.room) || !reflect.DeepEqual(n.series, series) || n.limits != limits {
+		t.Errorf("Room gave %+v, %v of %+v, %+v", got, err, n.limits, n.series)
+	}
+	if got, err := c.Room(t.Context(), someShard, limits, nil); err == nil {
+		t.Errorf("Room took an answer about series that it had not asked about: %+v", got)
 	}
 	if d, err := c.Digest(t.Context(), someShard); err != nil || d.Rows != 5 || d.Hash != n.digest.Hash || !d.Applied.Equal(set) {
 		t.Errorf("Digest gave %+v, %v", d, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/query/plan"
+	"github.com/varvedb/varve/tsm"
 )
 
 // ShardRef names a shard and what it belongs to. The first four are uids of the
@@ -53,6 +54,11 @@ type Peer interface {
 	// says that the batch is not held here and never will be taken first-hand.
 	Write(ctx context.Context, shard ShardRef, b *model.Batch, heldBy uint64) error
 
+	// Room holds series, all with keys, against the limits of their database, and
+	// says how many more fit. It is asked before they are written: Write refuses
+	// nothing for its content.
+	Room(ctx context.Context, shard ShardRef, limits model.SeriesLimits, series []model.Series) (Room, error)
+
 	// Scan runs a fragment on a shard. What emit gets is its own.
 	Scan(ctx context.Context, r ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error
 
@@ -65,6 +71,12 @@ type Peer interface {
 	// Applied gives the batches that are durable in a replica.
 	Applied(ctx context.Context, shard ShardRef) (*model.BatchSet, error)
 }
+
+// Room is what fits into a shard until it reaches a limit.
+type Room = tsm.Room
+
+// RefusedSeries is a series that does not fit.
+type RefusedSeries = tsm.RefusedSeries
 
 // Measurement is what the planner asks of a shard about a measurement.
 type Measurement struct {

@@ -19,6 +19,7 @@ const (
 	methodList     = "data.list"
 	methodSchema   = "data.schema"
 	methodApplied  = "data.applied"
+	methodRoom     = "data.room"
 	methodTell     = "data.tell"
 	methodFetch    = "data.fetch"
 	methodSnapshot = "data.snapshot"
@@ -50,6 +51,7 @@ func Serve(s *rpc.Server, n served) {
 	s.Stream(methodList, v.list)
 	s.Stream(methodSchema, v.schema)
 	s.Unary(methodApplied, v.applied)
+	s.Unary(methodRoom, v.room)
 	s.Unary(methodTell, v.tell)
 	s.Stream(methodFetch, v.fetch)
 	s.Stream(methodSnapshot, v.snapshot)

@@ -1,6 +1,10 @@
 package meta
 
-import "time"
+import (
+	"time"
+
+	"github.com/varvedb/varve/model"
+)
 
 // Database is a database and its retention policies. It is immutable.
 type Database struct {
@@ -11,6 +15,9 @@ type Database struct {
 	// dropped: requests without a policy then fail, as in InfluxDB.
 	DefaultPolicy string
 	Policies      []*Policy // in the order in which they were created
+
+	// Limits is what was set for this database alone.
+	Limits model.SeriesLimits
 }
 
 // Policy gives the policy of that name, the default one for "", or nil.

@@ -43,6 +43,10 @@ type (
 		Name          string         `json:"name"`
 		DefaultPolicy string         `json:"default_policy"`
 		Policies      []policyRecord `json:"policies"`
+
+		// 0 is the server's default, less is no limit.
+		MaxSeries       int64 `json:"max_series,omitempty"`
+		MaxValuesPerTag int64 `json:"max_values_per_tag,omitempty"`
 	}
 	policyRecord struct {
 		UID           uint64   `json:"uid"`
@@ -174,7 +178,10 @@ func decodeIDs(value []byte) (*idsRecord, error) {
 }
 
 func databaseToRecord(d *Database) databaseRecord {
-	r := databaseRecord{Format: recordFormat, UID: d.UID, Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: []policyRecord{}}
+	r := databaseRecord{
+		Format: recordFormat, UID: d.UID, Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: []policyRecord{},
+		MaxSeries: d.Limits.Series, MaxValuesPerTag: d.Limits.ValuesPerTag,
+	}
 	for _, p := range d.Policies {
 		r.Policies = append(r.Policies, policyRecord{p.UID, p.Name, duration(p.Duration), duration(p.ShardDuration), p.Replicas})
 	}
@@ -189,7 +196,10 @@ func decodeDatabase(value []byte) (*Database, error) {
 	if err := checkName(r.Name); err != nil {
 		return nil, corrupt("database %q: %v", r.Name, err)
 	}
-	d := &Database{UID: r.UID, Name: r.Name, DefaultPolicy: r.DefaultPolicy}
+	d := &Database{
+		UID: r.UID, Name: r.Name, DefaultPolicy: r.DefaultPolicy,
+		Limits: model.SeriesLimits{Series: r.MaxSeries, ValuesPerTag: r.MaxValuesPerTag},
+	}
 	for _, pr := range r.Policies {
 		p := &Policy{pr.UID, pr.Name, time.Duration(pr.Duration), time.Duration(pr.ShardDuration), pr.Replicas}
 		if err := p.check(); err != nil {

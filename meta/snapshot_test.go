@@ -299,7 +299,7 @@ func exampleSnapshot(t testing.TB) *Snapshot {
 		put(keys.format(), clusterRecord{recordFormat, "00112233445566778899aabbccddeeff", 0x0123456789abcdef}, 0),
 		put(keys.ids(), idsRecord{recordFormat, 6}, 0),
 		put(keys.node(1), nodeToRecord(exampleNode), 0),
-		put(keys.database(2), databaseToRecord(&Database{2, "telegraf", "autogen", []*Policy{p}}), 0),
+		put(keys.database(2), databaseToRecord(&Database{UID: 2, Name: "telegraf", DefaultPolicy: "autogen", Policies: []*Policy{p}}), 0),
 		put(keys.group(2, 3, g.Start), groupToRecord(g), 0),
 		put(keys.measurement(4, "cpu load"), schemaToRecord(fields), 0),
 	} {

@@ -16,6 +16,7 @@ import (
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/meta/embedded"
+	"github.com/varvedb/varve/model"
 )
 
 // config is what a server was told.
@@ -48,6 +49,7 @@ type config struct {
 	logLevel    slog.Level
 	unsigned    bool
 	memoryLimit int64 // bytes; 0: by the machine
+	limits      model.SeriesLimits
 }
 
 // port is an address that is served, and by which others reach it.
@@ -75,6 +77,7 @@ func defaultConfig() config {
 		nodeName:     name,
 		roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
 		consistency:  coordinator.DefaultConfig().Level,
+		limits:       coordinator.DefaultConfig().Limits,
 		replication:  meta.DefaultConfig().DefaultReplication,
 		replaceAfter: control.DefaultConfig().ReplaceAfter,
 		catchupBytes: data.DefaultConfig().CatchupMaxBytes,

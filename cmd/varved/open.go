@@ -165,7 +165,7 @@ func (s *server) openData(clock *hlc.Clock, memory int64) (*data.Node, error) {
 
 // openAdmin opens what operators see and do.
 func (s *server) openAdmin(shards *data.Node) *admin.Admin {
-	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.allowUnauthenticated, Log: s.log}
+	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.allowUnauthenticated, Limits: s.cfg.limits, Log: s.log}
 	if shards != nil {
 		parts.Local = shards
 	}
@@ -212,6 +212,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 
 func (s *server) coordinatorConfig() coordinator.Config {
 	cfg := coordinator.DefaultConfig()
+	cfg.Limits = s.cfg.limits
 	cfg.Level = s.cfg.consistency
 	return cfg
 }

@@ -78,6 +78,15 @@ func parseSize(v string) (int64, error) {
 	return n << shift, nil
 }
 
+// parseCount reads a number that is not negative.
+func parseCount(v string) (int64, error) {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 0 {
+		return 0, errors.New("not a number from 0 on")
+	}
+	return n, nil
+}
+
 // parseAddress checks an address to listen on or to be reached by.
 func parseAddress(v string) (string, error) {
 	_, port, err := net.SplitHostPort(v)

@@ -166,6 +166,14 @@ var settings = []setting{
 		c.memoryLimit, err = parseSize(v)
 		return err
 	}},
+	{"max-series-per-database", "N", "series that a database may have in one shard group, unless varve ctl limit says otherwise; 0 is no limit (default 1000000)", func(c *config, v string) (err error) {
+		c.limits.Series, err = parseCount(v)
+		return err
+	}},
+	{"max-values-per-tag", "N", "values that one tag of one measurement may have in one shard, unless varve ctl limit says otherwise; 0 is no limit (default 100000)", func(c *config, v string) (err error) {
+		c.limits.ValuesPerTag, err = parseCount(v)
+		return err
+	}},
 }
 
 func findSetting(name string) *setting {

@@ -39,7 +39,9 @@ type Parts struct {
 	Token func(ctx context.Context, life time.Duration) (string, error)
 	// Everyone answers requests from anywhere.
 	Everyone bool
-	Log      *slog.Logger
+	// Limits bounds the series of databases for which no others are set.
+	Limits model.SeriesLimits
+	Log    *slog.Logger
 }
 
 // Admin answers the routes.

@@ -132,8 +132,12 @@ func TestOutputs(t *testing.T) {
 		"POST /join-token":       adminapi.Token{Token: "varve1.abc", Expires: noon},
 		"POST /truncate-shards":  adminapi.Truncated{At: noon, Groups: []uint64{20}},
 		"POST /shards/22/cancel": struct{}{}, "POST /compact": adminapi.Compacting{Shards: 2},
-		"POST /shards/21/compact": adminapi.Compacted{Nodes: []string{"a", "b"}},
-		"POST /shards/22/compact": adminapi.Compacted{Nodes: []string{"a"}, Failed: []string{"c: node 7 does not answer"}},
+		"GET /limits": adminapi.Limits{Databases: []adminapi.DatabaseLimits{
+			{Name: "telegraf", SeriesLimits: adminapi.SeriesLimits{MaxSeries: 5000, MaxValuesPerTag: 100000}, OwnSeries: true}, {Name: "test"},
+		}},
+		"POST /databases/telegraf/limits": struct{}{},
+		"POST /shards/21/compact":         adminapi.Compacted{Nodes: []string{"a", "b"}},
+		"POST /shards/22/compact":         adminapi.Compacted{Nodes: []string{"a"}, Failed: []string{"c: node 7 does not answer"}},
 	}
 	for _, c := range []struct {
 		file string
@@ -170,6 +174,9 @@ func TestOutputs(t *testing.T) {
 		{file: "truncate-shards", args: "truncate-shards -delay 2m"},
 		{file: "compact", args: "compact"},
 		{file: "compact_wait", args: "compact --wait"},
+		{file: "limit", args: "limit"},
+		{file: "limit_change", args: "limit telegraf --max-series 5000 --max-values-per-tag default"},
+		{file: "limit_nonsense", args: "limit telegraf --max-series 0"},
 		{file: "refused", args: "show", with: map[string]any{"GET /nodes": adminapi.Error{Error: "metadata store unavailable"}}},
 		{file: "help", args: "--help"},
 		{file: "help_verify", args: "verify --help"},

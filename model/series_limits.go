@@ -1,0 +1,24 @@
+package model
+
+// SeriesLimits bounds the series of a database; 0 is no bound. As the setting of
+// one database 0 is the server's default, and less than 0 no bound.
+type SeriesLimits struct {
+	// Series is the most series that a database may have in one shard group: what
+	// was not written to since does not count for the next one.
+	Series int64
+	// ValuesPerTag is the most values that one tag key of one measurement may
+	// have in one shard.
+	ValuesPerTag int64
+}
+
+// Or gives l, the setting of one database, with what it leaves open from
+// defaults.
+func (l SeriesLimits) Or(defaults SeriesLimits) SeriesLimits {
+	pick := func(own, other int64) int64 {
+		if own == 0 {
+			own = other
+		}
+		return max(own, 0)
+	}
+	return SeriesLimits{Series: pick(l.Series, defaults.Series), ValuesPerTag: pick(l.ValuesPerTag, defaults.ValuesPerTag)}
+}
