@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -30,10 +31,16 @@ func testLog(name string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})).With("at", name)
 }
 
-// address gives an address that the kernel has just had free.
+// addresses counts those that were given.
+var addresses atomic.Int32
+
+// address gives an address that the kernel has just had free. Its host is of
+// this process and this call alone, and no connection begins there: nothing else
+// takes the port meanwhile.
 func address(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	number := os.Getpid()*256 + int(addresses.Add(1))
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 129+number>>16%126, number>>8&0xff, 1+number&0x7f))
 	if err != nil {
 		t.Fatal(err)
 	}
