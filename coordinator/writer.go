@@ -133,6 +133,9 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	var refused refusal
 	for i := range parts {
 		refused.add(w.limitSeries(ctx, &parts[i]))
+		if r.Joined && refused.count > 0 {
+			return refusal{}, ErrJoined
+		}
 		conflicts, err := w.agree(ctx, &parts[i], r.Joined)
 		if err != nil {
 			return refusal{}, err
