@@ -84,6 +84,27 @@ bench-ingest: $(BENCH) ## writing beside the peers: CPU, memory, disk
 bench-bytes: $(BENCH) ## bytes per value of many kinds of data beside the peers, and which come back changed
 	$(GO) run ./test/bytes $(PEERS) $(ARGS)
 
+.PHONY: bench-series
+bench-series: $(BENCH) ## a million series: heap and CPU of each, start with a full log (ARGS='-series 10000000 -rows 1 -memory-limit 4g -cgroup 4g')
+	$(GO) run ./test/series $(PEERS) $(ARGS)
+
+.PHONY: bench-scan
+bench-scan: $(BENCH) ## scans and statistics per second of CPU, and queries over HTTP beside the peers
+	$(GO) test ./tsm -run '^$$' -bench BenchmarkScan -benchtime 2s -count $(or $(ROUNDS),3)
+	$(GO) run ./test/queries $(PEERS) $(ARGS)
+
+.PHONY: bench-hour
+bench-hour: build ## an hour of writing (ARGS='-duration 10m'): write amplification, what merging is owed, files, memory
+	$(GO) run ./test/hour -varved bin/varved $(ARGS)
+
+.PHONY: bench-connections
+bench-connections: $(BENCH) ## 2,000 connections that write little, beside InfluxDB: CPU, syncs, latency
+	$(GO) run ./test/connections $(PEERS) $(ARGS)
+
+.PHONY: bench-idle
+bench-idle: $(BENCH) ## 1,000 shards without writes, beside InfluxDB: start, heap, open files
+	$(GO) run ./test/idle $(PEERS) $(ARGS)
+
 # The reference of the benchmarks. It needs a C compiler.
 bin/influxd:
 	CGO_ENABLED=1 GOBIN=$(CURDIR)/bin $(GO) install -ldflags '-X main.version=1.8.10' github.com/influxdata/influxdb/cmd/influxd@v1.8.10

@@ -18,6 +18,9 @@ type CPUOnly struct {
 	// Fields is how many of CPUFields a row has: all, unless it is set lower
 	// before the first line.
 	Fields int
+	// Step is the time between the rows of a host: ten seconds, unless it is set
+	// before the first line.
+	Step time.Duration
 	// Split gives each field of a row a line of its own.
 	Split bool
 
@@ -28,11 +31,12 @@ type CPUOnly struct {
 	time   time.Time
 }
 
-// NewCPUOnly gives a generator whose first time is 2016-01-01; they are ten
-// seconds apart. Two of them make the same lines.
+// NewCPUOnly gives a generator whose first time is 2016-01-01. Two of them make
+// the same lines.
 func NewCPUOnly(hosts int) *CPUOnly {
 	g := &CPUOnly{
 		Fields: len(CPUFields),
+		Step:   10 * time.Second,
 		rng:    rand.New(rand.NewPCG(123, 0)),
 		time:   time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
@@ -79,7 +83,7 @@ func (g *CPUOnly) AppendLines(dst []byte, n int) []byte {
 		dst = g.appendTime(dst)
 		if g.host++; g.host == len(g.keys) {
 			g.host = 0
-			g.time = g.time.Add(10 * time.Second)
+			g.time = g.time.Add(g.Step)
 		}
 	}
 	return dst
