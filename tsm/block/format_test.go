@@ -71,3 +71,41 @@ func exampleColumn(t *testing.T, typ, values string) *model.Column {
 	}
 	return c
 }
+
+// What comes of tables depends on what a Group has seen, so these examples are
+// only decoded.
+var exampleTable = regexp.MustCompile(`(?m)^    (integer|float|string) +(.*?)  +table ([0-9a-f ]+?)  +block ([0-9a-f ]+)$`)
+
+func TestExamplesOfTables(t *testing.T) {
+	text, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := exampleTable.FindAllStringSubmatch(string(text), -1)
+	if len(lines) < 5 {
+		t.Fatalf("%d examples found", len(lines))
+	}
+	bytesOf := func(s string) []byte {
+		p, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, line := range lines {
+		want := exampleColumn(t, line[1], line[2])
+		tables, err := ReadTables(append([]byte{1}, bytesOf(line[3])...))
+		if err != nil {
+			t.Errorf("%s: %v", line[0], err)
+			continue
+		}
+		var d Decoder
+		var present model.Bitmap
+		got := model.Column{Field: want.Field}
+		if err := d.Column(&got, &present, want.Len(), bytesOf(line[4]), tables, 1); err != nil {
+			t.Errorf("%s: %v", line[0], err)
+		} else if err := same(&got, want); err != nil {
+			t.Errorf("%s: %v", line[0], err)
+		}
+	}
+}
