@@ -18,8 +18,6 @@ type Config struct {
 	MaxInflightBytes int64
 	// MaxRowLimit bounds the rows of an answer that is not chunked; 0 is no bound.
 	MaxRowLimit int
-	// WriteTimeout is how long a write may take once its body was read.
-	WriteTimeout time.Duration
 	// StallTimeout is how long a client may take to send or to take the next
 	// 16 KB of a body.
 	StallTimeout time.Duration
@@ -33,7 +31,6 @@ func DefaultConfig() Config {
 		MaxBodyBytes:     25e6,
 		MaxUnpackedBytes: 250e6,
 		MaxInflightBytes: 512 << 20,
-		WriteTimeout:     30 * time.Second,
 		StallTimeout:     60 * time.Second,
 		HeaderTimeout:    10 * time.Second,
 	}
@@ -49,7 +46,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http: %d bytes in flight are less than one body: %w", c.MaxInflightBytes, model.ErrInvalid)
 	case c.MaxRowLimit < 0:
 		return fmt.Errorf("http: a row limit of %d: %w", c.MaxRowLimit, model.ErrInvalid)
-	case c.WriteTimeout <= 0 || c.StallTimeout <= 0 || c.HeaderTimeout <= 0:
+	case c.StallTimeout <= 0 || c.HeaderTimeout <= 0:
 		return fmt.Errorf("http: a timeout that is not positive: %w", model.ErrInvalid)
 	}
 	return nil

@@ -121,8 +121,6 @@ func (s *Server) store(ctx context.Context, db, policy, consistency string, pars
 	if len(parsed.Batch.Tables) == 0 {
 		release()
 	} else {
-		ctx, cancel := context.WithTimeout(ctx, s.cfg.WriteTimeout)
-		defer cancel()
 		err = s.parts.Writer.Write(ctx, coordinator.WriteRequest{
 			Database: db,
 			Policy:   policy,
