@@ -68,17 +68,18 @@ func appendSeries(dst []byte, series []Series) []byte {
 		dst = series[i].Hash.Append(dst)
 		text += len(series[i].Key)
 	}
-	keys := make([]byte, 0, text)
 	for i := range series {
-		key := series[i].Key
-		if key == nil {
+		if key := series[i].Key; key != nil {
+			dst = binary.AppendUvarint(dst, uint64(len(key))+1)
+		} else {
 			dst = append(dst, 0)
-			continue
 		}
-		dst = binary.AppendUvarint(dst, uint64(len(key))+1)
-		keys = append(keys, key...)
 	}
-	return appendText(dst, keys)
+	return appendTextOf(dst, text, func(dst []byte) {
+		for i := range series {
+			dst = dst[copy(dst, series[i].Key):]
+		}
+	})
 }
 
 func appendTables(dst []byte, tables []Table) []byte {

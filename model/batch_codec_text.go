@@ -24,21 +24,54 @@ const (
 // appendText adds text, compressed when that saves more than a tenth.
 func appendText(dst, text []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(text)))
-	coding := len(dst)
-	if len(text) >= minSnappyText && len(text) <= maxSnappyText {
-		at := coding + 1 + 4
-		room := snappy.MaxEncodedLen(len(text))
-		dst = slices.Grow(dst, 1+4+room)
-		stored := len(snappy.Encode(dst[at:at+room], text))
-		if stored+4 < len(text)-len(text)/10 {
-			dst = dst[:at+stored]
-			dst[coding] = textSnappy
-			binary.LittleEndian.PutUint32(dst[coding+1:], uint32(stored))
-			return dst
+	if mayCompress(len(text)) {
+		coding := len(dst)
+		dst = slices.Grow(dst, textHeaderBytes+snappy.MaxEncodedLen(len(text)))
+		if out, ok := compress(dst, coding, text); ok {
+			return out
 		}
 	}
 	dst = append(dst, textPlain)
 	return append(dst, text...)
+}
+
+// appendTextOf is appendText for n bytes that write puts together: in dst,
+// behind where they go, so that they take no memory of their own.
+func appendTextOf(dst []byte, n int, write func([]byte)) []byte {
+	dst = binary.AppendUvarint(dst, uint64(n))
+	coding, room := len(dst), 1
+	if mayCompress(n) {
+		room = textHeaderBytes + snappy.MaxEncodedLen(n)
+	}
+	dst = slices.Grow(dst, room+n)
+	text := dst[coding+room : coding+room+n]
+	write(text)
+	if mayCompress(n) {
+		if out, ok := compress(dst, coding, text); ok {
+			return out
+		}
+	}
+	dst = append(dst, textPlain)
+	return append(dst, text...) // it may overlap with where it goes
+}
+
+// textHeaderBytes is what comes before compressed text.
+const textHeaderBytes = 1 + 4
+
+func mayCompress(n int) bool { return n >= minSnappyText && n <= maxSnappyText }
+
+// compress writes text at the end of dst, which has room for it; ok is false
+// where that saves too little. The coding is at the given place.
+func compress(dst []byte, coding int, text []byte) (_ []byte, ok bool) {
+	at := coding + textHeaderBytes
+	stored := len(snappy.Encode(dst[at:at+snappy.MaxEncodedLen(len(text))], text))
+	if stored+4 >= len(text)-len(text)/10 {
+		return dst, false
+	}
+	dst = dst[:at+stored]
+	dst[coding] = textSnappy
+	binary.LittleEndian.PutUint32(dst[coding+1:], uint32(stored))
+	return dst, true
 }
 
 // appendStrings adds the packed lengths of a String column's values, then

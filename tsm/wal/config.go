@@ -13,7 +13,7 @@ type Config struct {
 	// is trimmed goes by whole files.
 	FileBytes int64
 	// SeriesPerFile bounds the set of series whose key is known to be in the
-	// file, 16 bytes and the map's share each. Over it the set starts anew
+	// file, 21 to 43 bytes each. Over it the set starts anew
 	// and keys are written again.
 	SeriesPerFile int
 	// Skip is asked by Open for each batch; one for which it is true is not

@@ -53,8 +53,8 @@ type tail struct {
 	file   vfs.File // nil until there is something to append
 	epoch  uint64
 	size   int64
-	synced int64                         // how much of it is durable
-	seen   map[model.SeriesHash]struct{} // whose key is in the file
+	synced int64   // how much of it is durable
+	seen   hashSet // whose key is in the file
 	has    contents
 }
 
@@ -135,7 +135,7 @@ func (l *Log) encodeLocked(b *model.Batch, key func(model.SeriesHash) []byte) ([
 	t := &l.mu.tail
 	series := l.mu.series[:0]
 	for _, s := range b.Series {
-		if _, ok := t.seen[s.Hash]; ok {
+		if t.seen.has(s.Hash) {
 			s.Key = nil
 		} else if s.Key == nil {
 			if key != nil {
@@ -175,10 +175,10 @@ func (l *Log) markSeenLocked() {
 		if l.mu.series[i].Key == nil {
 			continue
 		}
-		if t.seen == nil || len(t.seen) >= l.cfg.SeriesPerFile {
-			t.seen = map[model.SeriesHash]struct{}{}
+		if t.seen.len() >= l.cfg.SeriesPerFile {
+			t.seen = hashSet{}
 		}
-		t.seen[l.mu.series[i].Hash] = struct{}{}
+		t.seen.add(l.mu.series[i].Hash)
 	}
 }
 
