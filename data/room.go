@@ -25,7 +25,7 @@ func (n *Node) Room(ctx context.Context, ref ShardRef, limits model.SeriesLimits
 	}
 	h, shard, err := n.shards.useThere(ref.Shard)
 	if errors.Is(err, model.ErrNotFound) {
-		return tsm.EmptyRoom(limits, series), nil
+		return tsm.EmptyRoom(limits, series)
 	}
 	if err != nil {
 		return Room{}, err

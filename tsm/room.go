@@ -1,6 +1,7 @@
 package tsm
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -31,74 +32,120 @@ func (s *Shard) Room(limits model.SeriesLimits, series []model.Series) (Room, er
 	if closed {
 		return Room{}, errClosed
 	}
-	return roomIn(s.index, int64(s.index.Live(published)), limits, series), nil
+	v := s.index.View()
+	r, err := roomIn(v, s.index, int64(s.index.Live(published)), limits, series)
+	return r, errors.Join(err, v.Close())
 }
 
 // EmptyRoom is that of a shard that was never written to.
-func EmptyRoom(limits model.SeriesLimits, series []model.Series) Room {
-	return roomIn(index.New(), 0, limits, series)
+func EmptyRoom(limits model.SeriesLimits, series []model.Series) (Room, error) {
+	x := index.New()
+	return roomIn(x.View(), x, 0, limits, series)
 }
 
-func roomIn(x *index.Index, live int64, limits model.SeriesLimits, series []model.Series) Room {
-	a := admission{index: x, limits: limits, count: live, values: map[tagName]map[string]bool{}}
+func roomIn(v *index.View, x *index.Index, live int64, limits model.SeriesLimits, series []model.Series) (Room, error) {
+	a := admission{view: v, index: x, limits: limits, count: live, tags: map[tagName]*tagRoom{}}
 	r := Room{Left: math.MaxInt64}
 	if limits.Series > 0 {
 		r.Left = max(0, limits.Series-live)
 	}
 	if limits.ValuesPerTag > 0 {
-		r.Left = min(r.Left, max(0, limits.ValuesPerTag-int64(x.MostValues())))
+		most, err := v.MostValues()
+		if err != nil {
+			return Room{}, err
+		}
+		r.Left = min(r.Left, max(0, limits.ValuesPerTag-int64(most)))
 	}
 	for i := range series {
-		if why := a.refuses(&series[i]); why != "" {
+		why, err := a.refuses(&series[i])
+		if err != nil {
+			return Room{}, err
+		}
+		if why != "" {
 			r.Refused = append(r.Refused, RefusedSeries{At: uint32(i), Why: why})
 		}
 	}
-	return r
+	return r, nil
 }
 
 // admission judges series one after the other.
 type admission struct {
+	view   *index.View
 	index  *index.Index
 	limits model.SeriesLimits
-	count  int64                       // of series, those let in among them
-	values map[tagName]map[string]bool // that those let in bring
+	count  int64 // of series, those let in among them
+	tags   map[tagName]*tagRoom
 }
 
 type tagName struct{ measurement, key string }
 
+// tagRoom is what is known of a tag key.
+type tagRoom struct {
+	there int             // values
+	fresh map[string]bool // that the series let in bring
+}
+
 // refuses says why a series does not fit, or "".
-func (a *admission) refuses(series *model.Series) string {
-	if id, ok := a.index.Find(series.Hash); ok && !a.index.AnyBuried([]uint32{id}) {
-		return ""
+func (a *admission) refuses(series *model.Series) (string, error) {
+	id, ok, err := a.view.Find(series.Hash)
+	if err != nil || ok && !a.index.AnyBuried([]uint32{id}) {
+		return "", err
 	}
 	if a.limits.Series > 0 && a.count >= a.limits.Series {
-		return fmt.Sprintf("max-series-per-database limit exceeded: (%d)", a.limits.Series)
+		return fmt.Sprintf("max-series-per-database limit exceeded: (%d)", a.limits.Series), nil
 	}
 	name, tags, ok := model.ParseSeriesKey(series.Key)
 	if !ok {
-		return "" // whoever writes it is told what is wrong
+		return "", nil // whoever writes it is told what is wrong
 	}
-	var fresh []model.Tag
-	if limit := a.limits.ValuesPerTag; limit > 0 {
-		for _, t := range tags {
-			at := tagName{name, t.Key}
-			if a.values[at][t.Value] || a.index.HasValue(name, t.Key, t.Value) {
-				continue
-			}
-			n := int64(a.index.Values(name, t.Key) + len(a.values[at]))
-			if n >= limit {
-				return fmt.Sprintf("max-values-per-tag limit exceeded (%d/%d): measurement=%q tag=%q value=%q", n, limit, name, t.Key, t.Value)
-			}
-			fresh = append(fresh, t)
+	if a.limits.ValuesPerTag > 0 {
+		if why, err := a.refusesTags(name, tags); why != "" || err != nil {
+			return why, err
 		}
-	}
-	for _, t := range fresh {
-		at := tagName{name, t.Key}
-		if a.values[at] == nil {
-			a.values[at] = map[string]bool{}
-		}
-		a.values[at][t.Value] = true
 	}
 	a.count++
-	return ""
+	return "", nil
+}
+
+func (a *admission) refusesTags(name string, tags model.Tags) (string, error) {
+	limit := a.limits.ValuesPerTag
+	var rooms []*tagRoom // of the tags, nil where the value is there
+	for _, t := range tags {
+		r, err := a.room(tagName{name, t.Key})
+		if err != nil {
+			return "", err
+		}
+		there := r.fresh[t.Value]
+		if !there {
+			if there, err = a.view.HasValue(name, t.Key, t.Value); err != nil {
+				return "", err
+			}
+		}
+		if n := int64(r.there + len(r.fresh)); !there && n >= limit {
+			return fmt.Sprintf("max-values-per-tag limit exceeded (%d/%d): measurement=%q tag=%q value=%q", n, limit, name, t.Key, t.Value), nil
+		}
+		if there {
+			r = nil
+		}
+		rooms = append(rooms, r)
+	}
+	for i, r := range rooms {
+		if r != nil {
+			r.fresh[tags[i].Value] = true
+		}
+	}
+	return "", nil
+}
+
+func (a *admission) room(at tagName) (*tagRoom, error) {
+	if r := a.tags[at]; r != nil {
+		return r, nil
+	}
+	n, err := a.view.Values(at.measurement, at.key)
+	if err != nil {
+		return nil, err
+	}
+	r := &tagRoom{there: n, fresh: map[string]bool{}}
+	a.tags[at] = r
+	return r, nil
 }

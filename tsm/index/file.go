@@ -56,6 +56,7 @@ type File struct {
 
 	parts [partCount]atomic.Pointer[[]byte] // verified
 	table atomic.Pointer[table]             // of verified parts
+	most  atomic.Int64                      // values of one tag key, plus one; 0: not counted yet
 	mu    struct {
 		sync.Mutex       // held while parts are verified
 		err        error // a part is damaged and cannot be derived
