@@ -56,6 +56,35 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkUnordered parses bodies of 5,000 lines out of 300,000 series, in
+// another order each time.
+func BenchmarkUnordered(b *testing.B) {
+	const hosts = 300_000
+	lines := bytes.SplitAfter(tsbs(hosts, 1), []byte("\n"))[:hosts]
+	cfg := DefaultConfig()
+	cfg.Workers = 1
+	p := NewParser(cfg)
+	run := func(body []byte) {
+		r, err := p.Parse(body, Options{Now: time.Unix(0, 0)})
+		if err != nil || r.Err != nil {
+			b.Fatal(err, r.Err)
+		}
+		r.Release()
+	}
+	run(bytes.Join(lines, nil))
+	rng := rand.New(rand.NewPCG(3, 4))
+	bodies := make([][]byte, 20)
+	for i := range bodies {
+		for range 5000 {
+			bodies[i] = append(bodies[i], lines[rng.IntN(hosts)]...)
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		run(bodies[i%len(bodies)])
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/5000, "ns/row")
+}
+
 // BenchmarkNewSeries parses the first line of each of 5,000 series.
 func BenchmarkNewSeries(b *testing.B) {
 	body := tsbs(5000, 1)

@@ -127,6 +127,16 @@ func (w *worker) plainKey(b []byte) (uint32, bool) {
 			return w.expected, true
 		}
 	}
+	if w.memo.raws.n >= minAheadKeys {
+		k := w.ahead.of(len(b))
+		if k == nil {
+			w.lookAhead(b)
+			k = w.ahead.of(len(b))
+		}
+		if k != nil && k.known {
+			return k.raw, true
+		}
+	}
 	if end := bytes.IndexByte(b, '\n'); end >= 0 {
 		b = b[:end]
 	}

@@ -197,6 +197,14 @@ func (x *hashIndex) find(h uint64, is func(uint32) bool) (uint32, bool) {
 	return 0, false
 }
 
+// touch reads where find will begin.
+func (x *hashIndex) touch(h uint64) uint32 {
+	if len(x.slots) == 0 {
+		return 0
+	}
+	return x.slots[h&uint64(len(x.slots)-1)]
+}
+
 func (x *hashIndex) add(h uint64, i uint32, hash func(uint32) uint64) {
 	if 2*x.used >= len(x.slots) {
 		old := x.slots

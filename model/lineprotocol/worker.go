@@ -45,6 +45,7 @@ type worker struct {
 	previous  uint32 // the raw key of the last line
 	lastKey   []byte // its text, in body; nil: not known
 	expected  uint32 // the raw key that followed it last time
+	ahead     ahead
 	lastTime  []byte // the timestamp of the last line as written, in body
 	lastNanos int64
 }
@@ -87,6 +88,7 @@ func (w *worker) begin(opt Options) {
 	w.columns = 0
 	w.result = &Result{pool: w.pool}
 	w.refused = refused{limit: w.cfg.MaxErrorBytes}
+	w.ahead.n, w.ahead.next = 0, 0
 	w.lastTime, w.lastKey = nil, nil
 }
 
