@@ -13,9 +13,12 @@ import (
 // Config is how a Node behaves.
 type Config struct {
 	// MemtableBytes bounds what the memtables of all shards hold together.
-	// From half of it on the largest is flushed; beyond it writes are refused
-	// with model.ErrOverloaded.
+	// From half of it on the largest are packed and flushed; beyond it writes are
+	// refused with model.ErrOverloaded.
 	MemtableBytes int64
+	// UnflushedLogBytes is how much may be in the logs of all shards that is in no
+	// file: a start replays it. Beyond it the shard whose log is oldest is flushed.
+	UnflushedLogBytes int64
 	// OpenShards is how many shards stay open while no request uses them; the
 	// one unused for longest is closed first.
 	OpenShards int
@@ -58,12 +61,13 @@ type Config struct {
 // DefaultConfig gives the settings of a small server.
 func DefaultConfig() Config {
 	return Config{
-		MemtableBytes: 512 << 20,
-		OpenShards:    512,
-		Workers:       max(1, runtime.GOMAXPROCS(0)/2),
-		ScrubRate:     5 << 20,
-		SweepEvery:    time.Minute,
-		Shard:         tsm.DefaultConfig(),
+		MemtableBytes:     512 << 20,
+		UnflushedLogBytes: 1 << 30,
+		OpenShards:        512,
+		Workers:           max(1, runtime.GOMAXPROCS(0)/2),
+		ScrubRate:         5 << 20,
+		SweepEvery:        time.Minute,
+		Shard:             tsm.DefaultConfig(),
 
 		Replica:         replica.DefaultConfig(),
 		TellEvery:       200 * time.Millisecond,
@@ -81,6 +85,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.MemtableBytes < 1<<20:
 		return fmt.Errorf("data: memtables of %d bytes: less than 1 MiB: %w", c.MemtableBytes, model.ErrInvalid)
+	case c.UnflushedLogBytes < 1<<20:
+		return fmt.Errorf("data: %d bytes of log in no file: less than 1 MiB: %w", c.UnflushedLogBytes, model.ErrInvalid)
 	case c.OpenShards < 1:
 		return fmt.Errorf("data: %d open shards: must be positive: %w", c.OpenShards, model.ErrInvalid)
 	case c.Workers < 1:

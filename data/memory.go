@@ -15,10 +15,12 @@ import (
 // relieveAgain is how long the reliever waits where flushes failed.
 const relieveAgain = time.Second
 
-// account notes what the memtables of a shard hold after a write.
+// account notes what a shard holds after a write.
 func (n *Node) account(h *handle, shard *tsm.Shard) {
-	held := shard.Info().MemoryBytes
-	if total := n.memory.Add(held - h.memory.Swap(held)); total > n.cfg.MemtableBytes/2 {
+	held := shard.Held()
+	memory := n.memory.Add(held.Bytes - h.memory.Swap(held.Bytes))
+	log := n.unflushed.Add(held.Log - h.unflushed.Swap(held.Log))
+	if memory > n.cfg.MemtableBytes/2 || log > n.cfg.UnflushedLogBytes {
 		ask(n.relief)
 	}
 }
@@ -34,9 +36,9 @@ func (n *Node) admit() error {
 	return nil
 }
 
-// reliever flushes the largest memtables until they hold less than half of
-// what they may. The shards flush by size and age on their own; this is for
-// many shards that are written to at once.
+// reliever frees memory until memtables hold less than half of what they may,
+// and log until there is less than may be. The shards pack and flush on their
+// own by size and age; this is for many shards that are written to at once.
 func (n *Node) reliever(ctx context.Context) {
 	for {
 		select {
@@ -49,40 +51,64 @@ func (n *Node) reliever(ctx context.Context) {
 	}
 }
 
-// relieve flushes the largest memtable, and reports whether there is more to
-// do. Where it cannot be flushed, as on a shard whose log has failed, the next
-// ones are until enough is free: the others go on.
+// worthPacking is what a shard has at least that is packed to free memory: below
+// that what a packed memtable takes beside its rows weighs.
+const worthPacking = 256 << 10
+
+// relieve packs the memtable with most to gain or flushes a shard: the one that
+// holds most, or, to free log, the one whose log is oldest. It reports whether
+// there is more to do. Where a shard cannot be flushed, as one whose log has
+// failed, the next ones are until enough is free: the others go on.
 func (n *Node) relieve(ctx context.Context) bool {
-	var total int64
 	open := n.shards.useOpen()
 	defer func() {
 		for h := range open {
 			n.release(h)
 		}
 	}()
-	held := make(map[*handle]int64, len(open))
+	held := make(map[*handle]tsm.Held, len(open))
+	var memory, log int64
 	for h, shard := range open {
-		held[h] = shard.Info().MemoryBytes
-		h.memory.Store(held[h])
-		total += held[h]
+		held[h] = shard.Held()
+		h.memory.Store(held[h].Bytes)
+		h.unflushed.Store(held[h].Log)
+		memory += held[h].Bytes
+		log += held[h].Log
 	}
-	n.memory.Store(total)
-	if total <= n.cfg.MemtableBytes/2 {
+	n.memory.Store(memory)
+	n.unflushed.Store(log)
+	memory -= n.cfg.MemtableBytes / 2
+	log -= n.cfg.UnflushedLogBytes
+	if memory <= 0 && log <= 0 {
 		return false
 	}
-	largest := slices.SortedFunc(maps.Keys(held), func(a, b *handle) int { return cmp.Compare(held[b], held[a]) })
+	by := func(a, b *handle) int { return cmp.Compare(held[b].Bytes, held[a].Bytes) }
+	if memory <= 0 {
+		since := make(map[*handle]time.Time, len(open))
+		for h, shard := range open {
+			since[h] = shard.Info().LogSince
+		}
+		by = func(a, b *handle) int { return since[a].Compare(since[b]) }
+	} else if n.packOne(open, held) {
+		return true
+	}
 	failed := false
-	for _, h := range largest {
+	for _, h := range slices.SortedFunc(maps.Keys(held), by) {
+		if held[h] == (tsm.Held{}) {
+			continue
+		}
 		err := open[h].Flush(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return false
 		case err != nil:
 			failed = true
-			n.log.Warn("flush to free memory failed", "shard", h.id, "error", err)
+			n.log.Warn("flush to free memory or log failed", "shard", h.id, "error", err)
 			continue
 		}
-		if total -= held[h]; !failed || total <= n.cfg.MemtableBytes/2 {
+		memory -= held[h].Bytes
+		log -= held[h].Log
+		if !failed || memory <= 0 && log <= 0 {
 			return true
 		}
 	}
@@ -92,4 +118,22 @@ func (n *Node) relieve(ctx context.Context) bool {
 	case <-time.After(relieveAgain):
 		return true
 	}
+}
+
+// packOne packs the memtable with most to gain, if there is one that is worth it.
+func (n *Node) packOne(open map[*handle]*tsm.Shard, held map[*handle]tsm.Held) bool {
+	var most *handle
+	for h := range held {
+		if held[h].Unpacked >= worthPacking && (most == nil || held[h].Unpacked > held[most].Unpacked) {
+			most = h
+		}
+	}
+	if most == nil {
+		return false
+	}
+	if err := open[most].Pack(); err != nil {
+		n.log.Warn("packing to free memory failed", "shard", most.id, "error", err)
+		return false
+	}
+	return true
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/data/replica"
+	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/internal/vfs"
@@ -25,16 +26,18 @@ import (
 // Node is the shards of this process. It implements Peer for coordinators and
 // Owner for the other nodes that own the same shards.
 type Node struct {
-	cfg     Config
-	self    uint64
-	meta    *meta.Store
-	clock   *hlc.Clock
-	peers   Directory
-	log     *slog.Logger
-	metrics *metrics
-	worker  *tsm.Worker
-	shards  *shards
-	memory  atomic.Int64 // bytes in all memtables, as last asked
+	cfg       Config
+	self      uint64
+	meta      *meta.Store
+	clock     *hlc.Clock
+	peers     Directory
+	log       *slog.Logger
+	metrics   *metrics
+	worker    *tsm.Worker
+	shards    *shards
+	memory    atomic.Int64 // bytes in all memtables, as last asked
+	unflushed atomic.Int64 // bytes of all logs that are in no file, as last asked
+	arena     *arena.Pool  // for all memtables
 
 	core    *replica.Node // what is known of the other owners
 	started time.Time
@@ -78,6 +81,10 @@ var (
 	_ Owner = (*Node)(nil)
 )
 
+// keptPart is the part of the memory for memtables that is kept for the next ones
+// when they are packed or flushed.
+const keptPart = 16
+
 // Anew writes a batch that is not stamped, as a coordinator does, into a shard.
 type Anew func(ctx context.Context, shard ShardRef, b *model.Batch) error
 
@@ -119,6 +126,8 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 		Flushers: cfg.Workers, CompactionRate: cfg.CompactionRate, ScrubRate: cfg.ScrubRate,
 		Metrics: n.cfg.Shard.Metrics,
 	})
+	n.arena = arena.New(cfg.MemtableBytes / keptPart)
+	n.cfg.Shard.Arena = n.arena
 	n.cfg.Shard.Worker = n.worker
 	n.follow()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -141,7 +150,7 @@ func (n *Node) Close() error {
 		n.HandOver(context.Background())
 		n.cancel()
 		n.done.Wait()
-		n.closed = errors.Join(n.shards.close(), n.worker.Close())
+		n.closed = errors.Join(n.shards.close(), n.worker.Close(), n.arena.Close())
 	})
 	return n.closed
 }

@@ -64,8 +64,9 @@ type handle struct {
 	err   error      // why it failed to open, until retry
 	retry time.Time
 
-	memory   atomic.Int64 // what its memtables held when last asked
-	readOnly atomic.Bool  // a sync has failed since it was opened
+	memory    atomic.Int64 // what its memtables held when last asked
+	unflushed atomic.Int64 // what its log had then that is in no file
+	readOnly  atomic.Bool  // a sync has failed since it was opened
 }
 
 // loadShards lists the shards below dir, which is made when missing, and
@@ -329,6 +330,7 @@ func (s *shards) discard(h *handle) error {
 	err := h.shard.Close()
 	h.shard = nil
 	h.memory.Store(0)
+	h.unflushed.Store(0)
 	s.mu.Lock()
 	s.mu.open--
 	s.mu.Unlock()

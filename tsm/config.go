@@ -6,13 +6,21 @@ import (
 	"math"
 	"time"
 
+	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/model"
 )
 
 // Config says how a Shard behaves.
 type Config struct {
-	// FlushBytes is the size of the memtable at which it is flushed.
+	// PackBytes is what the rows that came last may take in memory as they are;
+	// then they are packed, in the background, to about a tenth of it.
+	PackBytes int64
+	// FlushBytes is the size of all memtables, packed ones among them, at which
+	// they are flushed.
 	FlushBytes int64
+	// FlushLogBytes is how much may be in the log that is in no file before the
+	// memtables are flushed: a start has to replay it.
+	FlushLogBytes int64
 	// MaxMemoryBytes is the most that all memtables of the shard, the ones
 	// being flushed among them, may hold; beyond it writes are refused with
 	// model.ErrOverloaded.
@@ -36,6 +44,9 @@ type Config struct {
 	// Hash makes the hash of a canonical series key, as it is in batches: damaged
 	// index files are mended and checked with it. nil is that it is not known.
 	Hash func(key []byte) model.SeriesHash
+	// Arena is where memtables have their memory, shared by all shards of a node;
+	// nil is the heap.
+	Arena *arena.Pool
 	// Worker flushes and compacts in the background; one serves all shards of a
 	// node. With nil nothing happens unless Flush and Compact are called.
 	Worker *Worker
@@ -51,7 +62,9 @@ type Config struct {
 // DefaultConfig gives the settings of a shard that is filled by a few clients.
 func DefaultConfig() Config {
 	return Config{
+		PackBytes:      16 << 20,
 		FlushBytes:     64 << 20,
+		FlushLogBytes:  256 << 20,
 		MaxMemoryBytes: 256 << 20,
 		FlushAge:       10 * time.Minute,
 		CompactFiles:   4,
@@ -63,6 +76,10 @@ func DefaultConfig() Config {
 // Validate reports the first setting that cannot work.
 func (c *Config) Validate() error {
 	switch {
+	case c.PackBytes < 1:
+		return fmt.Errorf("tsm: pack bytes %d: must be positive: %w", c.PackBytes, model.ErrInvalid)
+	case c.FlushLogBytes < 1:
+		return fmt.Errorf("tsm: flush log bytes %d: must be positive: %w", c.FlushLogBytes, model.ErrInvalid)
 	case c.FlushBytes < 1:
 		return fmt.Errorf("tsm: flush bytes %d: must be positive: %w", c.FlushBytes, model.ErrInvalid)
 	case c.MaxMemoryBytes < c.FlushBytes:

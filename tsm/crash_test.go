@@ -143,6 +143,8 @@ func TestNothingAcknowledgedIsLostInACrashAtAnyFileOperation(t *testing.T) {
 					b = h.rows(6)
 				case op < 7:
 					b = h.delete()
+				case op < 8:
+					err = s.Pack()
 				case op < 9:
 					err = s.Flush(ctx)
 				case op < 10:

@@ -20,6 +20,9 @@ func (s *Shard) due() (d due) {
 	if s.mu.closed {
 		return d
 	}
+	if s.mu.active.bytes() >= s.cfg.PackBytes {
+		d[packWork] = s.mu.active.bytes()
+	}
 	if s.flushDueLocked(now) || s.indexDueLocked() {
 		d[flushWork] = max(1, s.memoryLocked())
 	}
@@ -48,13 +51,27 @@ func (s *Shard) overLocked(now time.Time) bool {
 
 // hotLocked reports whether there is something that is only in the log.
 func (s *Shard) hotLocked() bool {
-	return !s.mu.active.empty() || slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
+	return !s.mu.active.empty() || len(s.mu.sealed) > 0 ||
+		slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
 }
 
-// flushDueLocked reports whether the memtable should be flushed.
+// flushDueLocked reports whether the memtables should be flushed, or a flush is
+// under way or has failed.
 func (s *Shard) flushDueLocked(now time.Time) bool {
-	return len(s.mu.sealed) > 0 || s.mu.active.bytes >= s.cfg.FlushBytes ||
+	return len(s.mu.sealed) > 0 && s.mu.sealed[0].flushing() || s.fullLocked() ||
 		s.hotLocked() && (s.overLocked(now) || now.Sub(s.mu.lastWrite) >= s.cfg.FlushAge)
+}
+
+// fullLocked reports whether what is in memory, besides what is being flushed,
+// is enough for a file, or the log that goes with it too long.
+func (s *Shard) fullLocked() bool {
+	n := s.mu.active.bytes()
+	for _, m := range s.mu.sealed {
+		if !m.flushing() {
+			n += m.bytes()
+		}
+	}
+	return n >= s.cfg.FlushBytes || s.wal.Appended()-s.mu.sealedLog >= s.cfg.FlushLogBytes
 }
 
 // maintain does what is due of one kind of work.
@@ -63,12 +80,14 @@ func (s *Shard) maintain(ctx context.Context, kind work) error {
 		return nil
 	}
 	switch kind {
+	case packWork:
+		return s.Pack()
 	case flushWork:
 		s.mu.Lock()
 		rows := s.flushDueLocked(s.now())
 		s.mu.Unlock()
 		if rows {
-			return s.Flush(ctx)
+			return s.flushUnlessOther(ctx)
 		}
 		return s.flushIndex() // the rows may wait
 	case mergeWork:
@@ -84,7 +103,7 @@ func (s *Shard) maintain(ctx context.Context, kind work) error {
 // same kind of work on a shard again: writes may wait for a flush, nobody waits
 // for a rewrite, which may have read and written a lot before it failed.
 var retryAfter = [works]time.Duration{
-	flushWork: 5 * time.Second, mergeWork: 15 * time.Second, applyWork: time.Minute, coldWork: time.Minute,
+	packWork: time.Second, flushWork: 5 * time.Second, mergeWork: 15 * time.Second, applyWork: time.Minute, coldWork: time.Minute,
 }
 
 func (s *Shard) putOff(kind work) {

@@ -24,13 +24,16 @@ func segmentName(id uint64) string { return fmt.Sprintf("%06d%s", id, segmentSuf
 
 func indexName(id uint64) string { return fmt.Sprintf("%06d%s", id, indexSuffix) }
 
-// file is an open segment file. It is closed, and removed when it is no part of
+// file is an open segment file, or the segment of a packed memtable, which has
+// no name on disk. It is closed, and removed when it is no part of
 // the shard any more, once nobody holds it.
 type file struct {
 	meta fileMeta
 	name string
 	fs   vfs.FS
 	r    *segment.Reader // nil when it could not be opened
+
+	free func() error // gives back the memory of a segment that is no file
 
 	since time.Time // when it was opened, by the shard's clock
 	scrub scrubState
@@ -118,6 +121,9 @@ func (f *file) release() error {
 	var err error
 	if f.r != nil {
 		err = f.r.Close()
+	}
+	if f.free != nil {
+		return errors.Join(err, f.free())
 	}
 	if f.dropped.Load() {
 		// A file that stays is removed at the next start.

@@ -11,6 +11,7 @@ import (
 	"github.com/varvedb/varve/internal/mutant"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/wal"
 )
 
 // Flush writes what is only in the log and in memory to files and lets the log
@@ -18,51 +19,69 @@ import (
 func (s *Shard) Flush(ctx context.Context) error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
-	if err := s.seal(); err != nil {
-		return fmt.Errorf("flush shard: %w", err)
-	}
-	for {
-		s.mu.Lock()
-		var m *memtable
-		if len(s.mu.sealed) > 0 {
-			m = s.mu.sealed[0]
-		}
-		s.mu.Unlock()
-		if m == nil {
-			return nil
-		}
-		if err := s.flushMemtable(ctx, m); err != nil {
-			return fmt.Errorf("flush shard: %w", err)
-		}
-	}
+	return s.flush(ctx)
 }
 
-// seal makes the active memtable one that is being flushed, and all that is in
-// it durable. It does nothing when there is nothing to flush.
-func (s *Shard) seal() error {
+// flushUnlessOther does nothing when another flush is under way.
+func (s *Shard) flushUnlessOther(ctx context.Context) error {
+	if !s.flushing.TryLock() {
+		return nil
+	}
+	defer s.flushing.Unlock()
+	return s.flush(ctx)
+}
+
+func (s *Shard) flush(ctx context.Context) error {
+	mems, err := s.seal()
+	if err == nil && len(mems) > 0 {
+		err = s.flushMemtables(ctx, mems)
+	}
+	if err != nil {
+		return fmt.Errorf("flush shard: %w", err)
+	}
+	return nil
+}
+
+// seal ends the active memtable, makes all that is in it durable, and gives the
+// memtables that are to be flushed.
+func (s *Shard) seal() ([]*memtable, error) {
+	// None may be on its way to be packed, and from now on these are not.
+	s.packing.Lock()
+	defer s.packing.Unlock()
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()
-		return errClosed
+		return nil, errClosed
 	}
-	// With a memtable that is being flushed go the deletes, too.
-	unkept := len(s.mu.sealed) == 0 && slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
-	if s.mu.active.empty() && len(s.mu.pending) == 0 && !unkept {
-		s.mu.Unlock()
-		return nil
+	n := len(s.mu.sealed)
+	// With memtables that are being flushed go the deletes, too.
+	unkept := n == 0 && slices.ContainsFunc(s.mu.deletes.all, func(t *tombstone) bool { return !t.kept })
+	if s.mu.active.empty() && len(s.mu.pending) == 0 && !unkept && (n == 0 || s.mu.sealed[n-1].flushing()) {
+		defer s.mu.Unlock()
+		return slices.Clone(s.mu.sealed), nil
 	}
 	// Under the lock, although it syncs: a batch must not get into the next log
 	// file and this memtable, for it would be trimmed with neither flushed.
 	through, err := s.wal.Rotate()
 	if err != nil {
 		s.mu.Unlock()
-		return err
+		return nil, err
 	}
 	s.mu.active.logFile = through
-	s.mu.sealed = append(s.mu.sealed, s.mu.active)
-	s.mu.active = newMemtable()
-	last := s.mu.last
+	s.sealLocked()
+	s.mu.sealedLog = s.wal.Appended()
+	mems, last := slices.Clone(s.mu.sealed), s.mu.last
 	s.mu.Unlock()
+	return mems, s.syncAndPublish(last)
+}
+
+// sealLocked makes a new memtable the active one.
+func (s *Shard) sealLocked() {
+	s.mu.sealed = append(s.mu.sealed, s.mu.active)
+	s.mu.active = newMemtable(s.cfg.Arena)
+}
+
+func (s *Shard) syncAndPublish(last wal.LSN) error {
 	if err := s.wal.Sync(last); err != nil {
 		return err
 	}
@@ -72,30 +91,36 @@ func (s *Shard) seal() error {
 	return nil
 }
 
-// flushMemtable writes the oldest sealed memtable, together with the deletes
-// that are in the log, and lets go of the log files.
-func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
+// flushMemtables writes the rows of all sealed memtables to one file, together
+// with the deletes that are in the log, and lets go of the log files.
+func (s *Shard) flushMemtables(ctx context.Context, mems []*memtable) error {
 	start := time.Now()
-	e := &edit{applied: m.ids.Clone()}
+	e := &edit{applied: &model.BatchSet{}}
+	rows, logFile := 0, wal.FileID(0)
+	for _, m := range mems {
+		e.applied.AddAll(&m.ids)
+		rows += m.rows
+		logFile = max(logFile, m.logFile)
+	}
 	if err := s.writeIndex(e); err != nil {
 		return err
 	}
-	f, err := s.writeMemtable(ctx, m)
+	f, err := s.writeMemtables(ctx, mems)
 	if err != nil {
 		// The next try writes another, and on a full disk there is no room to spare.
 		return errors.Join(err, s.removeIndexes(e))
 	}
-	if err := s.install(e, f, nil, m); err != nil {
+	if err := s.install(e, f, nil, mems); err != nil {
 		return err
 	}
 	if f != nil {
 		s.metrics.Flushes.Inc()
 		s.metrics.FlushBytes.Add(float64(f.meta.size))
 		s.metrics.RewriteSeconds.WithLabelValues(flushWork.String()).Observe(time.Since(start).Seconds())
-		s.log.Info("flushed memtable", "dir", s.dir, "rows", m.rows, "bytes", f.meta.size, "took", time.Since(start))
+		s.log.Info("flushed memtables", "dir", s.dir, "rows", rows, "bytes", f.meta.size, "took", time.Since(start))
 	}
 	s.mu.Lock()
-	s.mu.flushedLog = m.logFile
+	s.mu.flushedLog = logFile
 	many := len(s.mu.indexes) >= maxIndexFiles
 	s.mu.Unlock()
 	if many {
@@ -111,13 +136,14 @@ func (s *Shard) flushMemtable(ctx context.Context, m *memtable) error {
 	return nil
 }
 
-// writeMemtable writes a segment file of m, nil when there are no rows to write.
-func (s *Shard) writeMemtable(ctx context.Context, m *memtable) (*file, error) {
-	if m.rows == 0 {
+// writeMemtables writes a segment file of mems, nil when there are no rows to write.
+func (s *Shard) writeMemtables(ctx context.Context, mems []*memtable) (*file, error) {
+	mems = slices.DeleteFunc(slices.Clone(mems), func(m *memtable) bool { return m.rows == 0 })
+	if len(mems) == 0 {
 		return nil, nil
 	}
 	s.mu.Lock()
-	w := s.planLocked(flushWork, nil, []*memtable{m})
+	w := s.planLocked(flushWork, nil, mems)
 	s.mu.Unlock()
 	f, err := w.run(ctx, s)
 	if cerr := w.view.Close(); err == nil {
@@ -127,8 +153,8 @@ func (s *Shard) writeMemtable(ctx context.Context, m *memtable) (*file, error) {
 }
 
 // install makes an edit with a new file (or none) in the place of old files or
-// a memtable, first in the manifest, then for readers.
-func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
+// memtables, first in the manifest, then for readers.
+func (s *Shard) install(e *edit, f *file, old []*file, mems []*memtable) error {
 	s.installing.Lock()
 	defer s.installing.Unlock()
 	if f != nil {
@@ -157,13 +183,12 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 	}
 	s.countSmallLocked()
 	dropped := applyIndexes(&s.mu.indexes, e)
-	if m != nil {
-		s.mu.sealed = slices.DeleteFunc(slices.Clone(s.mu.sealed), func(o *memtable) bool { return o == m })
+	if len(mems) > 0 {
+		s.mu.sealed = slices.DeleteFunc(slices.Clone(s.mu.sealed), func(m *memtable) bool { return slices.Contains(mems, m) })
 	}
 	errs := []error{s.installIndexes(e)}
-	if m != nil || len(e.addIndexes) > 0 {
-		close(s.mu.room)
-		s.mu.room = make(chan struct{})
+	if len(mems) > 0 || len(e.addIndexes) > 0 {
+		s.makeRoomLocked()
 	}
 	s.mu.Unlock()
 	for _, o := range old {
@@ -172,9 +197,12 @@ func (s *Shard) install(e *edit, f *file, old []*file, m *memtable) error {
 	for _, id := range dropped {
 		errs = append(errs, s.pins.remove(s.fs, s.path(indexName(id))))
 	}
+	for _, m := range mems {
+		errs = append(errs, m.release())
+	}
 	if err := errors.Join(errs...); err != nil {
 		// Nothing names these files any more: the next start removes them.
-		s.log.Warn("cannot remove files", "dir", s.dir, "err", err)
+		s.log.Warn("cannot give back files or memory", "dir", s.dir, "err", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
@@ -41,16 +42,28 @@ type history struct {
 	late    bool // some batches arrive out of the order of their versions
 	taken   []*model.Batch
 	metrics *Metrics
+	arena   *arena.Pool
+
+	packBytes int64 // at which a start packs what it replays
 }
 
 const hashSeed = 42
 
 func newHistory(seed uint64) *history {
-	return &history{rng: rand.New(rand.NewPCG(seed, 7)), now: time.UnixMilli(1_700_000_000_000), late: seed%3 == 0, metrics: NewMetrics(nil)}
+	h := &history{
+		rng: rand.New(rand.NewPCG(seed, 7)), now: time.UnixMilli(1_700_000_000_000), late: seed%3 == 0, metrics: NewMetrics(nil),
+		packBytes: 1 << (seed * 5 % 24),
+	}
+	if seed%2 == 0 {
+		h.arena = arena.New(1 << 20)
+	}
+	return h
 }
 
 func (h *history) config() Config {
 	cfg := DefaultConfig()
+	cfg.Arena = h.arena
+	cfg.PackBytes = h.packBytes
 	cfg.Now = func() time.Time { return h.now }
 	cfg.ReservedBytes = 0
 	cfg.Metrics = h.metrics
@@ -438,6 +451,9 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 				maxRows, steps = 1500, 8 // several granules a series
 			}
 			for range steps {
+				if h.rng.IntN(6) == 0 {
+					must(s.Pack())
+				}
 				switch op := h.rng.IntN(20); {
 				case op < 11:
 					h.write(t, s, h.rows(maxRows))

@@ -32,7 +32,7 @@ func TestMemtableKnowsItsSize(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, before := newMemtable(), heap()
+			m, before := newMemtable(nil), heap()
 			for i := range 10_000 {
 				table := batch(i)
 				table.Series, table.Times = []uint32{0}, []int64{int64(i)}
@@ -44,9 +44,9 @@ func TestMemtableKnowsItsSize(t *testing.T) {
 				m.insert(b, []uint32{0}, m.since, nil)
 			}
 			took := heap() - before
-			t.Logf("%d rows take %d bytes, the memtable says %d", m.rows, took, m.bytes)
-			if took > 2*m.bytes {
-				t.Errorf("the memtable takes %d bytes and says %d", took, m.bytes)
+			t.Logf("%d rows take %d bytes, the memtable says %d", m.rows, took, m.bytes())
+			if took > 2*m.bytes() {
+				t.Errorf("the memtable takes %d bytes and says %d", took, m.bytes())
 			}
 			runtime.KeepAlive(m)
 		})

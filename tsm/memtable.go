@@ -4,24 +4,36 @@ import (
 	"strings"
 	"time"
 
+	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/wal"
 )
 
-// memtable is the rows that are in the log and in no file yet. The shard's
-// lock protects it; once sealed only its publication changes.
+// memtable is the rows of a stretch of the log that are in no file yet. It takes
+// rows into slabs until it is sealed; then it is packed: another takes its place
+// that has the rows, in order, in a segment in memory, a tenth of the size. The
+// shard's lock protects it; once sealed only its publication changes.
 type memtable struct {
+	span
+	memory *memory // of the slabs
 	tables []*memTable
 	byName map[string]*memTable
-	rows   int
-	bytes  int64 // about what it takes
-	times  model.TimeRange
-	low    model.Version // of the rows
-	high   model.Version
-	ids    model.BatchSet // of the batches with rows
-	since  time.Time      // when the first row came
+	slabs  int64 // about what they take beside memory
 
-	logFile wal.FileID // once sealed: the last log file with rows of it
+	packed      *file // has the rows instead
+	packedBytes int64
+
+	logFile wal.FileID // when a flush sealed it: the last log file with rows of it
+}
+
+// span is which rows a memtable has.
+type span struct {
+	rows  int
+	times model.TimeRange
+	low   model.Version // of the rows
+	high  model.Version
+	ids   model.BatchSet // of the batches with rows
+	since time.Time      // when the first row came
 }
 
 // memTable is the rows of one measurement.
@@ -42,11 +54,31 @@ type mark struct {
 	rows  int
 }
 
-func newMemtable() *memtable {
+func newMemtable(pool *arena.Pool) *memtable {
 	return &memtable{
+		span:   span{times: model.TimeRange{Min: model.MaxTime, Max: model.MinTime}},
+		memory: newMemory(pool),
 		byName: map[string]*memTable{},
-		times:  model.TimeRange{Min: model.MaxTime, Max: model.MinTime},
 	}
+}
+
+// bytes gives about what m takes.
+func (m *memtable) bytes() int64 {
+	if m.packed != nil {
+		return m.packedBytes
+	}
+	return m.memory.bytes + m.slabs
+}
+
+// flushing reports whether a flush of m is under way, or has failed.
+func (m *memtable) flushing() bool { return m.logFile != 0 }
+
+// release gives back what m holds; Readers may hold it, too.
+func (m *memtable) release() error {
+	if m.packed != nil {
+		return m.packed.release()
+	}
+	return m.memory.release()
 }
 
 // empty reports whether no batch is in m; one without rows must be noted in the
@@ -77,9 +109,9 @@ func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []m
 			mt = &memTable{name: strings.Clone(t.Measurement), at: len(m.tables)}
 			m.byName[mt.name] = mt
 			m.tables = append(m.tables, mt)
-			m.bytes += memTableBytes
+			m.slabs += memTableBytes
 		}
-		m.bytes += int64(mt.append(t, ids, b.Version))
+		m.slabs += int64(mt.append(m.memory, t, ids, b.Version))
 		m.rows += len(t.Times)
 		m.times = m.times.Union(t.Range())
 		marks = append(marks, mark{table: mt, rows: mt.rows})
@@ -87,14 +119,14 @@ func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []m
 	return marks
 }
 
-func (t *memTable) append(from *model.Table, ids []uint32, v model.Version) (bytes int) {
+func (t *memTable) append(m *memory, from *model.Table, ids []uint32, v model.Version) (bytes int) {
 	for lo := 0; lo < len(from.Times); {
 		var last *slab
 		if n := len(t.slabs); n > 0 {
 			last = t.slabs[n-1]
 		}
 		if last == nil || last.room(from.Columns) == 0 {
-			last = newSlab()
+			last = newSlab(m)
 			t.slabs = append(t.slabs, last)
 			bytes += slabBytes
 		}

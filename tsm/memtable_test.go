@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/index"
 )
@@ -42,12 +43,16 @@ func BenchmarkMemtableInsert(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	m := newMemtable()
+	pool := arena.New(128 << 20)
+	m := newMemtable(pool)
 	ids := make([]uint32, 0, len(batch.Series))
 	values := 0
 	for b.Loop() {
-		if m.bytes > 64<<20 {
-			m = newMemtable()
+		if m.bytes() > 16<<20 {
+			if err := m.release(); err != nil {
+				b.Fatal(err)
+			}
+			m = newMemtable(pool)
 		}
 		batch.Version.HLC++
 		known, _, _ := x.Lookup(ids, batch.Series)

@@ -20,6 +20,7 @@ type Metrics struct {
 
 	// What was written for what was taken: Log.AppendBytes, FlushBytes and
 	// CompactionBytes together are the write amplification.
+	Packs               prometheus.Counter
 	Flushes             prometheus.Counter
 	FlushBytes          prometheus.Counter
 	Compactions         *prometheus.CounterVec // by kind of work
@@ -51,9 +52,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Refused: f.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "tsm", Name: "refused_total", Help: "Batches that a shard did not take, by reason.",
 		}, []string{"reason"}),
-		SlowedBatches:     counter("slowed_batches_total", "Batches that had to wait because small files were many."),
+		SlowedBatches:     counter("slowed_batches_total", "Batches that had to wait because small files were many or memory was short."),
 		ManifestsReplaced: counter("manifests_replaced_total", "Manifests replaced by a shorter one."),
 
+		Packs:      counter("packs_total", "Memtables packed in memory."),
 		Flushes:    counter("flushes_total", "Memtables written to segment files."),
 		FlushBytes: counter("flush_bytes_total", "Bytes of segment files written by flushes."),
 		Compactions: f.NewCounterVec(prometheus.CounterOpts{

@@ -43,13 +43,11 @@ func Open(fsys vfs.FS, dir string, cfg Config) (*Shard, error) {
 		fs: fsys, dir: dir, cfg: cfg, log: cfg.Log, metrics: cfg.Metrics,
 		index: index.New(), applied: &model.BatchSet{}, buried: roaring.New(),
 	}
-	s.mu.active = newMemtable()
+	s.mu.active = newMemtable(cfg.Arena)
 	s.mu.deletes = &deletes{}
 	s.mu.room = make(chan struct{})
 	if err := s.open(); err != nil {
-		for _, f := range s.mu.files {
-			err = errors.Join(err, f.release())
-		}
+		err = errors.Join(err, s.release())
 		if s.manifest != nil {
 			err = errors.Join(err, s.manifest.close())
 		}
@@ -238,6 +236,7 @@ func (s *Shard) replay() (needed wal.FileID, err error) {
 		return 0, err
 	}
 	s.wal = log
+	s.mu.sealedLog = log.Appended() - log.Size()
 	return needed, nil
 }
 
@@ -275,7 +274,11 @@ func (s *Shard) replayBatch(b *model.Batch) error {
 		return err
 	}
 	s.takeLocked(b, ids, covered, 0)
+	full := s.mu.active.bytes() >= s.cfg.PackBytes
 	s.mu.Unlock()
 	s.publish(0)
+	if full {
+		return s.packReplayed()
+	}
 	return nil
 }

@@ -43,12 +43,13 @@ func TestCrashBringsNoSeriesWithoutRowsIntoListings(t *testing.T) {
 	mem := vfs.NewMem()
 	s, h := newShard(t, mem, nil)
 	h.write(t, s, h.points("m,a=b", 1, 2))
-	must(t, s.seal())
+	mems, err := s.seal()
+	must(t, err)
 	if _, _, err := s.begin(h.points("m,a=never-synced", 3)); err != nil {
 		t.Fatal(err)
 	}
-	must(t, s.flushMemtable(context.Background(), s.mu.sealed[0]))
-	s, err := Open(mem.CrashClone(nil), "shards/1", h.config())
+	must(t, s.flushMemtables(context.Background(), mems))
+	s, err = Open(mem.CrashClone(nil), "shards/1", h.config())
 	must(t, err)
 	h.check(t, s)
 	h.checkListing(t, s)

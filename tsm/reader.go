@@ -19,8 +19,8 @@ import (
 type Reader struct {
 	s         *Shard
 	index     *index.View
-	below     uint32 // series with lower ids are published
-	files     []*file
+	below     uint32  // series with lower ids are published
+	files     []*file // those in memory last
 	mems      []memRef
 	deletes   *deletes
 	close     sync.Once
@@ -29,7 +29,7 @@ type Reader struct {
 	slabsByMx map[string][]*slabView
 }
 
-// memRef is the published rows of a memtable.
+// memRef is the published rows of a memtable that is not packed.
 type memRef struct {
 	mem  *memtable
 	rows []int // per table of mem, the ones beyond have none
@@ -52,6 +52,12 @@ func (s *Shard) readerLocked() *Reader {
 		f.hold()
 	}
 	for _, m := range s.memtablesLocked() {
+		if m.packed != nil {
+			m.packed.hold()
+			r.files = append(r.files, m.packed)
+			continue
+		}
+		m.memory.hold()
 		ref := memRef{mem: m, rows: make([]int, len(m.tables))}
 		for i, t := range m.tables {
 			ref.rows[i] = t.published
@@ -62,19 +68,46 @@ func (s *Shard) readerLocked() *Reader {
 	return r
 }
 
-// Close lets go of the files. It may be called twice. What Measurements, TagKeys,
-// Fields, Tags and Key gave is to be relied on when it gives no error: where the
-// index is damaged they give too little.
+// Close lets go of files and memory. It may be called twice. What Measurements,
+// TagKeys, Fields, Tags and Key gave is to be relied on when it gives no error:
+// where the index is damaged they give too little.
 func (r *Reader) Close() error {
 	r.close.Do(func() {
+		var errs []error
 		for _, f := range r.files {
-			if err := f.release(); err != nil && r.closeErr == nil {
-				r.closeErr = err
-			}
+			errs = append(errs, f.release())
 		}
-		r.closeErr = errors.Join(r.closeErr, r.index.Damage(), r.index.Close())
+		for _, ref := range r.mems {
+			errs = append(errs, ref.mem.memory.release())
+		}
+		errs = append(errs, r.index.Damage(), r.index.Close())
+		r.closeErr = errors.Join(errs...)
 	})
 	return r.closeErr
+}
+
+// narrowLocked lets go of all but some files and memtables. The shard itself
+// holds all that r has.
+func (r *Reader) narrowLocked(files []*file, mems []*memtable) {
+	keep := slices.Clone(files)
+	for _, m := range mems {
+		if m.packed != nil {
+			keep = append(keep, m.packed)
+		}
+	}
+	for _, f := range r.files {
+		if !slices.Contains(keep, f) {
+			f.refs.Add(-1)
+		}
+	}
+	r.files = keep
+	r.mems = slices.DeleteFunc(r.mems, func(ref memRef) bool {
+		if slices.Contains(mems, ref.mem) {
+			return false
+		}
+		ref.mem.memory.refs.Add(-1)
+		return true
+	})
 }
 
 // Measurements gives the measurements that have a series with data, sorted.

@@ -50,13 +50,7 @@ func (s *Shard) planLocked(kind work, files []*file, mems []*memtable) *rewrite 
 	w := &rewrite{kind: kind, id: s.mu.nextID, applied: s.mu.nextDelete, frontier: s.frontierLocked()}
 	s.mu.nextID++
 	view := s.readerLocked()
-	for _, f := range view.files {
-		if !slices.Contains(files, f) {
-			f.refs.Add(-1) // the shard itself holds it
-		}
-	}
-	view.files = slices.Clone(files)
-	view.mems = slices.DeleteFunc(view.mems, func(m memRef) bool { return !slices.Contains(mems, m.mem) })
+	view.narrowLocked(files, mems)
 	view.below = s.index.Len()
 	w.view = view
 

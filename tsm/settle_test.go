@@ -28,9 +28,10 @@ func TestFilesForgetVersionsThatNothingCompetesWith(t *testing.T) {
 		for k := range int64(batches) {
 			h.write(t, s, h.points(fmt.Sprint("m,a=", k%3), 10*(batches*i+k), 10*(batches*i+k)+30))
 		}
-		must(t, s.seal())
+		mems, err := s.seal()
+		must(t, err)
 		h.write(t, s, h.points("m,a=0", 10*batches*(i+1)+20)) // into the next memtable, overlapping
-		must(t, s.flushMemtable(ctx, s.mu.sealed[0]))
+		must(t, s.flushMemtables(ctx, mems))
 		h.check(t, s)
 	}
 	if n := versions(); n > 400 {

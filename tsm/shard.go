@@ -34,6 +34,7 @@ type Shard struct {
 	// before installing, that before mu, and all but mu are held across syncs.
 	compacting sync.Mutex
 	flushing   sync.Mutex
+	packing    sync.Mutex      // taken after flushing
 	indexing   sync.Mutex      // index files are being merged
 	installing sync.Mutex      // a change of the manifest and, the same, of mu
 	manifest   *manifest       // installing protects it
@@ -66,12 +67,13 @@ type Shard struct {
 
 		deletes *deletes // published; replaced, never changed
 		active  *memtable
-		sealed  []*memtable // being flushed, oldest first
+		sealed  []*memtable // packed, to be packed or being flushed, oldest first
 		held    model.BatchSet
 		recent  recentVersions
 
 		pending         []*pending // appended to the log and not durable yet, in that order
 		last            wal.LSN
+		sealedLog       int64      // what had been appended to the log when a flush last sealed
 		flushedLog      wal.FileID // log files up to this one have only what the manifest has durably
 		publishedSeries uint32     // series with lower ids were named by published batches
 		checks          []*burialCheck
@@ -112,11 +114,31 @@ func (s *Shard) memtablesLocked() []*memtable {
 }
 
 func (s *Shard) memoryLocked() int64 {
-	n := s.mu.active.bytes + s.index.MemoryBytes()
+	n := s.mu.active.bytes() + s.index.MemoryBytes()
 	for _, m := range s.mu.sealed {
-		n += m.bytes
+		n += m.bytes()
 	}
 	return n
+}
+
+// Held is what a shard holds until the next flush.
+type Held struct {
+	Bytes    int64 // in memtables
+	Unpacked int64 // of them those that Pack makes a tenth of
+	Log      int64 // bytes of log
+}
+
+// Held is cheap: it is asked after every write.
+func (s *Shard) Held() Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Held{Bytes: s.memoryLocked(), Unpacked: s.mu.active.bytes(), Log: s.wal.Appended() - s.mu.sealedLog}
+}
+
+// makeRoomLocked tells writers that wait that memory was given back.
+func (s *Shard) makeRoomLocked() {
+	close(s.mu.room)
+	s.mu.room = make(chan struct{})
 }
 
 // reportDamage tells that a file was found damaged just now.
@@ -140,6 +162,8 @@ func (s *Shard) Close() error {
 	defer s.compacting.Unlock()
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
+	s.packing.Lock()
+	defer s.packing.Unlock()
 	s.indexing.Lock()
 	defer s.indexing.Unlock()
 	s.installing.Lock()
@@ -150,12 +174,22 @@ func (s *Shard) Close() error {
 		return nil
 	}
 	s.mu.closed = true
-	files := s.mu.files
-	s.mu.files = nil
 	s.mu.Unlock()
-	errs := []error{s.wal.Close(), s.manifest.close(), s.index.Close()}
+	return errors.Join(s.wal.Close(), s.manifest.close(), s.index.Close(), s.release())
+}
+
+// release gives back files and memory, when nothing new is begun any more.
+func (s *Shard) release() error {
+	s.mu.Lock()
+	files, mems := s.mu.files, append(s.mu.sealed, s.mu.active)
+	s.mu.files, s.mu.sealed, s.mu.active = nil, nil, newMemtable(nil)
+	s.mu.Unlock()
+	var errs []error
 	for _, f := range files {
 		errs = append(errs, f.release())
+	}
+	for _, m := range mems {
+		errs = append(errs, m.release())
 	}
 	return errors.Join(errs...)
 }

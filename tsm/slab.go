@@ -1,6 +1,7 @@
 package tsm
 
 import (
+	"math/bits"
 	"strings"
 	"sync"
 	"unsafe"
@@ -11,6 +12,7 @@ import (
 const (
 	minSlabRows = 16 // a shard may have very many measurements
 	maxSlabRows = 64 << 10
+	minSlabText = 64
 	// maxSlabGaps is how many more slots without a value than with one a slab
 	// may get, since it has a slot of every field from its first row on: a
 	// batch of fields that are rare there begins another.
@@ -25,6 +27,7 @@ const (
 // arrived. Rows are only added, by one writer under the shard's lock; readers
 // work on a view of the first n rows.
 type slab struct {
+	memory   *memory // of the arrays
 	series   []uint32
 	times    []int64
 	versions []uint32 // per row, an index into table
@@ -40,7 +43,7 @@ type slab struct {
 	}
 }
 
-func newSlab() *slab { return &slab{fields: map[model.Field]int{}} }
+func newSlab(m *memory) *slab { return &slab{memory: m, fields: map[model.Field]int{}} }
 
 // About what an empty slab, and one more column of it, take.
 const (
@@ -71,23 +74,26 @@ func (s *slab) room(columns []model.Column) int {
 }
 
 // append adds rows lo to before hi of t, ids being those of the batch's series,
-// and gives about how many bytes more the slab takes.
+// and gives about how many bytes more the slab takes beside its memory.
 func (s *slab) append(t *model.Table, ids []uint32, v model.Version, lo, hi int) (bytes int) {
 	n, rows := s.rows(), hi-lo
-	before := s.rowBytes()
 	if len(s.table) == 0 || s.table[len(s.table)-1] != v {
+		before := cap(s.table)
 		s.table = append(s.table, v)
+		bytes += (cap(s.table) - before) * int(unsafe.Sizeof(v))
 	}
 	s.grow(n + rows)
 	s.times = append(s.times, t.Times[lo:hi]...)
-	for _, i := range t.Series[lo:hi] {
-		s.series = append(s.series, ids[i])
+	series := s.series[n : n+rows]
+	for i, at := range t.Series[lo:hi] {
+		series[i] = ids[at]
 	}
-	version := uint32(len(s.table) - 1)
-	for range rows {
-		s.versions = append(s.versions, version)
+	s.series = s.series[:n+rows]
+	versions := s.versions[n : n+rows]
+	for i := range versions {
+		versions[i] = uint32(len(s.table) - 1)
 	}
-	bytes = s.rowBytes() - before
+	s.versions = s.versions[:n+rows]
 	for i := range t.Columns {
 		from := &t.Columns[i]
 		at, ok := s.find(i, from.Field)
@@ -96,24 +102,14 @@ func (s *slab) append(t *model.Table, ids []uint32, v model.Version, lo, hi int)
 			bytes += columnBytes
 		}
 		to := &s.columns[at]
-		before := sizeOf(to)
+		before := cap(to.Present)
 		s.gaps += n - to.Len() - rows
-		reserve(to, n+rows)
+		s.reserve(to, n+rows, from, lo, hi)
 		appendNulls(to, n-to.Len())
 		appendRange(to, from, lo, hi)
-		bytes += sizeOf(to) - before
+		bytes += 8 * (cap(to.Present) - before)
 	}
 	return bytes
-}
-
-// rowBytes gives what the arrays that every row has take.
-func (s *slab) rowBytes() int {
-	return 8*cap(s.times) + 4*cap(s.series) + 4*cap(s.versions) + int(unsafe.Sizeof(model.Version{}))*cap(s.table)
-}
-
-// sizeOf gives what the values of a column take.
-func sizeOf(c *model.Column) int {
-	return 8*cap(c.Present) + 8*cap(c.Bits) + 4*cap(c.Ends) + cap(c.Text)
 }
 
 // grow makes room for n rows in the arrays that every row has.
@@ -122,9 +118,9 @@ func (s *slab) grow(n int) {
 		return
 	}
 	size := slabSize(n)
-	s.times = resized(s.times, size)
-	s.series = resized(s.series, size)
-	s.versions = resized(s.versions, size)
+	s.times = grown(s.memory, s.times, size)
+	s.series = grown(s.memory, s.series, size)
+	s.versions = grown(s.memory, s.versions, size)
 }
 
 // slabSize gives the size to which a slab's arrays grow for n rows.
@@ -135,9 +131,6 @@ func slabSize(n int) int {
 	}
 	return min(size, maxSlabRows)
 }
-
-// resized gives a copy: a reader may hold the old array.
-func resized[T any](a []T, size int) []T { return append(make([]T, 0, size), a...) }
 
 // find gives the place of the column of a field, which is most often the one
 // that it has in the batch.
@@ -157,14 +150,24 @@ func (s *slab) addColumn(f model.Field) (at int) {
 	return at
 }
 
-// reserve makes room in a column for n rows.
-func reserve(c *model.Column, n int) {
-	if c.Type == model.String {
-		if n > cap(c.Ends) {
-			c.Ends = resized(c.Ends, slabSize(n))
+// reserve makes room in a column for n rows, the last of which are rows lo to
+// before hi of from.
+func (s *slab) reserve(c *model.Column, n int, from *model.Column, lo, hi int) {
+	if c.Type != model.String {
+		if n > cap(c.Bits) {
+			c.Bits = grown(s.memory, c.Bits, slabSize(n))
 		}
-	} else if n > cap(c.Bits) {
-		c.Bits = resized(c.Bits, slabSize(n))
+		return
+	}
+	if n > cap(c.Ends) {
+		c.Ends = grown(s.memory, c.Ends, slabSize(n))
+	}
+	text := len(c.Text) + int(from.Ends[hi-1])
+	if lo > 0 {
+		text -= int(from.Ends[lo-1])
+	}
+	if text > cap(c.Text) {
+		c.Text = grown(s.memory, c.Text, max(minSlabText, 1<<bits.Len(uint(text-1))))
 	}
 }
 

@@ -16,7 +16,8 @@ const tick = time.Second
 type work int
 
 const (
-	flushWork work = iota // gives memory back, which writers wait for
+	packWork  work = iota // gives most of the memory back, which writers wait for
+	flushWork             // gives the rest of it back
 	mergeWork             // of small files of a shard that is written to: writers wait for it in the end
 	applyWork             // of deletes to the files that have rows they hide
 	coldWork              // on a whole shard whose time is over
@@ -25,7 +26,7 @@ const (
 )
 
 func (k work) String() string {
-	return [...]string{"flush", "merge", "apply deletes", "rewrite", "scrub"}[k]
+	return [...]string{"pack", "flush", "merge", "apply deletes", "rewrite", "scrub"}[k]
 }
 
 // WorkerConfig says how much a Worker may do.
@@ -43,8 +44,8 @@ type WorkerConfig struct {
 }
 
 // Worker does what shards need in the background. Each kind of work has a queue,
-// from which the shard with the most to do comes first, and few goroutines: those
-// for flushes, one for merges and deletes, one for shards that are over, one for
+// from which the shard with the most to do comes first, and few goroutines: one
+// that packs memtables, those for flushes, one for merges and deletes, one for shards that are over, one for
 // scrubs. So no flush waits for a compaction and no small merge for the rewriting
 // of a large shard, which may take minutes; and what is less urgent goes slowly
 // while there is anything more urgent, for all share processors and disk. A shard
@@ -76,6 +77,7 @@ func NewWorker(cfg WorkerConfig) *Worker {
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.mu.wake = sync.NewCond(&w.mu)
 	w.mu.shards = map[*Shard]struct{}{}
+	w.wg.Go(func() { w.work(packWork) })
 	for range max(1, cfg.Flushers) {
 		w.wg.Go(func() { w.work(flushWork) })
 	}

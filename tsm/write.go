@@ -14,11 +14,6 @@ import (
 	"github.com/varvedb/varve/tsm/wal"
 )
 
-// maxRoomWait is how long a write waits for a flush to give memory back before
-// it is refused: long enough for a small flush, too short for a client to give
-// up in between.
-const maxRoomWait = 2 * time.Second
-
 // errStale refuses a batch that was stamped so long ago that what it competes
 // with may have been written without versions. A coordinator stamps it anew.
 var errStale = fmt.Errorf("%w: older than the shard's frontier: %w", model.ErrStale, model.ErrUnavailable)
@@ -67,7 +62,8 @@ func (s *Shard) Write(ctx context.Context, b *model.Batch) error {
 	return nil
 }
 
-// admit waits until there is room in memory and on disk for rows.
+// admit waits until there is room in memory and on disk for rows. What may
+// make a batch wait is asked here, before it is in the log.
 func (s *Shard) admit(ctx context.Context) error {
 	if err := s.disk.check(s); err != nil {
 		s.metrics.Refused.WithLabelValues("full").Inc()
@@ -76,39 +72,7 @@ func (s *Shard) admit(ctx context.Context) error {
 	if err := s.keepPace(ctx); err != nil {
 		return err
 	}
-	var timeout <-chan time.Time
-	for {
-		s.mu.Lock()
-		used, room := s.memoryLocked(), s.mu.room
-		flush := s.mu.active.bytes >= s.cfg.FlushBytes || s.indexDueLocked()
-		s.mu.Unlock()
-		if w := s.cfg.Worker; w != nil && (flush || used >= s.cfg.MaxMemoryBytes) {
-			w.enqueue(s, flushWork)
-		}
-		if used < s.cfg.MaxMemoryBytes {
-			return nil
-		}
-		if timeout == nil && s.cfg.Worker != nil {
-			t := time.NewTimer(maxRoomWait)
-			defer t.Stop()
-			timeout = t.C
-		}
-		if timeout == nil {
-			return s.overloaded(used)
-		}
-		select {
-		case <-room:
-		case <-timeout:
-			return s.overloaded(used)
-		case <-ctx.Done():
-			return fmt.Errorf("write batch: %w: %w", model.ErrOverloaded, ctx.Err())
-		}
-	}
-}
-
-func (s *Shard) overloaded(used int64) error {
-	s.metrics.Refused.WithLabelValues("overloaded").Inc()
-	return fmt.Errorf("write batch: memtables hold %d of %d bytes: %w", used, s.cfg.MaxMemoryBytes, model.ErrOverloaded)
+	return s.waitForRoom(ctx)
 }
 
 // begin puts b into log and memtable. p is nil for a batch that is held

@@ -34,6 +34,7 @@ type Log struct {
 		tail   tail
 		closed map[FileID]closedFile // the files before the tail
 		last   LSN                   // appended
+		bytes  int64                 // appended since Open
 		synced LSN                   // durable
 
 		syncing bool       // a Sync of the tail runs without mu
@@ -112,6 +113,7 @@ func (l *Log) Append(b *model.Batch, key func(model.SeriesHash) []byte) (LSN, er
 	l.releaseBuffersLocked()
 	l.mu.tail.has.add(b.Version)
 	l.mu.last++
+	l.mu.bytes += int64(len(rec))
 	l.cfg.Metrics.Appends.Inc()
 	l.cfg.Metrics.AppendBytes.Add(float64(len(rec)))
 	return l.mu.last, nil
@@ -302,6 +304,13 @@ func (l *Log) Size() int64 {
 		n += f.size
 	}
 	return n
+}
+
+// Appended gives the bytes that were appended since Open.
+func (l *Log) Appended() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.bytes
 }
 
 // Since gives the highest clock in the versions of the oldest file's batches:
