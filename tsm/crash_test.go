@@ -174,5 +174,7 @@ func TestNothingAcknowledgedIsLostInACrashAtAnyFileOperation(t *testing.T) {
 			second += c.second
 		})
 	}
-	t.Logf("crashed at %d file operations, and %d times again during the recovery", points, second)
+	if !t.Failed() {
+		t.Logf("figure: crashes of a shard: %d points tested, each before a file operation, and %d again during the recovery; acknowledged and lost 0", points, second)
+	}
 }

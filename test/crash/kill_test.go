@@ -191,5 +191,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 	if strings.Contains(server.Log(), "panic") {
 		t.Errorf("the log speaks of a panic:\n%s", server.Log())
 	}
-	t.Logf("%d kills while writing, %d while recovering: %d points acknowledged, %d found", *rounds, recoveryKills, acked, checked)
+	if !t.Failed() {
+		t.Logf("figure: kill -9: %d cycles of writing, a kill, and another while it recovers (%d): %d points acknowledged, %d found, lost 0", *rounds, recoveryKills, acked, checked)
+	}
 }
