@@ -178,20 +178,31 @@ func (g *Group) packed(at int, values []uint64) {
 // puts each where it takes the fewest bytes.
 func (g *Group) settle() {
 	blocks := make([][]uint64, len(g.waiting.items))
-	otherwise := 0
 	for i, at := range g.waiting.items {
 		it := &g.items[at]
 		blocks[i] = g.waiting.values[it.valuesStart:it.valuesEnd]
-		_, size := g.best(blocks[i])
-		otherwise += min(size, g.packedSize(blocks[i]))
 	}
-	p, ok := choosePlan(g.typ == model.Float, blocks)
-	if ok && p.size(len(g.waiting.values))+headSize*len(blocks)+tableSize < otherwise-otherwise/32 {
+	if p, ok := choosePlan(g.typ == model.Float, blocks); ok && g.saves(p, blocks) {
 		g.plans = append(g.plans, p)
 	} else {
 		g.waiting.enough *= 2 // choosing takes time
 	}
 	g.release()
+}
+
+// saves reports whether blocks take less by plan p than by others or without a
+// table, by more than the table does.
+func (g *Group) saves(p *plan, blocks [][]uint64) bool {
+	g.presence = append(g.presence[:0], bitsAll)
+	others, with := 0, tableSize
+	for _, values := range blocks {
+		_, size := g.best(values, g.plans)
+		size = min(size, g.packedSize(values))
+		others += size
+		_, coded := g.best(values, []*plan{p})
+		with += min(size, coded)
+	}
+	return with < others-others/32
 }
 
 // release puts the blocks that wait where they take the fewest bytes.
@@ -223,7 +234,7 @@ func (g *Group) place(at int, values []uint64, mayWait bool) bool {
 		return true
 	}
 	g.head, g.syms = g.head[:head], g.syms[:syms]
-	plan, size := g.best(values)
+	plan, size := g.best(values, g.plans)
 	if plan >= 0 && g.plans[plan].usual(size, len(values)) {
 		mayWait = false
 	} else if g.packedSize(values) <= size {
@@ -241,12 +252,12 @@ func (g *Group) place(at int, values []uint64, mayWait bool) bool {
 	return true
 }
 
-// best gives the plan by which values take the fewest bytes, -1 when none
-// suits.
-func (g *Group) best(values []uint64) (plan, size int) {
+// best gives the plan of several by which values take the fewest bytes, -1 when
+// none suits.
+func (g *Group) best(values []uint64, plans []*plan) (plan, size int) {
 	plan, size = -1, math.MaxInt
 	head, syms := len(g.head), len(g.syms)
-	for i, p := range g.plans {
+	for i, p := range plans {
 		if _, n, ok := g.symbolise(p, values); ok && n < size {
 			plan, size = i, n
 		}

@@ -117,10 +117,11 @@ func planInts(kind uint8, blocks [][]uint64) *plan {
 		p.order = 0
 	} else {
 		least := math.Inf(1)
+		some := someOf(blocks)
 		for _, order := range [...]uint8{1, 0, 2} {
 			q := plan{transform: transform{order: order}, level: order == 0, by: p.by}
 			// What saves less than a sixteenth of a bit is noise.
-			if score := q.spread(blocks); score < least-1./16 {
+			if score := q.spread(some); score < least-1./16 {
 				least, p.order, p.level = score, order, order == 0
 			}
 		}
@@ -129,8 +130,10 @@ func planInts(kind uint8, blocks [][]uint64) *plan {
 	var anchors []int64
 	zeros := 0
 	longest := 0
+	var r []uint64
 	for _, values := range blocks {
-		r, anchor := p.differences(nil, values)
+		var anchor uint64
+		r, anchor = p.differences(r, values)
 		for _, v := range r {
 			v, _ = p.by.of(v)
 			residuals = append(residuals, v)
@@ -160,12 +163,26 @@ func planInts(kind uint8, blocks [][]uint64) *plan {
 	return p
 }
 
+// someOf gives so many of the blocks that they have sampleValues, or all.
+func someOf(blocks [][]uint64) (some [][]uint64) {
+	n := 0
+	for _, values := range blocks {
+		n += len(values)
+	}
+	step := max(n/sampleValues, 1)
+	for i := 0; i < len(blocks); i += step {
+		some = append(some, blocks[i])
+	}
+	return some
+}
+
 // spread gives about the bits that a residual takes: of its distance from one in
 // the middle, or hardly any where most are zero and so need not be kept.
 func (p *plan) spread(blocks [][]uint64) float64 {
 	var residuals []int64
+	var r []uint64
 	for _, values := range blocks {
-		r, _ := p.differences(nil, values)
+		r, _ = p.differences(r, values)
 		for _, v := range r {
 			v, _ = p.by.of(v)
 			residuals = append(residuals, int64(v))
@@ -406,7 +423,22 @@ func (a *alphabet) learn(counts *[symbols]uint32) float64 {
 
 // count adds the symbols of a block.
 func (a *alphabet) count(syms []byte) {
+	// Equal symbols next to one another would wait for each other's sum.
+	var other [symbols]uint32
+	if len(syms) < 2*symbols/4 {
+		for _, s := range syms {
+			a.counts[s]++
+		}
+		return
+	}
+	for ; len(syms) >= 2; syms = syms[2:] {
+		a.counts[syms[0]]++
+		other[syms[1]]++
+	}
 	for _, s := range syms {
 		a.counts[s]++
+	}
+	for s, n := range other {
+		a.counts[s] += n
 	}
 }
