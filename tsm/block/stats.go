@@ -35,11 +35,7 @@ func intStats[T int64 | uint64](s *model.Stats, c *model.Column) {
 	s.First, s.Last = c.Bits[first], c.Bits[first]
 	low, high, sum := T(s.First), T(s.First), T(s.First)
 	if c.Present == nil {
-		for _, b := range c.Bits[1:] {
-			v := T(b)
-			low, high = min(low, v), max(high, v)
-			sum += v
-		}
+		low, high, sum = summary[T](c.Bits)
 		s.Last = c.Bits[len(c.Bits)-1]
 	} else {
 		for i := first + 1; i < len(c.Bits); i++ {
@@ -54,13 +50,34 @@ func intStats[T int64 | uint64](s *model.Stats, c *model.Column) {
 	s.Min, s.Max, s.Sum = uint64(low), uint64(high), uint64(sum)
 }
 
+// summary gives the least, the greatest and the sum of values, of which there is
+// one at least. Four of each are under way at a time, as one would wait for the
+// one before it.
+func summary[T int64 | uint64](values []uint64) (low, high, sum T) {
+	v := T(values[0])
+	low0, low1, low2, low3 := v, v, v, v
+	high0, high1, high2, high3 := v, v, v, v
+	var sum0, sum1, sum2, sum3 T
+	for ; len(values) >= 4; values = values[4:] {
+		a, b, c, d := T(values[0]), T(values[1]), T(values[2]), T(values[3])
+		low0, low1, low2, low3 = min(low0, a), min(low1, b), min(low2, c), min(low3, d)
+		high0, high1, high2, high3 = max(high0, a), max(high1, b), max(high2, c), max(high3, d)
+		sum0, sum1, sum2, sum3 = sum0+a, sum1+b, sum2+c, sum3+d
+	}
+	for _, w := range values {
+		v := T(w)
+		low0, high0, sum0 = min(low0, v), max(high0, v), sum0+v
+	}
+	return min(low0, low1, low2, low3), max(high0, high1, high2, high3), sum0 + sum1 + sum2 + sum3
+}
+
 func floatStats(s *model.Stats, c *model.Column) bool {
 	values := c.Float64s()
 	first := firstRow(c)
 	last := first
 	low, high, sum := values[first], values[first], values[first]
 	for i := first + 1; i < len(values); i++ {
-		if !c.Has(i) {
+		if c.Present != nil && !c.Present.Get(i) {
 			continue
 		}
 		v := values[i]
