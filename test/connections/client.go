@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/varvedb/varve/test/harness"
@@ -16,6 +17,9 @@ import (
 
 // answerTimeout bounds the wait for an answer: a server that is that late has failed.
 const answerTimeout = time.Minute
+
+// retryPause is how long a client waits after a 5xx.
+const retryPause = 200 * time.Millisecond
 
 // client is one connection, kept open. It writes requests as text, so that the
 // many of them leave most of the machine to the server.
@@ -29,9 +33,10 @@ type client struct {
 	time    int64
 	body    []byte
 	all     []byte
+	refused *atomic.Int64 // answers of 5xx, of all clients
 }
 
-func dial(server *contest.Run, host string, lines, number int) (*client, error) {
+func dial(server *contest.Run, host string, lines, number int, refused *atomic.Int64) (*client, error) {
 	address := strings.TrimPrefix(server.URL, "http://")
 	conn, err := net.DialTimeout("tcp", address, answerTimeout)
 	if err != nil {
@@ -44,11 +49,13 @@ func dial(server *contest.Run, host string, lines, number int) (*client, error) 
 		host:    host,
 		lines:   lines,
 		value:   int64(number),
+		refused: refused,
 		time:    time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(),
 	}, nil
 }
 
-// request writes the next lines of the host and waits for the answer.
+// request writes the next lines of the host and waits until they are stored,
+// which may take several requests: after a 5xx clients come again.
 func (c *client) request() error {
 	c.body = c.body[:0]
 	for range c.lines {
@@ -70,22 +77,34 @@ func (c *client) request() error {
 	c.all = strconv.AppendInt(c.all, int64(len(c.body)), 10)
 	c.all = append(c.all, "\r\n\r\n"...)
 	c.all = append(c.all, c.body...)
+	for {
+		status, err := c.exchange()
+		if err == nil || status < 500 {
+			return err
+		}
+		c.refused.Add(1)
+		time.Sleep(retryPause)
+	}
+}
+
+// exchange sends the request and reads the answer.
+func (c *client) exchange() (status int, err error) {
 	if err := c.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := c.Write(c.all); err != nil {
-		return err
+		return 0, err
 	}
 	resp, err := http.ReadResponse(c.answers, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	said, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if resp.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("write: %s: %s", resp.Status, said)
+		return resp.StatusCode, fmt.Errorf("write: %s: %s", resp.Status, said)
 	}
-	return nil
+	return resp.StatusCode, nil
 }

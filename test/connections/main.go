@@ -58,7 +58,7 @@ func main() {
 func run(c config, out io.Writer) error {
 	entrants := c.Entrants(out)
 	for _, lines := range c.lines {
-		table := contest.NewTable("requests/s|%.0f", "CPU us/request|%.0f", "CPU us/line|%.2f", "syncs/s|%.0f", "p50 ms|%.1f", "p99 ms|%.1f", "peak MB|%.0f")
+		table := contest.NewTable("requests/s|%.0f", "CPU us/request|%.0f", "CPU us/line|%.2f", "syncs/s|%.0f", "p50 ms|%.1f", "p99 ms|%.1f", "5xx/s|%.1f", "peak MB|%.0f")
 		for range c.Rounds {
 			for _, e := range entrants {
 				figures, err := measure(c, lines, e)
@@ -86,12 +86,13 @@ func measure(c config, lines int, e contest.Entrant) ([]float64, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var counting atomic.Bool
+	var refused atomic.Int64
 	took := make([][]float64, c.connections) // ms, of the answers that count
 	clients, ctx := errgroup.WithContext(ctx)
 	hosts := harness.NewCPUOnly(c.connections).Keys()
 	for i := range took {
 		clients.Go(func() error {
-			conn, err := dial(server, hosts[i], lines, i)
+			conn, err := dial(server, hosts[i], lines, i, &refused)
 			if err != nil {
 				return err
 			}
@@ -120,11 +121,12 @@ func measure(c config, lines int, e contest.Entrant) ([]float64, error) {
 		return nil, err
 	}
 	syncs, counted := countSyncs(server)
-	began := time.Now()
+	refusedBefore, began := refused.Load(), time.Now()
 	counting.Store(true)
 	wait(c.duration)
 	counting.Store(false)
 	seconds := time.Since(began).Seconds()
+	refusedPerSecond := float64(refused.Load()-refusedBefore) / seconds
 	after, err := server.Usage()
 	if err != nil {
 		return nil, err
@@ -149,6 +151,6 @@ func measure(c config, lines int, e contest.Entrant) ([]float64, error) {
 	cpu := (after.CPU - before.CPU).Seconds() * 1e6
 	return []float64{
 		requests / seconds, cpu / requests, cpu / requests / float64(lines), perSecond,
-		contest.Quantile(all, 0.5), contest.Quantile(all, 0.99), float64(after.PeakMemory) / 1e6,
+		contest.Quantile(all, 0.5), contest.Quantile(all, 0.99), refusedPerSecond, float64(after.PeakMemory) / 1e6,
 	}, nil
 }

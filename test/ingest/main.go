@@ -81,7 +81,7 @@ func (l load) String() string {
 func main() {
 	var c config
 	c.Register("influxd,victoria", 3, 30*time.Second)
-	loads := flag.String("loads", "1000x1440,100000x10,1000x1440:gzip,1000x1440:single,1000x144:split",
+	loads := flag.String("loads", "1000x1440,100000x10,1000x1440:gzip,1000x7200:single,1000x144:split",
 		"what to write, by comma: HOSTSxROWS, and :gzip, :single (one field) or :split (ten fields, one to a line)")
 	flag.IntVar(&c.batch, "batch", 5000, "lines per request")
 	flag.IntVar(&c.clients, "clients", 2, "requests at a time")
