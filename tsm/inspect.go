@@ -3,25 +3,68 @@ package tsm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
 	"github.com/varvedb/varve/tsm/segment"
 	"github.com/varvedb/varve/tsm/wal"
 )
+
+// viewAttempts is how often View begins anew when files change under it.
+const viewAttempts = 5
 
 // View opens the shard in dir as a start would find it, and changes nothing
 // there: what it recovers and trims is changed in memory only. Without withLog
 // it has what is in files and takes no memory for the rest.
 //
-// Where a server runs on the directory, files may go while View looks for them.
-// A View that succeeded keeps what it needs.
+// A server may run on the directory: where files came and went meanwhile, View
+// begins anew, and gives model.ErrUnavailable when that does not end. What it
+// gives is of one moment, and stays.
 func View(fsys vfs.FS, dir string, withLog bool) (*Shard, error) {
-	if _, err := fsys.Size(path.Join(dir, currentName)); err != nil {
-		return nil, fmt.Errorf("open shard %s: %w", dir, err)
+	for range viewAttempts {
+		before, err := inForce(fsys, dir)
+		if err != nil {
+			return nil, fmt.Errorf("open shard %s: %w", dir, err)
+		}
+		s, openErr := view(fsys, dir, withLog)
+		after, err := inForce(fsys, dir)
+		if err == nil && before == after {
+			return s, openErr
+		}
+		// The log may have been trimmed of what only the newer manifest has.
+		if openErr == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open shard %s: %w", dir, err)
+		}
 	}
+	return nil, fmt.Errorf("open shard %s: its files change all the time: %w", dir, model.ErrUnavailable)
+}
+
+// inForce says which manifest is in force, and how long it is.
+func inForce(fsys vfs.FS, dir string) (durable, error) {
+	current, err := vfs.ReadFile(fsys, path.Join(dir, currentName), 1<<10)
+	if err != nil {
+		return durable{}, err
+	}
+	var d durable
+	if _, err := fmt.Sscanf(string(current), manifestPrefix+"%d", &d.number); err != nil {
+		return d, nil // damaged: Open will tell
+	}
+	size, err := fsys.Size(path.Join(dir, manifestName(d.number)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	d.size = int(size)
+	return d, err
+}
+
+func view(fsys vfs.FS, dir string, withLog bool) (*Shard, error) {
 	over := vfs.NewOverlay(fsys)
 	if !withLog {
 		if err := over.RemoveAll(path.Join(dir, logDir)); err != nil {
@@ -132,15 +175,23 @@ func Inspect(fsys vfs.FS, dir string, report func(Finding)) (in Inspected, err e
 		return in, errors.Join(err, s.Close())
 	}
 	in.Series = s.Info().Series
+	known := r.index
+	if !c.indexes(s) {
+		known = nil
+	}
 	used := map[string]bool{}
 	for _, f := range r.Files() {
 		used[f.Name] = true
-		c.file(f.Name, &f, s)
+		c.file(f.Name, &f, known)
 	}
 	for _, name := range names {
 		if path.Ext(name) == segmentSuffix && !used[name] {
 			in.Unused++
 		}
+	}
+	if known == nil {
+		_ = r.Close() // damage of the index, which was told
+		return in, s.Close()
 	}
 	return in, errors.Join(r.Close(), s.Close())
 }
@@ -160,9 +211,9 @@ func (c *inspection) find(file string, err error) {
 	}
 }
 
-// file checks a segment file: against the manifest and the index, where there
-// are a shard and what the manifest says.
-func (c *inspection) file(name string, info *FileInfo, s *Shard) {
+// file checks a segment file: against the manifest and the index, where they
+// are known.
+func (c *inspection) file(name string, info *FileInfo, index *index.View) {
 	c.in.Files++
 	size, err := c.fs.Size(path.Join(c.dir, name))
 	if err != nil && (info == nil || info.Err != nil) {
@@ -186,18 +237,15 @@ func (c *inspection) file(name string, info *FileInfo, s *Shard) {
 	if info != nil && r.Meta().Rows != info.Rows {
 		c.find(name, fmt.Errorf("%d rows, the manifest says %d: %w", r.Meta().Rows, info.Rows, model.ErrCorrupt))
 	}
-	if c.parts(name, r) {
-		// What is left are errors of whoever wrote the file.
-		c.find(name, segment.Verify(r))
-		if s != nil {
-			c.series(name, r, s)
-		}
+	if InspectSegments(name, r, c.report) && index != nil {
+		c.series(name, r, index)
 	}
 }
 
-// parts checks every checksum.
-func (c *inspection) parts(name string, r *segment.Reader) (intact bool) {
-	intact = true
+// InspectSegments checks every checksum of a segment file and, where those are
+// right, decodes every block.
+func InspectSegments(name string, r *segment.Reader, report func(Finding)) (sound bool) {
+	sound = true
 	for seg := range r.Segments() {
 		for i := range seg.Parts {
 			p := &seg.Parts[i]
@@ -208,24 +256,49 @@ func (c *inspection) parts(name string, r *segment.Reader) (intact bool) {
 			if err == nil {
 				continue
 			}
-			intact = false
+			sound = false
 			what := fmt.Sprintf("%s of segment %d of measurement %q", p.Kind, seg.Number, seg.Measurement)
 			if p.Field.Name != "" {
 				what = fmt.Sprintf("%s of field %q in segment %d of measurement %q", p.Kind, p.Field.Name, seg.Number, seg.Measurement)
 			}
-			c.report(Finding{File: name, Part: what, Offset: p.Offset, Err: err})
+			report(Finding{File: name, Part: what, Offset: p.Offset, Err: err})
 		}
 	}
-	return intact
+	if !sound {
+		return false
+	}
+	// What is left are errors of whoever wrote the file.
+	if err := segment.Verify(r); err != nil {
+		report(Finding{File: name, Err: err})
+		return false
+	}
+	return true
+}
+
+// indexes checks the files of the index.
+func (c *inspection) indexes(s *Shard) (sound bool) {
+	s.mu.Lock()
+	files := slices.Clone(s.mu.indexes)
+	s.mu.Unlock()
+	sound = true
+	for _, x := range files {
+		f, err := openIndex(c.fs, c.dir, x, nil)
+		if err == nil {
+			err = errors.Join(f.Verify(), f.Close())
+		}
+		c.find(indexName(x.id), err)
+		sound = sound && err == nil
+	}
+	return sound
 }
 
 // series checks that the index has the series of a file, as that of the same
 // measurement. Of each measurement the first that it has not is told.
-func (c *inspection) series(name string, r *segment.Reader, s *Shard) {
+func (c *inspection) series(name string, r *segment.Reader, index *index.View) {
 	for _, m := range r.Measurements() {
 		ids, err := r.AppendSeries(nil, m)
 		for _, id := range ids {
-			if got := s.index.Measurement(id); got != m {
+			if got := index.Measurement(id); got != m {
 				err = fmt.Errorf("series %d of measurement %q is one of %q in the index: %w", id, m, got, model.ErrCorrupt)
 				break
 			}

@@ -106,7 +106,8 @@ func TestInspectFindsEveryDamagedByte(t *testing.T) {
 			must(t, err)
 			if len(found) == 0 {
 				// What the last sync wrote may be cut off, and is told.
-				if in.TornBytes == 0 {
+				// And parts of an index file have zeros between them.
+				if in.TornBytes == 0 && !(path.Ext(name) == indexSuffix && text[i] == 0) {
 					t.Errorf("%s: byte %d damaged: nothing found", name, i)
 				}
 			} else if base := path.Base(name); !strings.Contains(found[0].String(), base) && !strings.Contains(found[0].String(), "manifest") && base != currentName {
