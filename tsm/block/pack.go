@@ -1,6 +1,10 @@
 package block
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/parquet-go/bitpack"
+)
 
 // packedLen gives the bytes that n values of a width in bits take.
 func packedLen(n, width int) int { return (n*width + 7) / 8 }
@@ -33,59 +37,26 @@ func appendPacked(dst []byte, values []uint64, width int) []byte {
 
 // unpack fills dst from p, which appendPacked made of len(dst) values: p has
 // packedLen(len(dst), width) bytes at least.
+//
+// The loops of package bitpack are in assembly, where there are some for the
+// processor, and read up to bitpack.PaddingInt64 bytes beyond what they unpack.
+// So the last values are unpacked from a copy.
 func unpack(dst []uint64, p []byte, width int) {
 	if width == 0 {
 		clear(dst)
 		return
 	}
-	mask := ^uint64(0) >> (64 - width)
-	i, bit := 0, 0
-	if width <= 8 {
-		i = unpackNarrow(dst, p, uint(width), mask)
-		bit = i * width
+	if spare := len(p) - bitpack.PaddingInt64; spare > 0 {
+		n := min(len(dst), spare*8/width) &^ 7 // these end with a byte
+		bitpack.Unpack(dst[:n], p, uint(width))
+		dst, p = dst[n:], p[n*width/8:]
 	}
-	// A value lies within the eight bytes from its first one as long as its
-	// width and the up to seven bits before it fit: up to 57 bits.
-	if width <= 57 && len(p) >= 8 {
-		last := (len(p) - 8) * 8 // of the values that start in or before this byte
-		safe := min(len(dst), last/width+1)
-		for ; i < safe; i++ {
-			dst[i] = binary.LittleEndian.Uint64(p[bit>>3:]) >> (bit & 7) & mask
-			bit += width
-		}
+	if len(dst) > 0 {
+		// The bytes that were to spare, and fewer than eight values.
+		var last [2*bitpack.PaddingInt64 + 8*8]byte
+		copy(last[:len(last)-bitpack.PaddingInt64], p[:packedLen(len(dst), width)])
+		bitpack.Unpack(dst, last[:], uint(width))
 	}
-	for ; i < len(dst); i++ {
-		dst[i] = load(p, bit) & mask
-		bit += width
-	}
-}
-
-// unpackNarrow unpacks values of up to eight bits: eight of them lie in one
-// load. It stops short of the end of p, and gives how many it unpacked.
-func unpackNarrow(dst []uint64, p []byte, width uint, mask uint64) int {
-	width &= 15 // tells the compiler that shifts below stay under 64
-	i := 0
-	for ; i+8 <= len(dst) && len(p) >= 8; i += 8 {
-		v := binary.LittleEndian.Uint64(p)
-		d := dst[i : i+8 : i+8]
-		d[0] = v & mask
-		v >>= width
-		d[1] = v & mask
-		v >>= width
-		d[2] = v & mask
-		v >>= width
-		d[3] = v & mask
-		v >>= width
-		d[4] = v & mask
-		v >>= width
-		d[5] = v & mask
-		v >>= width
-		d[6] = v & mask
-		v >>= width
-		d[7] = v & mask
-		p = p[width:]
-	}
-	return i
 }
 
 // load gives the 64 bits of p from a bit on, zeros beyond its end.
