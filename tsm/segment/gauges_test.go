@@ -17,12 +17,16 @@ func gauges(series, rows int) []Rows {
 	for i := range times {
 		times[i] = 1451606400e9 + int64(i)*10e9
 	}
+	var names [10]string
+	for f := range names {
+		names[f] = fmt.Sprintf("usage_%d", f)
+	}
 	hosts := make([]Rows, series)
 	for i := range hosts {
 		hosts[i].Times = times
 		for f := range 10 {
 			c := cpu.Column(10*i+f, rows)
-			c.Name = fmt.Sprintf("usage_%d", f)
+			c.Name = names[f]
 			hosts[i].Columns = append(hosts[i].Columns, *c)
 		}
 	}
