@@ -61,15 +61,12 @@ func (r *Reader) segment(measurement, number int) Segment {
 	m := &r.foot.measurements[measurement]
 	s := &m.segments[number]
 	out := Segment{
-		Measurement: m.name, Number: number, Offset: s.offset,
+		Measurement: m.name, Number: number, Offset: s.offset, Bytes: s.size(),
 		Rows: s.rows, Series: s.series, Granules: s.granules, Vectors: s.vectors,
 		First: s.first, Last: s.last, Range: s.times, Fields: s.fields,
 		measurement: measurement,
 	}
-	fields := partVersions
-	if r.foot.meta.Versioned {
-		fields++
-	}
+	fields := r.firstField()
 	for n := range s.parts {
 		p := Part{sum: s.parts[n].sum}
 		p.Offset, p.Bytes = s.bounds(n)
@@ -86,7 +83,6 @@ func (r *Reader) segment(measurement, number int) Segment {
 				p.Kind = FieldData
 			}
 		}
-		out.Bytes += int64(p.Bytes)
 		out.Parts = append(out.Parts, p)
 	}
 	return out

@@ -15,13 +15,20 @@ type part struct {
 	sum uint32
 }
 
-// Which part is which; those of field i begin at partFields + 2i, one later in
-// a file with versions, where partVersions comes before.
+// Which part is which; where those of fields, two each, begin says firstField.
 const (
 	partDirectory = 0
 	partTimes     = 1
 	partVersions  = 2
 )
+
+// firstField gives the number of parts before those of fields.
+func (r *Reader) firstField() int {
+	if r.foot.meta.Versioned {
+		return partVersions + 1
+	}
+	return partVersions
+}
 
 // What Reader.state knows of a part: nothing, that its checksum is wrong, or
 // that it is right; then the number says when the part was in memory.
@@ -42,6 +49,9 @@ func (s *segment) bounds(i int) (offset int64, length int) {
 	}
 	return s.offset + int64(start), int(s.parts[i].end - start)
 }
+
+// size gives the bytes of all parts.
+func (s *segment) size() int64 { return int64(s.parts[len(s.parts)-1].end) }
 
 // part gives the bytes of a part, in memory and verified at their first use.
 // With ahead set the caller comes from the segment before, and may go on to the

@@ -11,8 +11,7 @@ import (
 func Scrub(r *Reader, step func(bytes int64) error) error {
 	for i := range r.foot.measurements {
 		for k := range r.foot.measurements[i].segments {
-			parts := r.foot.measurements[i].segments[k].parts
-			if err := step(int64(parts[len(parts)-1].end)); err != nil {
+			if err := step(r.foot.measurements[i].segments[k].size()); err != nil {
 				return err
 			}
 			if err := r.scrubSegment(i, k); err != nil {

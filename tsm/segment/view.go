@@ -168,11 +168,7 @@ func (v *view) loadField(f *fieldView, field model.Field) error {
 	if !ok {
 		return nil
 	}
-	first := partVersions
-	if v.r.foot.meta.Versioned {
-		first++
-	}
-	if err := v.loadFieldParts(f, first+2*i); err != nil {
+	if err := v.loadFieldParts(f, v.r.firstField()+2*i); err != nil {
 		return err
 	}
 	f.absent = false
