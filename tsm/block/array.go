@@ -16,38 +16,12 @@ type Array struct {
 	packed []byte
 	base   uint64
 	slope  uint64
-	scale  float64 // when not 0, numbers are decimals: floats times scale
 	width  int
 	n      int
 }
 
 // AppendArray adds an array of the numbers.
 func AppendArray(dst []byte, values []uint64) []byte {
-	return appendArray(append(dst, 0), values)
-}
-
-// AppendFloatArray adds an array of the bits of floats, shorter where all of
-// them are decimals.
-func AppendFloatArray(dst []byte, values []uint64) []byte {
-	if exp, ok := exponent(values); ok && len(values) > 0 {
-		ints := make([]uint64, len(values))
-		exact := true
-		for i, v := range values {
-			d, ok := decimal(math.Float64frombits(v), powersOfTen[exp])
-			if !ok {
-				exact = false
-				break
-			}
-			ints[i] = uint64(d)
-		}
-		if exact {
-			return appendArray(append(dst, byte(exp)+1), ints)
-		}
-	}
-	return AppendArray(dst, values)
-}
-
-func appendArray(dst []byte, values []uint64) []byte {
 	base, width := level(values, 0)
 	slope := uint64(0)
 	if n := len(values); n > 1 {
@@ -88,16 +62,12 @@ func level(values []uint64, slope uint64) (base uint64, width int) {
 // follows it. The array keeps p.
 func ReadArray(p []byte, n int) (a Array, rest []byte, err error) {
 	r := reader{p: p}
-	exp := r.byte()
 	base, slope := r.varint(), r.varint()
 	width := r.byte()
-	if r.bad || n < 0 || width > 64 || exp > maxExponent+1 || n > math.MaxInt/64-8 {
+	if r.bad || n < 0 || width > 64 || n > math.MaxInt/64-8 {
 		return Array{}, nil, model.ErrCorrupt
 	}
 	a = Array{base: uint64(base), slope: uint64(slope), width: int(width), n: n}
-	if exp > 0 {
-		a.scale = powersOfTen[exp-1]
-	}
 	a.packed = r.take(uint64(packedLen(n, a.width)))
 	if r.bad {
 		return Array{}, nil, model.ErrCorrupt
@@ -113,9 +83,6 @@ func (a *Array) Get(i int) uint64 {
 	v := a.base + a.slope*uint64(i)
 	if a.width > 0 {
 		v += load(a.packed, i*a.width) & (^uint64(0) >> (64 - a.width))
-	}
-	if a.scale != 0 {
-		return math.Float64bits(float64(int64(v)) / a.scale)
 	}
 	return v
 }

@@ -15,8 +15,9 @@ type fieldBuilder struct {
 
 	// Per granule. A granule without values has no block; it and one whose
 	// statistics are not exact have zeros.
-	filled                                   []bool
-	exact, nulls, first, last, min, max, sum []uint64
+	filled       []bool
+	exact, nulls []uint64
+	stats        []model.Stats
 
 	// After finish, per granule.
 	ends, tableOf []uint64
@@ -28,15 +29,8 @@ type fieldBuilder struct {
 func (f *fieldBuilder) reset(t model.FieldType, e block.Effort) {
 	f.typ = t
 	f.group.Reset(t, e)
-	f.filled = f.filled[:0]
-	for _, s := range f.columns() {
-		*s = (*s)[:0]
-	}
+	f.filled, f.exact, f.nulls, f.stats = f.filled[:0], f.exact[:0], f.nulls[:0], f.stats[:0]
 	f.originals = f.originals[:0]
-}
-
-func (f *fieldBuilder) columns() [7]*[]uint64 {
-	return [...]*[]uint64{&f.exact, &f.nulls, &f.first, &f.last, &f.min, &f.max, &f.sum}
 }
 
 // pad gives granules before g no values.
@@ -49,13 +43,11 @@ func (f *fieldBuilder) pad(g int) {
 // note adds a granule's line of the tables.
 func (f *fieldBuilder) note(filled bool, s model.Stats, exact bool, rows int) {
 	f.filled = append(f.filled, filled)
-	line := [7]uint64{}
-	if exact {
-		line = [...]uint64{1, uint64(rows - s.Count), s.First, s.Last, s.Min, s.Max, s.Sum}
+	if !exact {
+		f.exact, f.nulls, f.stats = append(f.exact, 0), append(f.nulls, 0), append(f.stats, model.Stats{})
+		return
 	}
-	for i, c := range f.columns() {
-		*c = append(*c, line[i])
-	}
+	f.exact, f.nulls, f.stats = append(f.exact, 1), append(f.nulls, uint64(rows-s.Count)), append(f.stats, s)
 }
 
 // add adds granule g. When alone is set its statistics say something.
@@ -101,19 +93,10 @@ func (f *fieldBuilder) finish() []byte {
 func (f *fieldBuilder) append(dst []byte) []byte {
 	dst = block.AppendArray(dst, f.ends)
 	dst = block.AppendArray(dst, f.tableOf)
-	dst = block.AppendArray(dst, f.exact)
 	dst = block.AppendArray(dst, f.nulls)
-	appendArray := block.AppendArray
-	if f.typ == model.Float {
-		appendArray = block.AppendFloatArray
-	}
 	if f.typ != model.String {
-		for _, values := range [...][]uint64{f.first, f.last, f.min, f.max} {
-			dst = appendArray(dst, values)
-		}
-		if f.typ != model.Boolean {
-			dst = appendArray(dst, f.sum)
-		}
+		dst = block.AppendSummaries(dst, f.typ, f.stats, f.exact)
 	}
+	dst = block.AppendArray(dst, f.exact) // after AppendSummaries, which may give some up
 	return append(dst, f.tables...)
 }

@@ -156,7 +156,8 @@ type fieldView struct {
 	absent bool // the segment has no value of the field
 	blobs  blobView
 
-	tableOf, exact, nulls, first, last, min, max, sum block.Array
+	tableOf, nulls, exact block.Array
+	summaries             block.Summaries
 
 	tables block.Tables
 }
@@ -181,19 +182,16 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 		return err
 	}
 	n := v.segment.granules
-	arrays := [...]sized{
-		{&f.blobs.ends, n},
-		{&f.tableOf, n},
-		{&f.exact, n},
-		{&f.nulls, n},
-		{&f.first, n},
-		{&f.last, n},
-		{&f.min, n},
-		{&f.max, n},
-		{&f.sum, n},
-	}
-	rest, err := v.arrays(tables, f.field.Name, arrays[:tableArrays(f.field.Type)])
+	rest, err := v.arrays(tables, f.field.Name, []sized{{&f.blobs.ends, n}, {&f.tableOf, n}, {&f.nulls, n}})
 	if err != nil {
+		return err
+	}
+	if f.field.Type != model.String {
+		if f.summaries, rest, err = block.ReadSummaries(rest, f.field.Type, n); err != nil {
+			return v.corrupt(f.field.Name)
+		}
+	}
+	if rest, err = v.arrays(rest, f.field.Name, []sized{{&f.exact, n}}); err != nil {
 		return err
 	}
 	if err := f.tables.Reset(rest); err != nil {
@@ -201,18 +199,6 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	}
 	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1, v.ahead)
 	return err
-}
-
-// tableArrays gives how many arrays a field of a type has, with a number per
-// granule.
-func tableArrays(t model.FieldType) int {
-	switch t {
-	case model.String:
-		return 4
-	case model.Boolean:
-		return 8
-	}
-	return 9
 }
 
 // stats gives what is kept of granule g.
@@ -228,11 +214,7 @@ func (f *fieldView) stats(g, rows int) (s model.Stats, exact bool) {
 	if f.field.Type == model.String {
 		return s, true
 	}
-	s.First, s.Last, s.Min, s.Max = f.first.Get(g), f.last.Get(g), f.min.Get(g), f.max.Get(g)
-	if f.field.Type != model.Boolean {
-		s.Sum = f.sum.Get(g)
-	}
-	return s, true
+	return f.summaries.Get(g, s.Count), true
 }
 
 // table gives the number of the code table of granule g's block.
