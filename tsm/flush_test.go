@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
@@ -82,4 +84,35 @@ func TestFlushesThatFailDoNotPileUpMemtables(t *testing.T) {
 	full = false
 	must(t, s.Flush(context.Background()))
 	h.check(t, s)
+}
+
+func TestFlushOfAShardThatIsOverWritesAFileToBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWorker(WorkerConfig{})
+		cfg := DefaultConfig()
+		cfg.Worker, cfg.ReservedBytes, cfg.PackBytes = w, 0, 4000
+		cfg.End = time.Now().UnixNano()
+		s, err := Open(vfs.NewMem(), "shards/1", cfg)
+		must(t, err)
+		h := newHistory(1)
+		for i := range int64(20) {
+			h.now = time.Now()
+			h.write(t, s, h.points("m", upTo(100+i)...))
+			synctest.Wait()
+		}
+		if n := len(s.mu.sealed); n == 0 {
+			t.Error("nothing was packed")
+		}
+		h.check(t, s)
+		for s.Info().Files == 0 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+		}
+		if i := s.Info(); i.Hot || i.Files != 1 || s.mu.files[0].meta.level != coldLevel {
+			t.Errorf("a shard that is over and idle: %+v, want one file, made to be kept", i)
+		}
+		h.check(t, s)
+		must(t, s.Close())
+		must(t, w.Close())
+	})
 }

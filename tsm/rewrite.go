@@ -106,6 +106,9 @@ func (s *Shard) planLocked(kind work, files []*file, mems []*memtable) *rewrite 
 		bound = model.NewHLC(s.now())
 	}
 	w.versioned = deleting || w.high.HLC >= bound || slices.ContainsFunc(others, times.Overlaps)
+	if kind == flushWork && !w.versioned && len(s.mu.files) == 0 && s.overLocked(s.now()) {
+		w.level = coldLevel // all of a shard that is over: it would be rewritten at once
+	}
 	switch {
 	case !w.versioned:
 		s.mu.frontier = max(s.mu.frontier, w.frontier)
@@ -181,7 +184,7 @@ func (w *rewrite) run(ctx context.Context, s *Shard) (_ *file, err error) {
 // effort says how much time may go into making the file small: it is kept, or
 // merged into another before long.
 func (w *rewrite) effort() codec.Effort {
-	if w.kind == coldWork {
+	if w.level == coldLevel {
 		return codec.Cold
 	}
 	return codec.Hot
