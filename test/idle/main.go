@@ -1,6 +1,7 @@
 // Command idle measures what shards cost that are not written to: it makes many,
 // starts the server again, cleanly and after a kill, and reads the time until it
-// answers, its heap, and the files that it has open.
+// answers, its heap, and the files that it has open: at rest, and after a query
+// that needed all shards.
 package main
 
 import (
@@ -34,8 +35,9 @@ func main() {
 
 func run(c config, out io.Writer) error {
 	entrants := c.Entrants(out)
-	table := contest.NewTable("start s|%.2f", "start CPU s|%.2f", "after kill s|%.2f", "heap MB|%.1f", "memory MB|%.0f", "without files MB|%.0f",
-		"open files|%.0f", "mapped|%.0f", "idle CPU ms/s|%.1f", "KB/shard|%.1f")
+	table := contest.NewTable("start s|%.2f", "CPU s|%.2f", "after kill s|%.2f", "KB/shard|%.1f", "idle CPU ms/s|%.1f",
+		"heap MB|%.1f", "memory MB|%.0f", "no file's|%.0f", "open|%.0f", "mapped|%.0f",
+		"queried: heap|%.1f", "no file's|%.0f", "open|%.0f", "mapped|%.0f")
 	for range c.Rounds {
 		for _, e := range entrants {
 			figures, err := measure(c, e)
@@ -86,28 +88,45 @@ func measure(c config, e contest.Entrant) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	const rest = 10 * time.Second
-	time.Sleep(rest)
+	const pause = 10 * time.Second
+	time.Sleep(pause)
 	after, err := server.Usage()
 	if err != nil {
 		return nil, err
 	}
-	open, mapped, err := harness.OpenFiles(server.PID())
-	if err != nil {
-		return nil, err
-	}
-	heap, err := server.LiveHeap()
+	rest, err := look(server)
 	if err != nil {
 		return nil, err
 	}
 	if err := check(c, server); err != nil {
 		return nil, err
 	}
+	queried, err := look(server)
+	if err != nil {
+		return nil, err
+	}
 	return []float64{
-		clean.Seconds(), started.CPU.Seconds(), killed.Seconds(), float64(heap) / 1e6, float64(after.Memory) / 1e6, float64(after.Anonymous) / 1e6,
-		float64(open), float64(mapped), float64((after.CPU - before.CPU).Milliseconds()) / rest.Seconds(),
-		float64(disk) / 1e3 / float64(c.shards),
+		clean.Seconds(), started.CPU.Seconds(), killed.Seconds(), float64(disk) / 1e3 / float64(c.shards),
+		float64((after.CPU - before.CPU).Milliseconds()) / pause.Seconds(),
+		rest.heap, float64(after.Memory) / 1e6, rest.anonymous, rest.open, rest.mapped,
+		queried.heap, queried.anonymous, queried.open, queried.mapped,
 	}, nil
+}
+
+// held is what a server holds on to: memory in MB, and files.
+type held struct{ heap, anonymous, open, mapped float64 }
+
+func look(server *contest.Run) (h held, err error) {
+	heap, err := server.LiveHeap()
+	if err != nil {
+		return h, err
+	}
+	u, err := server.Usage()
+	if err != nil {
+		return h, err
+	}
+	open, mapped, err := harness.OpenFiles(server.PID())
+	return held{float64(heap) / 1e6, float64(u.Anonymous) / 1e6, float64(open), float64(mapped)}, err
 }
 
 // write gives each shard its rows, some shards to a request.
