@@ -108,6 +108,9 @@ func (d *delta) memory() int {
 
 // buildLocked brings the postings up to date. The lock of the tags is held.
 func (d *delta) buildLocked() {
+	if d.tags.built == d.end() {
+		return // not worth a snapshot: limits ask for one value after the other
+	}
 	hashes, keys := d.snapshot()
 	for end := d.first + uint32(len(hashes)); d.tags.built < end; d.tags.built++ {
 		d.tags.add(d.tags.built, keys.get(d.tags.built-d.first))
