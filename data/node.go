@@ -132,7 +132,7 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 	n.follow()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	for _, f := range []func(context.Context){n.sweeper, n.reliever, n.follower, n.loader, n.teller, n.puller, n.stepper, n.keeper} {
+	for _, f := range []func(context.Context){n.sweeper, n.reliever, n.follower, n.loader, n.teller, n.puller, n.stepper, n.keeper, n.preparer} {
 		n.done.Go(func() { f(ctx) })
 	}
 	return n, nil

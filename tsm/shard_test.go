@@ -37,7 +37,7 @@ func newShard(t *testing.T, fs vfs.FS, change func(*Config)) (*Shard, *history) 
 	return s, h
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

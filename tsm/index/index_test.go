@@ -159,7 +159,7 @@ func check(t testing.TB, rng *rand.Rand, x *Index, keys []string, dead *roaring.
 	v := x.View()
 	defer v.Close()
 	below := rng.Uint32N(uint32(len(keys) + 1))
-	for range 20 {
+	for range 8 {
 		where := randomPredicate(rng, 3)
 		var match, selected []uint32
 		for id, key := range keys {
@@ -216,6 +216,22 @@ func check(t testing.TB, rng *rand.Rand, x *Index, keys []string, dead *roaring.
 	}
 	if got, err := v.Measurements(below); err != nil || !slices.Equal(got, sorted(names)) {
 		t.Fatalf("Measurements: %v, %v, want %v", got, err, sorted(names))
+	}
+	distinct := map[string]bool{}
+	for _, key := range keys {
+		if name, tags, _ := model.ParseSeriesKey([]byte(key)); name == "m1" && tags.Get("b") != "" {
+			distinct[tags.Get("b")] = true
+		}
+	}
+	n, err := v.Values("m1", "b")
+	most, merr := v.MostValues()
+	if n != len(distinct) || most < n || err != nil || merr != nil {
+		t.Fatalf("Values: %d, at most %d, %v, %v, want %d", n, most, err, merr, len(distinct))
+	}
+	for _, value := range []string{"v1", "v4", "v11"} {
+		if ok, err := v.HasValue("m1", "b", value); ok != distinct[value] || err != nil {
+			t.Fatalf("HasValue(%s): %v, %v", value, ok, err)
+		}
 	}
 	want := slices.DeleteFunc(sorted(tagKeys), func(k string) bool { return !tagKeys[k] })
 	if got, err := v.TagKeys("m1", below); err != nil || !slices.Equal(got, want) {

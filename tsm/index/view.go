@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -131,6 +132,55 @@ func (v *View) Measurement(id uint32) string {
 		return k.measurement(id)
 	}
 	return ""
+}
+
+// Live gives hash and key of each series with an id less than below that is not
+// buried, in order of id. A key is valid until the next one. It ends early where
+// the View is damaged, and Damage says so.
+func (v *View) Live(below uint32) iter.Seq2[model.SeriesHash, []byte] {
+	return func(yield func(model.SeriesHash, []byte) bool) {
+		dead := v.x.Buried()
+		hashes, keys := v.delta.snapshot()
+		var f *File
+		var table []model.SeriesHash
+		var key []byte
+		for id := range min(below, v.delta.first+uint32(len(hashes))) {
+			if dead.Contains(id) {
+				continue
+			}
+			if id >= v.delta.first {
+				if n := id - v.delta.first; !yield(hashes[n], keys.get(n)) {
+					return
+				}
+				continue
+			}
+			if f == nil || id >= f.end {
+				f = fileOf(v.files, id)
+				var err error
+				if table, err = f.copyHashes(); err != nil {
+					return
+				}
+			}
+			k := v.block(id)
+			if k == nil {
+				return
+			}
+			if key = k.appendKey(key[:0], id); !yield(table[id-f.first], key) {
+				return
+			}
+		}
+	}
+}
+
+// copyHashes gives the hashes of a file on their own: who uses them does not
+// touch the file.
+func (f *File) copyHashes() (hashes []model.SeriesHash, err error) {
+	defer f.guard(debug.SetPanicOnFault(true), &err)
+	b, err := f.part(partHashes)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(hashesOf(b)), nil
 }
 
 // content gives what a file of the series from first to before end is made of.
