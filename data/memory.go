@@ -25,6 +25,9 @@ func (n *Node) account(h *handle, shard *tsm.Shard) {
 	}
 }
 
+// OffHeapBytes gives the memory that memtables have off the Go heap.
+func (n *Node) OffHeapBytes() int64 { return n.arena.Used() + n.arena.Free() }
+
 // admit refuses rows while the memtables hold all they may. What is being
 // written meanwhile may go beyond that by one batch for each request.
 func (n *Node) admit() error {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/plan"
 )
 
 // Config is how an Executor behaves.
@@ -17,6 +18,9 @@ type Config struct {
 	MaxSeries  int
 	MaxPoints  int
 	MaxBuckets int
+	// MaxBytes bounds the memory of one SELECT's state, at a shard and again
+	// where the shards' answers are merged; 0 is plan.DefaultMaxBytes.
+	MaxBytes int
 }
 
 // DefaultConfig gives the settings of a server.
@@ -26,6 +30,7 @@ func DefaultConfig() Config {
 		Queue:      64,
 		MaxSeries:  2_000_000,
 		MaxBuckets: 20_000_000,
+		MaxBytes:   plan.DefaultMaxBytes,
 	}
 }
 
@@ -36,7 +41,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("query: %d queries at a time: %w", c.Concurrent, model.ErrInvalid)
 	case c.Queue < 0:
 		return fmt.Errorf("query: a queue of %d: %w", c.Queue, model.ErrInvalid)
-	case c.MaxSeries < 0 || c.MaxPoints < 0 || c.MaxBuckets < 0:
+	case c.MaxSeries < 0 || c.MaxPoints < 0 || c.MaxBuckets < 0 || c.MaxBytes < 0:
 		return fmt.Errorf("query: a negative limit: %w", model.ErrInvalid)
 	}
 	return nil

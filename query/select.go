@@ -31,6 +31,7 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 		MaxBuckets: cfg.MaxBuckets,
 		MaxSeries:  cfg.MaxSeries,
 		MaxPoints:  cfg.MaxPoints,
+		MaxBytes:   cfg.MaxBytes,
 	})
 	if err != nil {
 		return err

@@ -148,12 +148,12 @@ func (s *server) openRPC() (err error) {
 }
 
 // openData opens the shards; nil at a node that keeps no data.
-func (s *server) openData(clock *hlc.Clock, memory int64) (*data.Node, error) {
+func (s *server) openData(clock *hlc.Clock, memory budgets) (*data.Node, error) {
 	if !s.cfg.has(meta.RoleData) {
 		return nil, nil
 	}
 	cfg := data.DefaultConfig()
-	cfg.MemtableBytes = memory / 4
+	cfg.MemtableBytes = memory.memtables
 	cfg.CatchupMaxBytes, cfg.CatchupMaxAge = s.cfg.catchupBytes, s.cfg.catchupAge
 	shards, err := data.Open(s.fs, path.Join(s.dir, "shards"), cfg, s.store, clock, s.members, s.log, s.registry)
 	if err != nil {
@@ -176,17 +176,22 @@ func (s *server) openAdmin(shards *data.Node) *admin.Admin {
 
 // openCoordinator opens what takes writes and queries. A node with data has it
 // for what its replicas write anew, also where it does not serve clients.
-func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, memory int64) error {
+func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, memory budgets) error {
 	lines := lineprotocol.DefaultConfig()
 	lines.HashSeed = s.store.Snapshot().HashSeed()
 	lines.Unsigned = s.cfg.unsigned
-	lines.MemoBytes = int(min(int64(lines.MemoBytes), memory/16))
+	lines.MemoBytes = int(min(int64(lines.MemoBytes), memory.memo))
+	gate := &memoryGate{limit: memory.total, offHeap: func() int64 { return 0 }}
+	if shards != nil {
+		gate.offHeap = shards.OffHeapBytes
+	}
 	parts := httpapi.Parts{
 		Parser:    lineprotocol.NewParser(lines),
 		Writer:    noCoordinator{},
 		Queries:   noCoordinator{},
 		Databases: noCoordinator{},
 		Admin:     operators.Handler(),
+		Memory:    gate,
 		Registry:  s.registry,
 		Log:       s.log,
 		Version:   softwareVersion(),
@@ -197,14 +202,14 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 			return err
 		}
 		if s.cfg.has(meta.RoleCoordinator) {
-			if err := s.openQueries(writer, shards, &parts); err != nil {
+			if err := s.openQueries(writer, shards, &parts, memory.queries); err != nil {
 				return err
 			}
 		}
 	}
 	cfg := httpapi.DefaultConfig()
-	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, memory/4))
-	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, memory/4))
+	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, memory.bodies))
+	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, memory.bodies))
 	var err error
 	s.http, err = httpapi.New(cfg, parts)
 	return err
@@ -244,14 +249,16 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 	return writer, nil
 }
 
-func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts) error {
+func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts, memory int64) error {
 	nodes := s.nodes(shards)
 	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, nodes, writer, s.registry)
 	if err != nil {
 		return err
 	}
 	catalog := coordinator.NewCatalog(s.store)
-	queries, err := query.New(query.DefaultConfig(), catalog, reader, s.log, s.registry)
+	cfg := query.DefaultConfig()
+	cfg.MaxBytes = min(cfg.MaxBytes, int(memory)/cfg.Concurrent)
+	queries, err := query.New(cfg, catalog, reader, s.log, s.registry)
 	if err != nil {
 		return err
 	}

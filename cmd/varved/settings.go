@@ -162,7 +162,7 @@ var settings = []setting{
 		c.unsigned, err = parseSwitch(v)
 		return err
 	}},
-	{"memory-limit", "SIZE", "memory to stay within, as 512m or 4g (default: four fifths of the machine's, or GOMEMLIMIT)", func(c *config, v string) (err error) {
+	{"memory-limit", "SIZE", "memory to stay within, as 512m or 4g (default: three fifths of the machine's, or GOMEMLIMIT)", func(c *config, v string) (err error) {
 		c.memoryLimit, err = parseSize(v)
 		return err
 	}},

@@ -10,10 +10,29 @@ import (
 type budget struct {
 	limit   int64
 	used    atomic.Int64
+	memory  Memory
 	metrics *metrics
 }
 
-func newBudget(limit int64, m *metrics) *budget { return &budget{limit: limit, metrics: m} }
+func newBudget(limit int64, memory Memory, m *metrics) *budget {
+	if memory == nil {
+		memory = enough{}
+	}
+	return &budget{limit: limit, memory: memory, metrics: m}
+}
+
+// Memory says whether the server has memory for more. The errors are of kind
+// model.ErrOverloaded.
+type Memory interface {
+	Writes() error
+	Queries() error
+}
+
+// enough is a Memory that is never used up.
+type enough struct{}
+
+func (enough) Writes() error  { return nil }
+func (enough) Queries() error { return nil }
 
 var errTooMuchInFlight = &model.Error{
 	Kind: model.ErrOverloaded,
@@ -22,6 +41,10 @@ var errTooMuchInFlight = &model.Error{
 
 // take reserves n bytes, or fails at once with model.ErrOverloaded.
 func (b *budget) take(n int64) error {
+	if err := b.memory.Writes(); err != nil {
+		b.metrics.refused.WithLabelValues("memory").Inc()
+		return err
+	}
 	if b.used.Add(n) > b.limit {
 		b.used.Add(-n)
 		b.metrics.refused.WithLabelValues("inflight").Inc()

@@ -102,6 +102,22 @@ func TestBytesInFlightAreBounded(t *testing.T) {
 	}
 }
 
+// usedUp is a Memory without any left.
+type usedUp struct{ error }
+
+func (m usedUp) Writes() error  { return m.error }
+func (m usedUp) Queries() error { return m.error }
+
+func TestWithoutMemoryRequestsAreToldToComeBack(t *testing.T) {
+	b := newBench(t, nil)
+	b.budget.memory = usedUp{&model.Error{Kind: model.ErrOverloaded, Text: "no memory"}}
+	for _, path := range []string{"/write?db=db", "/query?q=SELECT+1"} {
+		if w := b.do("POST", path, "m v=1"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s gave %d, Retry-After %q", path, w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+}
+
 // An owner whose disk hangs keeps what it was sent, and clients send again.
 func TestBatchIsInFlightUntilItsOwnersLetGoOfIt(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.MaxBodyBytes, c.MaxUnpackedBytes, c.MaxInflightBytes = 5000, 5000, 6000 })

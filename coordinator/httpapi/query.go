@@ -21,6 +21,10 @@ import (
 // the form come first, as in InfluxDB.
 func (s *Server) query(c echo.Context) error {
 	r := c.Request()
+	if err := s.budget.memory.Queries(); err != nil {
+		s.metrics.refused.WithLabelValues("memory").Inc()
+		return s.fail(c, err)
+	}
 	wire := s.wire(c, r.Body, math.MaxInt64)
 	r.Body = http.MaxBytesReader(c.Response(), struct {
 		io.Reader

@@ -57,6 +57,7 @@ type Parts struct {
 	Writer    Writer
 	Queries   Queries
 	Databases Databases
+	Memory    Memory       // nil: there is enough
 	Admin     http.Handler // what is below AdminPrefix; nil: nothing
 	Registry  Registry
 	Log       *slog.Logger
@@ -92,7 +93,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 		return nil, err
 	}
 	m := newMetrics(parts.Registry, parts.Version)
-	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, m)}
+	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, parts.Memory, m)}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.echo = s.routes()
 	s.http = &http.Server{
