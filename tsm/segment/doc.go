@@ -3,7 +3,9 @@
 //
 // A Writer takes rows series by series in ascending (measurement, series) order
 // and makes a file; a Reader opens one; a Cursor walks or seeks the series of
-// one measurement and decodes their granules.
+// one measurement and decodes their granules. What a cursor turns to is brought
+// into memory first, so that no goroutine waits for a disk on a page fault, where
+// the system can tell.
 //
 // # Flush and compaction
 //
@@ -12,6 +14,12 @@
 //		for each series, ascending by id:
 //			w.Append(measurement, id, &segment.Rows{…}) // again for more of its rows
 //	meta, err := w.Finish() // then f.Sync, rename, sync of the directory: the caller's
+//
+// A merge of files whose granules do not overlap need not decode them:
+//
+//	if c.Alone(g) {
+//		err = w.Copy(measurement, id, c, g, versions) // c is a Cursor of the source
+//	}
 //
 // # Scan
 //
