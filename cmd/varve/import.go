@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -29,6 +30,7 @@ type importer struct {
 
 	database, policy string
 	dml              bool
+	inside           bool // the line before ended inside a string
 	pending          []string
 	pendingBytes     int
 	started          time.Time
@@ -52,6 +54,7 @@ func (im *importer) run(ctx context.Context, path string, compressed bool) error
 	im.started = time.Now()
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
+	lines.Split(scanLines)
 	for lines.Scan() {
 		if err := im.line(ctx, lines.Text()); err != nil {
 			return err
@@ -71,6 +74,10 @@ func (im *importer) run(ctx context.Context, path string, compressed bool) error
 }
 
 func (im *importer) line(ctx context.Context, line string) error {
+	if im.inside {
+		im.add(line)
+		return im.flushIfFull(ctx)
+	}
 	trimmed := strings.TrimSpace(line)
 	if name, ok := cutPrefixFold(trimmed, "# CONTEXT-DATABASE:"); ok {
 		if err := im.flush(ctx); err != nil {
@@ -103,12 +110,64 @@ func (im *importer) line(ctx context.Context, line string) error {
 		}
 		return ctx.Err()
 	}
-	im.pending = append(im.pending, line)
+	im.add(line)
+	return im.flushIfFull(ctx)
+}
+
+// add lets a line wait: a point, or a part of one whose string has a newline.
+func (im *importer) add(line string) {
+	goesOn := im.inside
+	if im.inside = endsInside(line, goesOn); !im.inside {
+		line = strings.TrimSuffix(line, "\r")
+	}
 	im.pendingBytes += len(line) + 1
-	if len(im.pending) >= importLines || im.pendingBytes >= importBytes {
+	if goesOn {
+		im.pending[len(im.pending)-1] += "\n" + line
+		return
+	}
+	im.pending = append(im.pending, line)
+}
+
+func (im *importer) flushIfFull(ctx context.Context) error {
+	// A string may have 1 MiB; a quote that nothing ends must not take all memory.
+	if !im.inside && (len(im.pending) >= importLines || im.pendingBytes >= importBytes) || im.pendingBytes >= 2*importBytes {
 		return im.flush(ctx)
 	}
 	return nil
+}
+
+// scanLines splits at newlines only: a carriage return may be part of a string.
+func scanLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+// endsInside reports whether a line of line protocol ends inside a string; inside
+// says that it begins there.
+func endsInside(line string, inside bool) bool {
+	fields, value := inside, inside // beyond measurement and tags; behind an equal sign
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			i++
+		case inside:
+			inside = c != '"'
+		case !fields:
+			fields = c == ' '
+		case c == '"' && value:
+			inside = true
+		case c == '=':
+			value = true
+		case c == ',':
+			value = false
+		}
+	}
+	return inside
 }
 
 // flush sends the lines that wait. A refused request is counted and reported;
@@ -132,7 +191,7 @@ func (im *importer) flush(ctx context.Context) error {
 		im.inserts += len(im.pending)
 	}
 	im.sent += len(im.pending)
-	im.pending, im.pendingBytes = im.pending[:0], 0
+	im.pending, im.pendingBytes, im.inside = im.pending[:0], 0, false
 	return ctx.Err()
 }
 

@@ -118,6 +118,26 @@ func TestImportReadsAnExport(t *testing.T) {
 	}
 }
 
+func TestImportKeepsStringsOfSeveralLines(t *testing.T) {
+	for _, point := range []string{
+		"m,t=\"a s=\"one\n\n# two\n  # DDL \\\" \\\\\",v=1 1", "m \"f=\"a\nb\",\"g=2 1", "m s=\"cr\r\nlf\" 1", `m\ "x,t=\=" v=1 1`,
+	} {
+		host, writes := server(t, "")
+		file := filepath.Join(t.TempDir(), "export")
+		if err := os.WriteFile(file, []byte("# DML\n# CONTEXT-DATABASE:a\n"+point+"\r\nn v=1 1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		code := run(t.Context(), []string{"-host", host, "-import", "-path", file}, os.Stdin, &out, &errs)
+		if want := "consistency=all&db=a&precision=ns " + point + "\nn v=1 1"; code != 0 || len(*writes) != 1 || (*writes)[0] != want {
+			t.Errorf("code %d, writes %q, want %q", code, *writes, want)
+		}
+		if !strings.Contains(out.String(), "Processed 2 inserts") {
+			t.Errorf("output %q, want 2 inserts", out.String())
+		}
+	}
+}
+
 func TestShellCommands(t *testing.T) {
 	host, _ := server(t, `{"results":[{"series":[{"name":"databases","columns":["name"],"values":[["d"],["p"]]}]}]}`)
 	o, err := parse([]string{"-host", host}, io.Discard)
