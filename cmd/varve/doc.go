@@ -6,4 +6,5 @@
 //	varve                      an interactive shell with history
 //	varve -import -path FILE   what "influx_inspect export" writes
 //	varve ctl status           how the cluster is; varve ctl --help lists more
+//	varve inspect report       what a data directory holds; varve inspect --help lists more
 package main

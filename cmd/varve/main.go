@@ -21,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/varvedb/varve/cmd/varve/ctl"
+	"github.com/varvedb/varve/cmd/varve/inspect"
 )
 
 // version is set by the linker.
@@ -57,6 +58,9 @@ func main() {
 func run(ctx context.Context, args []string, in *os.File, out, errs io.Writer) int {
 	if len(args) > 0 && args[0] == "ctl" {
 		return ctl.Run(ctx, args[1:], version, out, errs)
+	}
+	if len(args) > 0 && args[0] == "inspect" {
+		return inspect.Run(ctx, args[1:], out, errs)
 	}
 	o, err := parse(args, errs)
 	switch {

@@ -1,0 +1,3 @@
+// Package inspect looks at data directories: "varve inspect". It works without
+// a server, changes nothing, and may be run while a server has the directory.
+package inspect
