@@ -7,21 +7,27 @@ import (
 	"github.com/varvedb/varve/tsm/segment"
 )
 
-// joinRows is how many rows two granules may have together to become one: about
-// what a segment.Writer gives a granule when it sees all rows.
-const joinRows = 512
+const (
+	// smallRows is how few rows a granule may have to be put together with a
+	// neighbour. Decoding and encoding takes ten times what copying does, and in
+	// a shard that is written to a granule of some hundred rows is good enough.
+	smallRows = 128
+	// joinRows is how many rows two granules may have together to become one:
+	// about what a segment.Writer gives a granule when it sees all rows.
+	joinRows = 512
+)
 
 // cutByFlush reports whether the next block and a neighbour, which overlaps
 // neither, look as if they were one granule had a flush not come between: they
-// are of two files, and small. Of steady writes these are the granules at the
-// ends of each file; those between were cut with all their rows in sight.
+// are of two files, and one is small. Of steady writes these are the granules at
+// the ends of each file; those between were cut with all their rows in sight.
 func (c *Cursor) cutByFlush() bool {
 	b := &c.blocks[0]
 	return joins(&c.before, b) || len(c.blocks) > 1 && joins(b, &c.blocks[1])
 }
 
 func joins(a, b *block) bool {
-	return a.count > 0 && a.file != b.file && a.count+b.count <= joinRows
+	return a.count > 0 && a.file != b.file && min(a.count, b.count) < smallRows && a.count+b.count <= joinRows
 }
 
 // copy gives a granule to sw as it is.
