@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	iofs "io/fs"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -425,6 +426,42 @@ func (h *history) checkListing(t *testing.T, s *Shard) {
 	}
 }
 
+// heldReader is a Reader that is kept open while the shard goes on.
+type heldReader struct {
+	r    *Reader
+	want map[cell]any
+}
+
+func (h *history) hold(t *testing.T, s *Shard) heldReader {
+	t.Helper()
+	r, err := s.Reader()
+	if err != nil {
+		t.Fatalf("Reader: %v", err)
+	}
+	return heldReader{r, h.content()}
+}
+
+// check wants r to give what there was when it was made, and closes it. Series
+// may have been taken out of the listings since.
+func (r heldReader) check(t *testing.T) {
+	t.Helper()
+	got := map[cell]any{}
+	for _, name := range []string{"cpu", "m em"} {
+		o := ScanOptions{Fields: testFields, Range: model.AllTime}
+		for id := range r.r.below {
+			if m, _, _ := model.ParseSeriesKey(r.r.Key(id)); m == name {
+				o.Series = append(o.Series, id)
+			}
+		}
+		scan(t, r.r, o, got)
+	}
+	compare(t, got, r.want)
+	// A start since then has removed the files that only r had.
+	if err := r.r.Close(); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		t.Errorf("close reader: %v", err)
+	}
+}
+
 func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 	for _, seed := range seeds(16) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -446,6 +483,7 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 				s, err = Open(fs, "shards/1", h.config())
 				must(err)
 			}
+			var held []heldReader
 			maxRows, steps := 8, 60
 			if seed%4 == 0 {
 				maxRows, steps = 1500, 8 // several granules a series
@@ -453,6 +491,9 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 			for range steps {
 				if h.rng.IntN(6) == 0 {
 					must(s.Pack())
+				}
+				if h.rng.IntN(4) == 0 {
+					held = append(held, h.hold(t, s))
 				}
 				switch op := h.rng.IntN(20); {
 				case op < 11:
@@ -470,9 +511,15 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 					reopen()
 				case op < 19:
 					fs = fs.CrashClone(func() bool { return h.rng.IntN(2) == 0 })
+					must(s.Close())
 					reopen()
 				default:
 					h.now = h.now.Add(time.Duration(1+h.rng.IntN(15)) * time.Second)
+				}
+				for len(held) > 0 && h.rng.IntN(3) == 0 {
+					i := h.rng.IntN(len(held))
+					held[i].check(t)
+					held = slices.Delete(held, i, i+1)
 				}
 				h.check(t, s)
 				h.checkListing(t, s)
@@ -485,6 +532,13 @@ func TestShardAgreesWithMapThroughRandomHistories(t *testing.T) {
 				t.Errorf("after the last compaction: %+v, %d deletes", i, len(s.mu.deletes.all))
 			}
 			must(s.Close())
+			for _, r := range held {
+				r.check(t)
+			}
+			if n := h.arena.Used(); n != 0 {
+				t.Errorf("%d bytes of memory are in use after all was closed", n)
+			}
+			must(h.arena.Close())
 		})
 	}
 }

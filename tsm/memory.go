@@ -47,13 +47,17 @@ func (m *memory) release() error {
 	return failed
 }
 
+// kept reports whether an array is given back by hand: where it is off the heap,
+// and in tests, which spoil what is given back so that its use is seen.
+func kept(bytes int) bool { return bytes >= arena.MinBytes || invariant.Enabled && bytes > 0 }
+
 // grown gives a copy of a with room for size values, which fill a class of the
 // pool, in place of a. A Reader may be looking at a: then it stays for a while.
 func grown[T arena.Number](m *memory, a []T, size int) []T {
 	var t T
 	bytes := size * int(unsafe.Sizeof(t))
 	piece := m.pool.Get(bytes)
-	if bytes >= arena.MinBytes {
+	if kept(bytes) {
 		m.pieces = append(m.pieces, piece)
 	}
 	m.bytes += int64(bytes)
@@ -69,9 +73,8 @@ func outgrown[T arena.Number](m *memory, a []T) {
 	bytes := cap(a) * int(unsafe.Sizeof(t))
 	if bytes < arena.MinBytes {
 		m.bytes -= int64(bytes) // the collector's
-		return
 	}
-	if m.refs.Load() > 1 {
+	if !kept(bytes) || m.refs.Load() > 1 {
 		return
 	}
 	at := unsafe.Pointer(unsafe.SliceData(a))
@@ -83,7 +86,9 @@ func outgrown[T arena.Number](m *memory, a []T) {
 		m.pieces[i] = m.pieces[last]
 		m.pieces[last] = nil
 		m.pieces = m.pieces[:last]
-		m.bytes -= int64(bytes)
+		if bytes >= arena.MinBytes {
+			m.bytes -= int64(bytes)
+		}
 		// What cannot be given back stays the process's: nothing is wrong with a.
 		_ = m.pool.Put(p)
 		return

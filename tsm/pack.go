@@ -231,6 +231,10 @@ func (p *packer) sortFields() {
 			p.rest = append(p.rest, f)
 		}
 	}
+	p.rows.Columns = p.rows.Columns[:0]
+	for i := range p.dense {
+		p.rows.Columns = append(p.rows.Columns, model.Column{Field: p.dense[i].field})
+	}
 	for len(p.batch.bits) < len(p.dense) {
 		p.batch.bits = append(p.batch.bits, nil)
 	}
@@ -276,9 +280,9 @@ func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 func (p *packer) append(measurement string, series uint32, rows []uint32, at int) error {
 	end := at + len(rows)
 	p.rows.Times, p.rows.Versions = p.batch.times[at:end], p.batch.versions[at:end]
-	p.rows.Columns = p.rows.Columns[:0]
+	p.rows.Columns = p.rows.Columns[:len(p.dense)]
 	for i := range p.dense {
-		p.rows.Columns = append(p.rows.Columns, model.Column{Field: p.dense[i].field, Bits: p.batch.bits[i][at:end]})
+		p.rows.Columns[i].Bits = p.batch.bits[i][at:end]
 	}
 	for i := range p.rest {
 		f := &p.rest[i]

@@ -110,8 +110,13 @@ func (p *Pool) Put(b []byte) error {
 	return unmapMemory(b)
 }
 
-// Used gives the bytes that are handed out, and Free those kept.
-func (p *Pool) Used() int64 { return p.used.Load() }
+// Used gives the bytes that are handed out.
+func (p *Pool) Used() int64 {
+	if p == nil {
+		return 0
+	}
+	return p.used.Load()
+}
 
 // Free gives the bytes that are kept to be used again.
 func (p *Pool) Free() int64 {
@@ -123,6 +128,9 @@ func (p *Pool) Free() int64 {
 // Close gives back to the system what is kept; pieces that come back later are
 // not kept. It may be called twice.
 func (p *Pool) Close() error {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	p.mu.closed = true
 	var all [][]byte
