@@ -44,7 +44,7 @@ func EmptyRoom(limits model.SeriesLimits, series []model.Series) (Room, error) {
 }
 
 func roomIn(v *index.View, x *index.Index, live int64, limits model.SeriesLimits, series []model.Series) (Room, error) {
-	a := admission{view: v, index: x, limits: limits, count: live, tags: map[tagName]*tagRoom{}}
+	a := admission{view: v, limits: limits, count: live, tags: map[tagName]*tagRoom{}}
 	r := Room{Left: math.MaxInt64}
 	if limits.Series > 0 {
 		r.Left = max(0, limits.Series-live)
@@ -56,13 +56,26 @@ func roomIn(v *index.View, x *index.Index, live int64, limits model.SeriesLimits
 		}
 		r.Left = min(r.Left, max(0, limits.ValuesPerTag-int64(most)))
 	}
+	var fresh []uint32
 	for i := range series {
+		id, ok, err := v.Find(series[i].Hash)
+		if err != nil {
+			return Room{}, err
+		}
+		if !ok || x.AnyBuried([]uint32{id}) {
+			fresh = append(fresh, uint32(i))
+		}
+	}
+	if int64(len(fresh)) <= r.Left {
+		return r, nil
+	}
+	for _, i := range fresh {
 		why, err := a.refuses(&series[i])
 		if err != nil {
 			return Room{}, err
 		}
 		if why != "" {
-			r.Refused = append(r.Refused, RefusedSeries{At: uint32(i), Why: why})
+			r.Refused = append(r.Refused, RefusedSeries{At: i, Why: why})
 		}
 	}
 	return r, nil
@@ -71,7 +84,6 @@ func roomIn(v *index.View, x *index.Index, live int64, limits model.SeriesLimits
 // admission judges series one after the other.
 type admission struct {
 	view   *index.View
-	index  *index.Index
 	limits model.SeriesLimits
 	count  int64 // of series, those let in among them
 	tags   map[tagName]*tagRoom
@@ -85,12 +97,8 @@ type tagRoom struct {
 	fresh map[string]bool // that the series let in bring
 }
 
-// refuses says why a series does not fit, or "".
+// refuses says why a series that has no data does not fit, or "".
 func (a *admission) refuses(series *model.Series) (string, error) {
-	id, ok, err := a.view.Find(series.Hash)
-	if err != nil || ok && !a.index.AnyBuried([]uint32{id}) {
-		return "", err
-	}
 	if a.limits.Series > 0 && a.count >= a.limits.Series {
 		return fmt.Sprintf("max-series-per-database limit exceeded: (%d)", a.limits.Series), nil
 	}
