@@ -122,7 +122,8 @@ func (w *watch) settle(c config) error {
 	fmt.Fprintf(w.out, "  MB written                                %12.0f\n", float64(u.Written-atEnd.Written)/1e6)
 	fmt.Fprintf(w.out, "  most of the server's own figure, MB       %12.0f\n", float64(w.peakDebt)/1e6)
 	fmt.Fprintf(w.out, "shards                                      %12d\n", f.shards)
-	fmt.Fprintf(w.out, "files per shard at rest, mean                %12.2f\n", f.mean())
+	fmt.Fprintf(w.out, "cold shards                                 %12d\n", f.cold)
+	fmt.Fprintf(w.out, "files per cold shard, mean                  %12.2f\n", float64(f.coldFiles)/float64(max(1, f.cold)))
 	fmt.Fprintf(w.out, "files per shard, most while writing         %12d\n", w.peakFiles)
 	fmt.Fprintf(w.out, "memory, MB: peak                            %12.0f\n", float64(u.PeakMemory)/1e6)
 	fmt.Fprintf(w.out, "  at rest                                   %12.0f\n", float64(u.Memory)/1e6)
@@ -136,13 +137,18 @@ func (w *watch) settle(c config) error {
 // files is what lies under shards/.
 type files struct {
 	shards, segmentFiles, most int   // most: segment files of one shard
+	cold, coldFiles            int   // shards without a log to speak of, and their segment files
 	segments, log, other       int64 // bytes
 }
+
+// coldLog is more than a log without batches takes: a shard with less has all in
+// files.
+const coldLog = 64 << 10
 
 func (f files) mean() float64 { return float64(f.segmentFiles) / float64(max(1, f.shards)) }
 
 func readFiles(server *contest.Run) (f files, err error) {
-	perShard := map[string]int{}
+	perShard, logs := map[string]int{}, map[string]int64{}
 	for _, store := range server.Stores() {
 		err := filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, os.ErrNotExist) || err == nil && d.IsDir() {
@@ -164,6 +170,7 @@ func readFiles(server *contest.Run) (f files, err error) {
 				f.most = max(f.most, perShard[dir])
 			case ".wal":
 				f.log += info.Size()
+				logs[filepath.Dir(dir)] += info.Size()
 			default:
 				f.other += info.Size()
 			}
@@ -174,6 +181,12 @@ func readFiles(server *contest.Run) (f files, err error) {
 		})
 		if err != nil {
 			return f, err
+		}
+	}
+	for dir, n := range perShard {
+		if logs[dir] < coldLog {
+			f.cold++
+			f.coldFiles += n
 		}
 	}
 	return f, nil
