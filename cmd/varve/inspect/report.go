@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
@@ -328,56 +327,69 @@ func (r *reporter) tables() tables {
 
 func (r *reporter) print(each []*sums) error {
 	t := r.tables()
-	w := tabwriter.NewWriter(r.out, 2, 1, 2, ' ', tabwriter.AlignRight)
-	head := func(title string, columns ...string) {
-		fmt.Fprintf(w, "%s\t%s\t\n", title, strings.Join(columns, "\t"))
-	}
 	total := &sums{Name: "total"}
-	line := func(s *sums) {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", s.Name, s.Shards, s.Files, s.Series, s.Data.Rows, s.Data.Values,
-			size(s.Data.Bytes), perValue(s.Data.Bytes, s.Data.Values), size(s.Index), size(s.Log))
-	}
-	columns := []string{"shards", "files", "series", "rows", "values", "data", "bytes/value", "index", "log"}
-	if r.shards {
-		head("shard", columns...)
-		for _, s := range each {
-			line(s)
-		}
-		fmt.Fprintln(w)
-	}
-	head("policy", columns...)
 	for _, s := range t.policies {
-		line(s)
 		total.Shards, total.Files, total.Series = total.Shards+s.Shards, total.Files+s.Files, total.Series+s.Series
 		total.Index, total.Log = total.Index+s.Index, total.Log+s.Log
 		total.Data.add(s.Data)
 	}
-	line(total)
-
-	head("\nmeasurement", "series", "rows", "values", "data", "bytes/value", "share", "times")
-	for _, m := range t.measurements[:r.most(len(t.measurements))] {
-		fmt.Fprintf(w, "%s.%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", m.Policy, m.Name, m.Series, m.Data.Rows, m.Data.Values,
-			size(m.Data.Bytes), perValue(m.Data.Bytes, m.Data.Values), share(m.Data.Bytes, total.Data.Bytes), size(m.Times))
+	var list []table
+	if r.shards {
+		list = append(list, sumsTable("shard", each))
 	}
-	r.rest(w, len(t.measurements))
+	list = append(list, sumsTable("policy", append(t.policies, total)),
+		r.measurementTable(t.measurements, total.Data.Bytes), r.fieldTable(t.fields, total.Data.Bytes), r.codecTable(total.Data.Bytes))
+	for i := range list {
+		if i > 0 {
+			fmt.Fprintln(r.out)
+		}
+		if err := list[i].print(r.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-	head("\nfield", "type", "values", "data", "bytes/value", "share", "  codecs")
-	for _, f := range t.fields[:r.most(len(t.fields))] {
+func sumsTable(title string, all []*sums) (t table) {
+	t.add(title, "shards", "files", "series", "rows", "values", "data", "bytes/value", "index", "log")
+	for _, s := range all {
+		t.add(s.Name, s.Shards, s.Files, s.Series, s.Data.Rows, s.Data.Values,
+			size(s.Data.Bytes), perValue(s.Data.Bytes, s.Data.Values), size(s.Index), size(s.Log))
+	}
+	return t
+}
+
+func (r *reporter) measurementTable(all []measuredOf, total int64) (t table) {
+	t.add("measurement", "series", "rows", "values", "data", "bytes/value", "share", "times")
+	for _, m := range all[:r.most(len(all))] {
+		t.add(m.Policy+"."+m.Name, m.Series, m.Data.Rows, m.Data.Values,
+			size(m.Data.Bytes), perValue(m.Data.Bytes, m.Data.Values), share(m.Data.Bytes, total), size(m.Times))
+	}
+	r.rest(&t, len(all))
+	return t
+}
+
+func (r *reporter) fieldTable(all []fieldOf, total int64) (t table) {
+	t.add("field", "type", "values", "data", "bytes/value", "share", " codecs: values")
+	for _, f := range all[:r.most(len(all))] {
 		var codecs []string
 		for _, c := range slices.Sorted(maps.Keys(f.codecs)) {
-			codecs = append(codecs, fmt.Sprintf("%s %s", c, share(f.codecs[c].Values, f.Data.Values)))
+			codecs = append(codecs, fmt.Sprintf("%s: %s", c, share(f.codecs[c].Values, f.Data.Values)))
 		}
-		fmt.Fprintf(w, "%s.%s.%s\t%s\t%d\t%s\t%s\t%s\t  %s\t\n", f.Policy, f.Measurement, f.Name, f.Type, f.Data.Values,
-			size(f.Data.Bytes), perValue(f.Data.Bytes, f.Data.Values), share(f.Data.Bytes, total.Data.Bytes), strings.Join(codecs, "; "))
+		t.add(f.Policy+"."+f.Measurement+"."+f.Name, f.Type, f.Data.Values,
+			size(f.Data.Bytes), perValue(f.Data.Bytes, f.Data.Values), share(f.Data.Bytes, total), strings.Join(codecs, "; "))
 	}
-	r.rest(w, len(t.fields))
+	r.rest(&t, len(all))
+	return t
+}
 
-	head("\ncodec", "blocks", "values", "data", "bytes/value", "share")
+func (r *reporter) codecTable(total int64) (t table) {
+	t.add("codec", "blocks", "values", "data", "bytes/value", "share")
 	for _, k := range r.codecKeys() {
 		u := r.codecs[k]
-		fmt.Fprintf(w, "%s: %s\t%d\t%d\t%s\t%s\t%s\t\n", k.typ, k.codec, u.Blocks, u.Values, size(u.Bytes), perValue(u.Bytes, u.Values), share(u.Bytes, total.Data.Bytes))
+		t.add(k.typ.String()+": "+k.codec, u.Blocks, u.Values, size(u.Bytes), perValue(u.Bytes, u.Values), share(u.Bytes, total))
 	}
-	return w.Flush()
+	return t
 }
 
 func (r *reporter) codecKeys() []codecKey {
@@ -394,9 +406,10 @@ func (r *reporter) most(n int) int {
 	return min(n, r.top)
 }
 
-func (r *reporter) rest(w *tabwriter.Writer, n int) {
+// rest tells of lines that are not shown.
+func (r *reporter) rest(t *table, n int) {
 	if shown := r.most(n); shown < n {
-		fmt.Fprintf(w, "… and %d more: --top %d\n", n-shown, n)
+		t.add(fmt.Sprintf("and %d more (--top)", n-shown))
 	}
 }
 

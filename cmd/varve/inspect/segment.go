@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
@@ -108,16 +107,16 @@ func (d *segmentDump) file(ctx context.Context, name string, r *segment.Reader) 
 func (d *segmentDump) segment(r *segment.Reader, seg *segment.Segment) error {
 	fmt.Fprintf(d.out, "\nsegment %d of %s at %d: %s, %d rows, %d series from %d to %d, %d granules, %d time vectors, %s\n",
 		seg.Number, seg.Measurement, seg.Offset, size(seg.Bytes), seg.Rows, seg.Series, seg.First, seg.Last, seg.Granules, seg.Vectors, rangeText(seg.Range))
-	w := tabwriter.NewWriter(d.out, 2, 1, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "  part\tbytes\tvalues\tbytes/value\t  codecs\n")
+	var t table
+	t.add("  part", "bytes", "values", "bytes/value", " codecs: blocks")
 	for i := range seg.Parts {
 		p := &seg.Parts[i]
 		if p.Field.Name == "" {
-			fmt.Fprintf(w, "  %s\t%d\t\t\t\n", p.Kind, p.Bytes)
+			t.add("  "+p.Kind, p.Bytes)
 			continue
 		}
 		if p.Kind == segment.FieldTables {
-			fmt.Fprintf(w, "  %s (%s), tables\t%d\t\t\t\n", p.Field.Name, p.Field.Type, p.Bytes)
+			t.add(fmt.Sprintf("  %s (%s), tables", p.Field.Name, p.Field.Type), p.Bytes)
 			continue
 		}
 		codecs := map[string]int{}
@@ -127,15 +126,15 @@ func (d *segmentDump) segment(r *segment.Reader, seg *segment.Segment) error {
 			values += b.Values
 		})
 		if err != nil {
-			return errors.Join(err, w.Flush())
+			return errors.Join(err, t.print(d.out))
 		}
 		var list []string
 		for _, c := range slices.Sorted(maps.Keys(codecs)) {
 			list = append(list, fmt.Sprintf("%s: %d", c, codecs[c]))
 		}
-		fmt.Fprintf(w, "  %s (%s)\t%d\t%d\t%s\t  %s\n", p.Field.Name, p.Field.Type, p.Bytes, values, perValue(int64(p.Bytes), int64(values)), strings.Join(list, "; "))
+		t.add(fmt.Sprintf("  %s (%s)", p.Field.Name, p.Field.Type), p.Bytes, values, perValue(int64(p.Bytes), int64(values)), strings.Join(list, "; "))
 	}
-	return w.Flush()
+	return t.print(d.out)
 }
 
 // keys gives the keys of series, from the index of the shard that a file lies

@@ -146,7 +146,7 @@ func (v *verified) add(f tsm.Finding) {
 
 // verifyFile checks a file by itself.
 func (s *session) verifyFile(name string) (*verified, error) {
-	v := &verified{shard: &shard{Dir: path.Dir(name)}, Damage: []damage{}}
+	v := &verified{shard: &shard{Dir: name}, Damage: []damage{}}
 	bad := func(part string, at int64, err error) {
 		v.add(tsm.Finding{File: path.Base(name), Part: part, Offset: at, Err: err})
 	}
