@@ -9,10 +9,11 @@ type census struct {
 }
 
 func (c *census) add(s *Shard) {
-	i := s.Info()
-	c.debt += i.DebtBytes
-	for level, n := range i.Levels {
-		c.files[level] += n
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.debt += s.debtLocked()
+	for _, f := range s.mu.files {
+		c.files[f.infoLevel()]++
 	}
 }
 

@@ -142,10 +142,12 @@ func (c *Cursor) nextSeries() {
 	for _, v := range c.slabs {
 		c.addSlab(v)
 	}
+	order := func(a, b block) int { return cmp.Compare(a.times.Min, b.times.Min) }
 	if c.o.Descending {
-		slices.SortFunc(c.blocks, func(a, b block) int { return cmp.Compare(b.times.Max, a.times.Max) })
-	} else {
-		slices.SortFunc(c.blocks, func(a, b block) int { return cmp.Compare(a.times.Min, b.times.Min) })
+		order = func(a, b block) int { return cmp.Compare(b.times.Max, a.times.Max) }
+	}
+	if !slices.IsSortedFunc(c.blocks, order) { // mostly they come in order
+		slices.SortFunc(c.blocks, order)
 	}
 }
 

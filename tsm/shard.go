@@ -198,6 +198,8 @@ func (s *Shard) release() error {
 // is written to can reach within maxMergeBytes, and the one of those to be kept.
 const levels = 6
 
+func (f *file) infoLevel() int { return min(int(f.meta.level), levels-1) }
+
 // Info is what is known of a shard at a moment.
 type Info struct {
 	DiskBytes   int64           // segment files, index files and log
@@ -238,7 +240,7 @@ func (s *Shard) Info() Info {
 	}
 	for _, f := range s.mu.files {
 		i.DiskBytes += f.meta.size
-		i.Levels[min(int(f.meta.level), levels-1)]++
+		i.Levels[f.infoLevel()]++
 		i.Rows += f.meta.rows
 		i.Range = i.Range.Union(f.meta.times)
 		if f.err() != nil {
