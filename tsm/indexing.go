@@ -151,6 +151,9 @@ func (s *Shard) compactIndex(ctx context.Context) error {
 		if len(run) == 0 {
 			return nil
 		}
+		if s.index.Derived(run[0].first) {
+			s.log.Warn("index file is damaged, it is written anew from its other parts", "dir", s.dir, "file", indexName(run[0].id))
+		}
 		e := &edit{}
 		for _, x := range run {
 			e.dropIndexes = append(e.dropIndexes, x.id)

@@ -43,6 +43,7 @@ func nextToken(key []byte) (token, rest []byte, more bool) {
 type blockWriter struct {
 	columns []column
 	used    int
+	cut     [][]byte // tokens of the key that is added
 	seed    maphash.Seed
 }
 
@@ -62,22 +63,19 @@ func (w *blockWriter) reset() {
 		c.tokens, c.last = c.tokens[:0], 0
 		clear(c.places[:])
 	}
+	clear(w.cut)
 	w.used = 0
 }
 
 // append adds a key, which must not change until reset.
 func (w *blockWriter) append(dst, key []byte) []byte {
-	n := uint64(1)
-	for rest, more := key, true; more; n++ {
-		if _, rest, more = nextToken(rest); !more {
-			break
-		}
+	w.cut = w.cut[:0]
+	for token, rest, more := []byte(nil), key, true; more; {
+		token, rest, more = nextToken(rest)
+		w.cut = append(w.cut, token)
 	}
-	dst = binary.AppendUvarint(dst, n)
-	rest := key
-	for i := range int(n) {
-		var token []byte
-		token, rest, _ = nextToken(rest)
+	dst = binary.AppendUvarint(dst, uint64(len(w.cut)))
+	for i, token := range w.cut {
 		if i == len(w.columns) {
 			w.columns = append(w.columns, column{})
 		}

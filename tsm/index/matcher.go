@@ -46,15 +46,6 @@ func newMatcher(p *model.Predicate) *matcher {
 	return m
 }
 
-// matches reports whether a value, not an empty one, matches.
-func (m *matcher) matches(value []byte) bool {
-	if m.isExact {
-		_, ok := slices.BinarySearchFunc(m.exact, value, func(e string, v []byte) int { return strings.Compare(e, textOf(v)) })
-		return ok
-	}
-	return strings.HasPrefix(textOf(value), m.prefix) && m.re.Match(value)
-}
-
 // anchored takes a pattern apart that can match only from the beginning of a
 // value: into the strings that it matches, when these are few and all of a value
 // must match, or a prefix that all values have that match.

@@ -31,6 +31,8 @@ type tagColumn struct {
 	values  []string // by symbol
 	series  []uint32
 	symbol  []uint32 // per series
+
+	recent [32]uint32 // by the ends of values: symbols plus one, found without the map
 }
 
 func newPostings() *postings { return &postings{byName: map[string]*measurement{}} }
@@ -91,10 +93,12 @@ func (m *measurement) column(i int, key []byte) *tagColumn {
 }
 
 func (c *tagColumn) symbolOf(p *postings, value []byte) uint32 {
-	if n := len(c.symbol); n > 0 {
-		if last := c.symbol[n-1]; c.values[last] == string(value) {
-			return last
-		}
+	at := &c.recent[0]
+	if n := len(value); n > 1 {
+		at = &c.recent[(value[n-1]+5*value[n-2])%uint8(len(c.recent))]
+	}
+	if *at > 0 && c.values[*at-1] == string(value) {
+		return *at - 1
 	}
 	s, ok := c.symbols[string(value)]
 	if !ok {
@@ -104,6 +108,7 @@ func (c *tagColumn) symbolOf(p *postings, value []byte) uint32 {
 		c.symbols[text] = s
 		p.bytes += 64 + len(text)
 	}
+	*at = s + 1
 	return s
 }
 
