@@ -121,6 +121,7 @@ func (s *Shard) aliveLocked(b *model.Batch, ids []uint32) (alive, hidden []uint3
 			}
 		}
 	}
+	alive = make([]uint32, 0, len(used))
 	for i, u := range used {
 		if u {
 			alive = append(alive, ids[i])

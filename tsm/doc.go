@@ -4,9 +4,10 @@
 // A Shard takes batches (rows, or a delete) and answers scans. A batch goes
 // into the log (tsm/wal), then into the memtable, then the log is synced, then
 // the batch is published to readers, then the writer is answered: a reader
-// never sees what a crash could take back. A flush turns the memtable into a
-// segment file (tsm/segment) and lets the log go; compaction merges segment
-// files. Which series exist, and their tags, is in tsm/index. What files make
+// never sees what a crash could take back. A memtable that is full is packed: put
+// in order and encoded as a segment in memory, which is read as a file is. A flush
+// turns the memtables into a segment file (tsm/segment) and lets the log go;
+// compaction merges segment files. Which series exist, and their tags, is in tsm/index. What files make
 // up the shard is in the manifest, whose format is in FORMAT.md.
 //
 // The content of a shard is a function of the set of batches it holds: of two
@@ -20,5 +21,5 @@
 // of the other owners is handed in (Replication).
 //
 // Nothing happens in the background unless Config.Worker is set: without one
-// the caller flushes and compacts.
+// the caller packs, flushes and compacts.
 package tsm

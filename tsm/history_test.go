@@ -438,6 +438,10 @@ func (h *history) hold(t *testing.T, s *Shard) heldReader {
 	if err != nil {
 		t.Fatalf("Reader: %v", err)
 	}
+	if h.rng.IntN(2) == 0 {
+		r.slabViews("cpu") // others look for the first time when more has come
+		r.slabViews("m em")
+	}
 	return heldReader{r, h.content()}
 }
 
