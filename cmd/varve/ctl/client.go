@@ -85,6 +85,20 @@ func (c *client) ask(ctx context.Context, method, path string, request, answer a
 	return nil
 }
 
+// refusal is what a node said with a status that is not success.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// isGone reports whether a node said that there is no such thing.
+func isGone(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == http.StatusNotFound
+}
+
 // failure gives what a node said with a status that is not success.
 func failure(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFailure))
@@ -93,7 +107,7 @@ func failure(resp *http.Response) error {
 	}
 	var e adminapi.Error
 	if json.Unmarshal(body, &e) == nil && e.Error != "" {
-		return errors.New(e.Error)
+		return &refusal{resp.StatusCode, e.Error}
 	}
 	if resp.StatusCode == http.StatusNotFound {
 		return errors.New("the server there does not know this: is it a Varve of this version?")

@@ -32,7 +32,11 @@ func (s *session) compact(ctx context.Context, wait bool) error {
 	for i, id := range ids {
 		b.show(int64(i), int64(len(ids)), fmt.Sprintf("shard %d", id))
 		var r adminapi.Compacted
-		if err := s.post(ctx, fmt.Sprintf("/shards/%d/compact", id), nil, &r); err != nil {
+		err := s.post(ctx, fmt.Sprintf("/shards/%d/compact", id), nil, &r)
+		if len(s.args) == 0 && isGone(err) {
+			continue // dropped since they were listed
+		}
+		if err != nil {
 			b.end()
 			return fmt.Errorf("shard %d: %w", id, err)
 		}
@@ -46,7 +50,7 @@ func (s *session) compact(ctx context.Context, wait bool) error {
 		}
 	}
 	b.end()
-	if err := s.say(all, "Compacted %d shards", len(ids)); err != nil {
+	if err := s.say(all, "Compacted %d shards", len(all)); err != nil {
 		return err
 	}
 	if failed > 0 {

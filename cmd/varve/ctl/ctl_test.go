@@ -317,3 +317,16 @@ func TestHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestCompactionLeavesOutShardsThatWereDroppedMeanwhile(t *testing.T) {
+	n := newFakeNode(t)
+	n.answers["GET /shards"] = []any{[]adminapi.Shard{{ID: 21}, {ID: 22}}}
+	n.answers["POST /shards/21/compact"] = []any{adminapi.Compacted{Nodes: []string{"a"}}}
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"--host", n.host, "compact", "--wait"}, "test", &out, &errs); code != 0 || out.String() != "Compacted 1 shards\n" {
+		t.Errorf("compact: exit %d, %q, %q", code, out.String(), errs.String())
+	}
+	if code := Run(t.Context(), []string{"--host", n.host, "compact", "--wait", "22"}, "test", &out, &errs); code != exitFailed {
+		t.Errorf("compact of a shard that is not there: exit %d, want %d", code, exitFailed)
+	}
+}
