@@ -172,6 +172,7 @@ func (r *replica) open() {
 	cfg.Now = func() time.Time { return r.all.now }
 	cfg.ReservedBytes = 0
 	cfg.CompactFiles = 3
+	cfg.PackBytes = 2 << 10 // a start packs
 	// Not before it is open do the others count on it, nor it on them.
 	cfg.Replication = r
 	before := r.s
@@ -329,7 +330,12 @@ func (r *replica) pull(from *replica, limit int) {
 	}
 }
 
-func (r *replica) flush() { no(r.s.Flush(context.Background())) }
+func (r *replica) flush() {
+	if r.all.rng.IntN(2) == 0 {
+		no(r.s.Pack())
+	}
+	no(r.s.Flush(context.Background()))
+}
 
 func (r *replica) compact() { no(r.s.Compact(context.Background())) }
 
