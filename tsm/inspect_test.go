@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/varvedb/varve/internal/vfs"
@@ -185,4 +187,66 @@ func TestInspectFindsASeriesThatTheIndexLacks(t *testing.T) {
 	if len(found) == 0 || !strings.Contains(found[len(found)-1].String(), `series 0 of measurement "n"`) {
 		t.Errorf("found %v, want a series of another measurement", found)
 	}
+}
+
+func TestViewOfARunningShardLacksNothingAcknowledged(t *testing.T) {
+	mem := vfs.NewMem()
+	s, h := newShard(t, mem, nil)
+	var acknowledged atomic.Int64
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := int64(1); i <= 3000 && !stop.Load(); i++ {
+			if i%20 == 0 {
+				runtime.Gosched() // or nothing is ever seen
+			}
+			if err := s.Write(context.Background(), h.points("m", i)); err != nil {
+				t.Error(err)
+				return
+			}
+			acknowledged.Store(i)
+			if i%7 == 0 {
+				if err := s.Flush(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+			if i%50 == 0 {
+				if err := s.Compact(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	seen := 0
+	for writing := true; writing; {
+		select {
+		case <-done:
+			writing = false
+		default:
+		}
+		least := acknowledged.Load()
+		view, err := View(mem, "shards/1", true)
+		if errors.Is(err, model.ErrUnavailable) {
+			continue // it changes faster than it can be read
+		}
+		if err != nil {
+			t.Errorf("View: %v", err)
+			break
+		}
+		seen++
+		if got := len(read(t, view, everything)); int64(got) < least {
+			t.Errorf("%d rows are seen of %d that were acknowledged before", got, least)
+		}
+		must(t, view.Close())
+	}
+	stop.Store(true)
+	<-done
+	view, err := View(mem, "shards/1", true)
+	must(t, err)
+	if got := len(read(t, view, everything)); int64(got) != acknowledged.Load() {
+		t.Errorf("%d rows are seen of %d", got, acknowledged.Load())
+	}
+	must(t, view.Close())
+	t.Logf("%d views while %d rows were written", seen, acknowledged.Load())
 }

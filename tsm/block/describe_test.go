@@ -78,3 +78,18 @@ func TestDescribeNamesTheSharedCode(t *testing.T) {
 		t.Errorf("Describe = %+v, %v with table %d; want decimals of a shared code", got, err, tableOf[0])
 	}
 }
+
+func FuzzDescribe(f *testing.F) {
+	f.Add(uint8(1), uint16(3), []byte{1, 2, 14, 20, 20}, []byte{}, uint8(0))
+	f.Add(uint8(0), uint16(300), []byte{1, 0, 0}, []byte{1, 3, 1, 1, 0, 0, 2}, uint8(1))
+	f.Fuzz(func(t *testing.T, typ uint8, n uint16, p, tables []byte, table uint8) {
+		shared, err := ReadTables(tables)
+		if err != nil {
+			return
+		}
+		d, err := Describe(model.FieldType(typ), int(n), p, shared, int(table))
+		if err == nil && (d.Codec == "" || d.Values > int(n)) {
+			t.Errorf("Describe = %+v of %d rows", d, n)
+		}
+	})
+}
