@@ -20,6 +20,9 @@
 // a new owner begins with a copy of the files (Snapshot, Install). What is known
 // of the other owners is handed in (Replication).
 //
+// Tools look at a shard by View and Inspect, which change nothing, also while a
+// server has it.
+//
 // Nothing happens in the background unless Config.Worker is set: without one
 // the caller packs, flushes and compacts.
 package tsm
