@@ -73,7 +73,7 @@ func (r *reader) describe(typ model.FieldType, n int) string {
 	return r.ints()
 }
 
-var textNames = [...]string{textRaw: "raw", textSnappy: "snappy", textDictionary: "dictionary"}
+var textNames = [...]string{textRaw: "raw", textSnappy: "snappy", textDictionary: "dictionary", textZstd: "zstd"}
 
 func name(names []string, i byte) string {
 	if int(i) >= len(names) {

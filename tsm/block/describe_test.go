@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/test/harness/kinds"
 )
 
 func TestDescribeNamesTheCodecAndCountsValues(t *testing.T) {
@@ -76,6 +77,37 @@ func TestDescribeNamesTheSharedCode(t *testing.T) {
 	got, err := Describe(model.Float, c.Len(), blocks, tables, int(tableOf[0]))
 	if err != nil || tableOf[0] == 0 || got.Values != c.Len() || got.Codec != "decimal, shared code" {
 		t.Errorf("Describe = %+v, %v with table %d; want decimals of a shared code", got, err, tableOf[0])
+	}
+}
+
+func TestDescribeKnowsWhateverIsWritten(t *testing.T) {
+	for _, k := range kinds.All() {
+		for _, effort := range []Effort{Fast, Hot, Cold} {
+			var g Group
+			c := k.Column(0, 3*360)
+			g.Reset(c.Type, effort)
+			var part model.Column
+			for row := 0; row < c.Len(); row++ {
+				if row%360 == 0 && row > 0 {
+					g.Add(&part)
+					part.Reset()
+				}
+				part.Field = c.Field
+				part.AppendRow(c, row)
+			}
+			blocks, ends, tableOf, raw := g.Finish()
+			tables, err := ReadTables(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := uint64(0)
+			for i, end := range ends {
+				if _, err := Describe(c.Type, 360, blocks[start:end], tables, int(tableOf[i])); err != nil {
+					t.Errorf("%s at effort %d, block %d with table %d: %v", k.Name, effort, i, tableOf[i], err)
+				}
+				start = end
+			}
+		}
 	}
 }
 
