@@ -102,18 +102,20 @@ func (d *Decoder) dense(dst []uint64, r *reader, t *table, values *lookup, patch
 	if r.bad {
 		return false
 	}
-	d.symbols = resize(d.symbols, n)
-	syms := d.symbols
-	if !decodeStreams(syms, n/2, values, values, r.p) {
+	first, second := d.streams(n/2, n-n/2)
+	if !decodeStreams(first, second, values, values, r.p) {
 		return false
 	}
+	into := dst[len(dst)-n:]
 	if t.order == 1 && t.low == 0 && patchCount == 0 {
-		sums(dst, syms, anchor, t.factor, t.factor*t.base)
+		dst[0] = anchor
+		half := sums(into[:n/2], first, anchor, t.factor, t.factor*t.base)
+		sums(into[n/2:], second, half, t.factor, t.factor*t.base)
 		return true
 	}
-	into := dst[len(dst)-n:]
 	unpack(into, raw, int(t.low))
-	join(into, syms, t)
+	join(into[:n/2], first, t)
+	join(into[n/2:], second, t)
 	if !patches.patch(into, patchCount) {
 		return false
 	}
@@ -136,26 +138,41 @@ func (d *Decoder) dense(dst []uint64, r *reader, t *table, values *lookup, patch
 	return true
 }
 
-// sums gives dst[0] = anchor and adds symbol·factor + base to get from each
-// value to the next.
-func sums(dst []uint64, syms []byte, anchor, factor, base uint64) {
-	dst[0] = anchor
-	dst = dst[1:]
-	if len(dst) < len(syms) {
-		return
-	}
-	v := anchor
-	if factor == 1 {
+// streams gives room for two streams of so many symbols.
+func (d *Decoder) streams(m, n int) (first, second []byte) {
+	d.symbols = resize(d.symbols, m+n+2*streamRoom)
+	return d.symbols[:m+streamRoom], d.symbols[m+streamRoom:]
+}
+
+// sums adds symbol·factor + base to get from each value to the next, starting
+// with v, and gives the last.
+func sums(dst []uint64, syms []byte, v, factor, base uint64) uint64 {
+	syms = syms[:len(dst)]
+	if factor != 1 {
 		for i, s := range syms {
-			v += uint64(s) + base
+			v += uint64(s)*factor + base
 			dst[i] = v
 		}
-		return
+		return v
+	}
+	for len(dst) >= 4 && len(syms) >= 4 {
+		// Only one addition of the four waits for the values before.
+		d1 := uint64(syms[0]) + base
+		d2 := uint64(syms[1]) + base + d1
+		d3 := uint64(syms[2]) + base + d2
+		d4 := uint64(syms[3]) + base + d3
+		dst[0] = v + d1
+		dst[1] = v + d2
+		dst[2] = v + d3
+		v += d4
+		dst[3] = v
+		dst, syms = dst[4:], syms[4:]
 	}
 	for i, s := range syms {
-		v += uint64(s)*factor + base
+		v += uint64(s) + base
 		dst[i] = v
 	}
+	return v
 }
 
 // join makes residuals of low bits, which are in dst, and symbols.
@@ -200,21 +217,21 @@ func (d *Decoder) sparse(dst []uint64, r *reader, t *table, values, gaps *lookup
 	if r.bad {
 		return false
 	}
-	d.symbols = resize(d.symbols, 2*changes)
-	if !decodeStreams(d.symbols, changes, gaps, values, r.p) {
+	first, second := d.streams(changes, changes)
+	if !decodeStreams(first, second, gaps, values, r.p) {
 		return false
 	}
 	d.gaps = resize(d.gaps, changes)
 	unpack(d.gaps, gapLow, int(t.gapLow))
 	d.residuals = resize(d.residuals, changes)
 	unpack(d.residuals, valueLow, int(t.low))
-	join(d.residuals, d.symbols[changes:], t)
+	join(d.residuals, second, t)
 	if !patches.patch(d.residuals, patchCount) {
 		return false
 	}
 	at := 0
 	for i, g := range d.gaps {
-		g |= uint64(d.symbols[i]) << t.gapLow
+		g |= uint64(first[i]) << t.gapLow
 		if g+1 >= uint64(len(dst)-at) {
 			return false
 		}

@@ -20,56 +20,64 @@ const (
 	// lookups of maxCodeBits each fit into one load of 8 bytes that begins
 	// within a byte.
 	lookups = 5
-	// fastRoom is what so many lookups may write: the last one writes 8 bytes.
-	fastRoom = (lookups-1)*lookupSymbols + 8
+	// fastRoom is what all of them but the last may fill.
+	fastRoom = (lookups - 1) * lookupSymbols
 )
 
 // build makes t decode what has the code.
 func (t *lookup) build(c *code) {
 	t.lengths = c.lengths
 	var one [1 << maxCodeBits]uint16 // symbol, and length above it
-	codes := c.codes()
-	for s, v := range codes {
-		length := v & 255
-		if length == 0 {
-			continue
-		}
-		for i := v >> 8; i < 1<<maxCodeBits; i += 1 << length {
-			one[i] = uint16(s) | uint16(length)<<8
+	for s, v := range c.codes() {
+		if length := v & 255; length != 0 {
+			for i := v >> 8; i < 1<<maxCodeBits; i += 1 << length {
+				one[i] = uint16(s) | uint16(length)<<8
+			}
 		}
 	}
+	// Index 0 is the symbol with the shortest code again and again, as is every
+	// other one from its end on: what comes after the first symbol of an entry
+	// is in the entry of the bits above it, a lower one, but for symbols that
+	// are of bits beyond the last or too many.
+	t.entries[0] = 0
 	for i := range t.entries {
-		rest, used := i, 0
-		n := uint64(0)
-		found := uint64(0)
-		for n < lookupSymbols {
-			s := one[rest]
-			length := int(s >> 8)
-			if used+length > maxCodeBits {
-				break
-			}
-			found |= uint64(s&255) << (8 + 8*n)
-			n++
-			used += length
-			rest >>= length
+		length := uint64(one[i] >> 8)
+		rest := t.entries[i>>length]
+		n, used, found := rest>>56, rest&255, rest>>8&(1<<(8*lookupSymbols)-1)
+		if i == 0 {
+			n = min(lookupSymbols, maxCodeBits/length)
+			found = uint64(one[0]&255) * 0x010101010101 >> (8 * (lookupSymbols - n))
+			t.entries[0] = n<<56 | found<<8 | n*length
+			continue
 		}
-		t.entries[i] = found | uint64(used) | n<<56
+		for n == lookupSymbols || used+length > maxCodeBits {
+			n--
+			used -= uint64(t.lengths[found>>(8*n)])
+			found &= 1<<(8*n) - 1
+		}
+		t.entries[i] = (n+1)<<56 | (found<<8|uint64(one[i]&255))<<8 | (used + length)
 	}
 }
 
-// decodeStreams fills dst[:h] from the stream at the start of p and dst[h:] from the
-// one at its end; together they must take all of p.
-func decodeStreams(dst []byte, h int, a, b *lookup, p []byte) bool {
-	i, j := 0, h          // the next symbol of each
+// streamRoom is what must be free behind the symbols of a stream: a lookup
+// stores 8 bytes.
+const streamRoom = 8
+
+// decodeStreams fills all of first but streamRoom from the stream at the start of
+// p, and second in the same way from the one at its end; together they must take
+// all of p.
+func decodeStreams(first, second []byte, a, b *lookup, p []byte) bool {
+	i, j := 0, 0 // the next symbol of each
+	m, n := len(first)-streamRoom, len(second)-streamRoom
 	bitA, bitB := 0, 0    // the next bit of each
 	stop := len(p)*8 - 64 // the last bit at which 8 bytes can be loaded
-	for i+fastRoom <= h && j+fastRoom <= len(dst) && bitA <= stop && bitB <= stop {
+	for i <= m-fastRoom && j <= n-fastRoom && bitA <= stop && bitB <= stop {
 		x := binary.LittleEndian.Uint64(p[bitA>>3:]) >> (bitA & 7)
 		y := binary.BigEndian.Uint64(p[len(p)-8-bitB>>3:]) >> (bitB & 7)
 		for range lookups {
 			e, f := a.entries[x&lookupMask], b.entries[y&lookupMask]
-			binary.LittleEndian.PutUint64(dst[i:], e>>8)
-			binary.LittleEndian.PutUint64(dst[j:], f>>8)
+			binary.LittleEndian.PutUint64(first[i:], e>>8)
+			binary.LittleEndian.PutUint64(second[j:], f>>8)
 			x >>= e & 63
 			y >>= f & 63
 			bitA += int(e & 63)
@@ -78,38 +86,43 @@ func decodeStreams(dst []byte, h int, a, b *lookup, p []byte) bool {
 			j += int(f >> 56)
 		}
 	}
-	bitA, okA := a.rest(dst[i:h], p, bitA, false)
-	bitB, okB := b.rest(dst[j:], p, bitB, true)
-	return okA && okB && (bitA+7)/8+(bitB+7)/8 == len(p)
+	for i < m && j < n && bitA <= stop && bitB <= stop {
+		x := binary.LittleEndian.Uint64(p[bitA>>3:]) >> (bitA & 7)
+		y := binary.BigEndian.Uint64(p[len(p)-8-bitB>>3:]) >> (bitB & 7)
+		e, f := a.entries[x&lookupMask], b.entries[y&lookupMask]
+		binary.LittleEndian.PutUint64(first[i:], e>>8)
+		binary.LittleEndian.PutUint64(second[j:], f>>8)
+		bitA += int(e & 63)
+		bitB += int(f & 63)
+		i += int(e >> 56)
+		j += int(f >> 56)
+	}
+	for ; i < m && bitA <= 8*len(p); i += a.step(first[i:], load(p, bitA), &bitA) {
+	}
+	for ; j < n && bitB <= 8*len(p); j += b.step(second[j:], loadBackward(p, bitB), &bitB) {
+	}
+	if i < m || j < n {
+		return false
+	}
+	bitA -= a.bits(first[m:i])
+	bitB -= b.bits(second[n:j])
+	return (bitA+7)/8+(bitB+7)/8 == len(p)
 }
 
-// rest decodes one stream from a bit on, and gives the bit at which it ends.
-func (t *lookup) rest(dst, p []byte, bit int, backward bool) (_ int, ok bool) {
-	for len(dst) > 0 {
-		if bit > 8*len(p) {
-			return 0, false
-		}
-		var w uint64
-		if backward {
-			w = loadBackward(p, bit)
-		} else {
-			w = load(p, bit)
-		}
-		e := t.entries[w&lookupMask]
-		if n := int(e >> 56); len(dst) >= 8 {
-			binary.LittleEndian.PutUint64(dst, e>>8)
-			dst = dst[n:]
-			bit += int(e & 63)
-			continue
-		}
-		for n := e >> 56; n > 0 && len(dst) > 0; n-- {
-			e >>= 8
-			dst[0] = byte(e)
-			bit += int(t.lengths[byte(e)])
-			dst = dst[1:]
-		}
+// step decodes the symbols of one entry into dst and gives their number.
+func (t *lookup) step(dst []byte, w uint64, bit *int) int {
+	e := t.entries[w&lookupMask]
+	binary.LittleEndian.PutUint64(dst, e>>8)
+	*bit += int(e & 63)
+	return int(e >> 56)
+}
+
+// bits gives how many bits symbols take.
+func (t *lookup) bits(syms []byte) (n int) {
+	for _, s := range syms {
+		n += int(t.lengths[s])
 	}
-	return bit, bit <= 8*len(p)
+	return n
 }
 
 // loadBackward is load of the bytes of p from the last to the first.

@@ -39,10 +39,12 @@ func TestStreamsComeBack(t *testing.T) {
 		p := appendStreams([]byte("head"), syms, h, &codes, &codes)[4:]
 		table := new(lookup)
 		table.build(&c)
-		got := make([]byte, len(syms))
-		if !decodeStreams(got, h, table, table, p) {
+		forward := make([]byte, h+streamRoom)
+		backward := make([]byte, len(syms)-h+streamRoom)
+		if !decodeStreams(forward, backward, table, table, p) {
 			t.Fatalf("%d symbols, %d of them forward, do not decode", len(syms), h)
 		}
+		got := append(forward[:h], backward[:len(syms)-h]...)
 		if !bytes.Equal(got, syms) {
 			t.Fatalf("%d symbols, %d of them forward, come back changed", len(syms), h)
 		}
@@ -71,7 +73,8 @@ func BenchmarkStreams(b *testing.B) {
 	table := new(lookup)
 	table.build(&c)
 	b.Run("decode", func(b *testing.B) {
-		perValue(b, 360, func() { decodeStreams(syms, 180, table, table, p) })
+		first, second := make([]byte, 180+streamRoom), make([]byte, 180+streamRoom)
+		perValue(b, 360, func() { decodeStreams(first, second, table, table, p) })
 	})
 	b.Run("table", func(b *testing.B) {
 		table := new(lookup)
