@@ -47,13 +47,16 @@ type Cursor struct {
 	slabs       []*slabView
 	deletes     []*tombstone // those that may hide something of the series
 
-	blocks  []block // not begun yet, in order of scanning
+	blocks  []block // not begun yet, in order of scanning; the end of blocksMemory
 	before  block   // of the same series, that was begun last; no rows: none was
 	active  []*run  // begun
 	spare   []*run
 	out     run
 	granule Granule
-	count   counts
+
+	blocksMemory []block
+	columns      []model.Column // of granule, when it is a file's
+	count        counts
 }
 
 // counts is what became of the rows that were decoded.
@@ -85,7 +88,7 @@ const maxBlockRows = segment.MaxGranuleRows
 // Close ends c. It may be called twice.
 func (c *Cursor) Close() error {
 	c.err = io.EOF
-	c.blocks, c.active, c.spare = nil, nil, nil
+	c.blocks, c.blocksMemory, c.active, c.spare = nil, nil, nil, nil
 	return nil
 }
 
@@ -131,8 +134,10 @@ func (c *Cursor) nextSeries() {
 	if c.measurement != m || c.next == 1 {
 		c.setMeasurement(m)
 	}
-	c.deletes = c.r.deletesOf(c.deletes[:0], c.series, c.o.Range)
-	c.blocks, c.before = c.blocks[:0], block{}
+	if c.deletes = c.deletes[:0]; len(c.r.deletes.all) > 0 {
+		c.deletes = c.r.deletesOf(c.deletes, c.series, c.o.Range)
+	}
+	c.blocks, c.before = c.blocksMemory[:0], block{}
 	for _, f := range c.files {
 		if err := c.addFile(f); err != nil {
 			c.fail(f.file, err)
@@ -142,6 +147,7 @@ func (c *Cursor) nextSeries() {
 	for _, v := range c.slabs {
 		c.addSlab(v)
 	}
+	c.blocksMemory = c.blocks
 	order := func(a, b block) int { return cmp.Compare(a.times.Min, b.times.Min) }
 	if c.o.Descending {
 		order = func(a, b block) int { return cmp.Compare(b.times.Max, a.times.Max) }
@@ -305,11 +311,8 @@ func (c *Cursor) decode(f *fileCursor, granule int) (*run, error) {
 	} else {
 		r.version = f.file.meta.high
 	}
-	for i := 0; i < len(c.o.Fields) && err == nil; i++ {
-		var column *model.Column
-		if column, err = f.Column(granule, i); err == nil {
-			r.borrowed = append(r.borrowed, *column)
-		}
+	if err == nil {
+		r.borrowed, err = f.columns(r.borrowed, granule, len(c.o.Fields))
 	}
 	r.columns = r.borrowed
 	if err != nil {
@@ -318,6 +321,18 @@ func (c *Cursor) decode(f *fileCursor, granule int) (*run, error) {
 	}
 	r.hi = len(r.times)
 	return r, nil
+}
+
+// columns adds the columns of all n fields.
+func (f *fileCursor) columns(dst []model.Column, granule, n int) ([]model.Column, error) {
+	for i := range n {
+		column, err := f.Column(granule, i)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, *column)
+	}
+	return dst, nil
 }
 
 // gather gives rows of a memtable.

@@ -42,13 +42,18 @@ func (g *Granule) Stats(field int) (s model.Stats, ok bool) {
 // Load decodes the rows: their times, ascending and distinct, and a column per
 // field in the order of ScanOptions.Fields. They must not be changed.
 func (g *Granule) Load() (times []int64, columns []model.Column, err error) {
-	if g.source != nil && g.loadedTimes == nil {
-		run, err := g.c.decode(g.source, g.granule)
-		if err != nil {
-			return nil, nil, err
-		}
-		g.loadedTimes, g.loadedColumns = run.times, run.columns
-		g.c.spare = append(g.c.spare, run) // taken back by a later Next
+	if g.source == nil || g.loadedTimes != nil {
+		return g.loadedTimes, g.loadedColumns, nil
 	}
-	return g.loadedTimes, g.loadedColumns, nil
+	// Nothing is merged, so the versions of the rows need not be known.
+	c := g.c
+	if times, err = g.source.Times(g.granule); err == nil {
+		c.columns, err = g.source.columns(c.columns[:0], g.granule, len(c.o.Fields))
+	}
+	if err != nil {
+		c.fail(g.source.file, err)
+		return nil, nil, c.err
+	}
+	g.loadedTimes, g.loadedColumns = times, c.columns
+	return times, c.columns, nil
 }
