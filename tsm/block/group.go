@@ -16,7 +16,7 @@ import (
 // that suit no plan wait in their turn, for another one, or are kept without a
 // table.
 type Group struct {
-	enc    Encoder
+	enc    *Encoder
 	typ    model.FieldType
 	effort Effort
 
@@ -77,8 +77,17 @@ const (
 	tableSize = 48
 )
 
+// Share makes g use the scratch memory of enc. The Groups of a segment, filled by
+// one goroutine with one Effort, share it: a compressor of strings alone takes
+// some megabytes, and a measurement may have thousands of fields. It comes
+// before the first Reset.
+func (g *Group) Share(enc *Encoder) { g.enc = enc }
+
 // Reset empties g for blocks of a type.
 func (g *Group) Reset(t model.FieldType, e Effort) {
+	if g.enc == nil {
+		g.enc = new(Encoder)
+	}
 	g.typ, g.effort = t, e
 	g.items, g.head, g.syms, g.size = g.items[:0], g.head[:0], g.syms[:0], 0
 	g.plans = g.plans[:0]
@@ -351,7 +360,7 @@ func (g *Group) Finish() (blocks []byte, ends, tableOf []uint64, tables []byte) 
 		raw = append(raw, finished[i].raw)
 	}
 	if g.dictionary.blocks > 0 {
-		raw = append(raw, g.dictionary.append(nil, &g.enc))
+		raw = append(raw, g.dictionary.append(nil, g.enc))
 	}
 	for i := range g.items {
 		it := &g.items[i]

@@ -84,6 +84,7 @@ func (b *builder) field(i int, t model.FieldType) {
 	} else {
 		b.fields = append(b.fields, fieldBuilder{})
 	}
+	b.fields[i].group.Share(&b.enc)
 	b.fields[i].reset(t, b.effort)
 }
 
