@@ -172,6 +172,9 @@ func TestScrubFindsDamageThatNobodyReads(t *testing.T) {
 		must(t, s.Close())
 		flip(t, fs, name, 100)
 		s, _ = workedShard(t, w, fs, nil)
+		for _, f := range s.mu.files { // else at random, perhaps soon
+			f.scrub.due.Store(time.Now().Add(scrubAfter).Unix())
+		}
 		time.Sleep(2 * scrubLook)
 		if n := s.Info().Quarantined; n != 0 {
 			t.Fatalf("%d files were quarantined at once", n)
