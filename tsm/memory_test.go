@@ -41,7 +41,7 @@ func TestMemtableKnowsItsSize(t *testing.T) {
 				}
 				b := &model.Batch{ID: model.BatchID{Origin: 1, Epoch: 1, Seq: uint64(i + 1)}, Tables: []model.Table{*table}}
 				b.Version = model.Version{HLC: model.HLC(i), ID: b.ID}
-				m.insert(b, []uint32{0}, m.since, nil)
+				m.insert(b, []uint32{0}, nil)
 			}
 			took := heap() - before
 			t.Logf("%d rows take %d bytes, the memtable says %d", m.rows, took, m.bytes())

@@ -2,7 +2,6 @@ package tsm
 
 import (
 	"strings"
-	"time"
 
 	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/model"
@@ -33,7 +32,6 @@ type span struct {
 	low   model.Version // of the rows
 	high  model.Version
 	ids   model.BatchSet // of the batches with rows
-	since time.Time      // when the first row came
 }
 
 // memTable is the rows of one measurement.
@@ -87,9 +85,12 @@ func (m *memtable) empty() bool { return m.ids.Empty() }
 
 // insert adds the rows of b; ids are those of b.Series. The marks that publish
 // them are added to marks.
-func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []mark) []mark {
+func (m *memtable) insert(b *model.Batch, ids []uint32, marks []mark) []mark {
+	m.ids.Add(b.ID)
+	if b.Rows() == 0 {
+		return marks
+	}
 	if m.rows == 0 {
-		m.since = now
 		m.low, m.high = b.Version, b.Version
 	}
 	if b.Version.Less(m.low) {
@@ -98,7 +99,6 @@ func (m *memtable) insert(b *model.Batch, ids []uint32, now time.Time, marks []m
 	if m.high.Less(b.Version) {
 		m.high = b.Version
 	}
-	m.ids.Add(b.ID)
 	for i := range b.Tables {
 		t := &b.Tables[i]
 		if len(t.Times) == 0 {

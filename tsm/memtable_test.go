@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/varvedb/varve/internal/arena"
 	"github.com/varvedb/varve/model"
@@ -56,7 +55,7 @@ func BenchmarkMemtableInsert(b *testing.B) {
 		}
 		batch.Version.HLC++
 		known, _, _ := x.Lookup(ids, batch.Series)
-		m.insert(batch, known, time.Time{}, nil)
+		m.insert(batch, known, nil)
 		values += batch.Rows() * 10
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(values), "ns/value")

@@ -202,7 +202,7 @@ func (s *Shard) takeLocked(b *model.Batch, ids []uint32, covered match, lsn wal.
 			hidden = slices.DeleteFunc(hidden, func(id uint32) bool { return id < s.mu.publishedSeries })
 			s.index.Bury(roaring.BitmapOf(hidden...))
 		}
-		p.marks = s.mu.active.insert(b, ids, now, nil)
+		p.marks = s.mu.active.insert(b, ids, nil)
 	}
 	s.mu.held.Add(b.ID)
 	s.mu.recent.add(b.Version, now)
