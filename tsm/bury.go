@@ -169,7 +169,7 @@ func (w *search) memory() {
 		wanted.Set(int(it.Next()))
 	}
 	for _, ref := range w.r.mems {
-		for _, t := range ref.mem.tables {
+		for _, t := range ref.tables {
 			for _, v := range w.r.slabViews(t.name) {
 				for row, id := range v.series {
 					if int(id) < len(wanted)*64 && wanted.Get(int(id)) &&

@@ -31,8 +31,9 @@ type Reader struct {
 
 // memRef is the published rows of a memtable that is not packed.
 type memRef struct {
-	mem  *memtable
-	rows []int // per table of mem, the ones beyond have none
+	mem    *memtable
+	tables []*memTable // there were; more may come
+	rows   []int       // per table
 }
 
 // Reader gives a view of what is published now.
@@ -58,8 +59,8 @@ func (s *Shard) readerLocked() *Reader {
 			continue
 		}
 		m.memory.hold()
-		ref := memRef{mem: m, rows: make([]int, len(m.tables))}
-		for i, t := range m.tables {
+		ref := memRef{mem: m, tables: slices.Clip(m.tables), rows: make([]int, len(m.tables))}
+		for i, t := range ref.tables {
 			ref.rows[i] = t.published
 		}
 		r.mems = append(r.mems, ref)

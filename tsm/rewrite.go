@@ -314,8 +314,8 @@ func (r *Reader) storedMeasurements() []string {
 		}
 	}
 	for _, ref := range r.mems {
-		for i, t := range ref.mem.tables {
-			if i < len(ref.rows) && ref.rows[i] > 0 {
+		for i, t := range ref.tables {
+			if ref.rows[i] > 0 {
 				set[t.name] = true
 			}
 		}
