@@ -8,6 +8,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/index"
 )
 
 // prepareStep is how many series Prepare adds at a time, with writers waiting.
@@ -70,16 +71,13 @@ func (s *Shard) prepare(series []model.Series) (int, error) {
 		return 0, errClosed
 	}
 	var added []uint32
-	for i := range series {
-		if ids[i] < s.index.Len() {
+	for i := 0; i < len(series) && err == nil; i++ {
+		if ids[i] != index.Unknown {
 			continue
 		}
-		id, isNew, err := s.index.Add(series[i].Hash, series[i].Key)
-		if err != nil {
-			return len(added), err
-		}
-		if isNew {
-			added = append(added, id)
+		var isNew bool
+		if ids[i], isNew, err = s.index.Add(series[i].Hash, series[i].Key); isNew {
+			added = append(added, ids[i])
 		}
 	}
 	s.index.Bury(roaring.BitmapOf(added...))
@@ -91,7 +89,7 @@ func (s *Shard) prepare(series []model.Series) (int, error) {
 	} else {
 		s.mu.publishedSeries = s.index.Len()
 	}
-	return len(added), nil
+	return len(added), err
 }
 
 // Live gives hash and key of each series that has data as far as known. A key is

@@ -2,6 +2,7 @@ package tsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -72,6 +73,23 @@ func TestPreparedSeriesAreKnownButNotListedUntilWritten(t *testing.T) {
 	g.checkListing(t, next2)
 	must(t, next2.Close())
 	must(t, next.Close())
+}
+
+func TestSeriesPreparedBeforeOneThatFailsAreNotListed(t *testing.T) {
+	s, h := newShard(t, vfs.NewMem(), nil)
+	series := h.points("m,b=1", 1).Series
+	bad := []byte("not, canonical")
+	_, err := s.Prepare(t.Context(), func(yield func(model.SeriesHash, []byte) bool) {
+		_ = yield(series[0].Hash, series[0].Key) && yield(model.HashSeriesKey(bad, hashSeed), bad)
+	})
+	if !errors.Is(err, model.ErrInvalid) {
+		t.Errorf("Prepare of a series %q: %v, want ErrInvalid", bad, err)
+	}
+	h.write(t, s, h.points("m,b=2", 1))
+	h.checkListing(t, s)
+	if n := s.Info().Series; n != 1 {
+		t.Errorf("%d series are counted, want the one that was written to", n)
+	}
 }
 
 // BenchmarkFirstWrites is the writing of one row of 100,000 series into a shard
