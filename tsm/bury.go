@@ -78,7 +78,7 @@ func (s *Shard) search(atMost uint64, which func(*tombstone) bool) bool {
 	s.mu.Lock()
 	if s.mu.closed {
 		s.mu.Unlock()
-		return true // the deletes are durable; the next start looks again
+		return true // the next start looks again
 	}
 	candidates := roaring.New()
 	var numbers []uint64
@@ -102,13 +102,15 @@ func (s *Shard) search(atMost uint64, which func(*tombstone) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.checks = slices.DeleteFunc(s.mu.checks, func(c *burialCheck) bool { return c == check })
-	if errors.Is(err, errTooMany) {
+	switch {
+	case errors.Is(err, errTooMany):
 		return false
-	}
-	if err != nil {
+	case errors.Is(err, model.ErrClosed):
+		return true // the next start looks again
+	case err != nil:
 		// The deletes are in force all the same; only listings may show too much.
 		s.log.Warn("cannot tell which series are empty", "dir", s.dir, "err", err)
-	} else {
+	default:
 		empty.AndNot(check.written)
 		s.index.Bury(empty)
 	}

@@ -186,6 +186,26 @@ func BenchmarkDropOfMillionSeries(b *testing.B) {
 	}
 }
 
+// A delete must not be forgotten by a flush that ends while the shard is closed,
+// when nobody has looked for the series that it leaves without rows.
+func TestSearchThatIsGivenUpIsMadeAgain(t *testing.T) {
+	mem := vfs.NewMem()
+	s, h := newShard(t, mem, nil)
+	h.write(t, s, h.points("m", 1))
+	h.write(t, s, h.points("m,host=1", 100))
+	must(t, s.Flush(t.Context()))
+	s.closing.Store(true)
+	h.write(t, s, h.deletion(0, 10))
+	if !s.unsearched() {
+		t.Error("a search that was given up counts as made")
+	}
+	must(t, s.Close())
+	s, err := Open(mem, "shards/1", h.config())
+	must(t, err)
+	h.checkListing(t, s)
+	must(t, s.Close())
+}
+
 func benchShard(b *testing.B) (*Shard, *history) {
 	h := newHistory(1)
 	cfg := h.config()
