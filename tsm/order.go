@@ -27,10 +27,12 @@ func (o *order) of(series uint32) []uint32 {
 // newOrder sorts by series, by radix, since all rows need it; then only those
 // series whose rows did not arrive in order, which is seldom.
 func newOrder(series []uint32, times []int64, versions []uint32, table []model.Version) *order {
-	o := &order{rows: radixOrder(series)}
-	for i, r := range o.rows {
-		if i == 0 || series[r] != series[o.rows[i-1]] {
-			o.series = append(o.series, series[r])
+	sorted, _ := sortKeyed(appendKeyed(nil, series), nil)
+	o := &order{rows: make([]uint32, len(sorted))}
+	for i, k := range sorted {
+		o.rows[i] = k.row()
+		if i == 0 || k.key() != sorted[i-1].key() {
+			o.series = append(o.series, k.key())
 			o.starts = append(o.starts, uint32(i))
 		}
 	}
@@ -43,31 +45,55 @@ func newOrder(series []uint32, times []int64, versions []uint32, table []model.V
 	}
 	for i := range o.series {
 		run := o.rows[o.starts[i]:o.starts[i+1]]
-		if !slices.IsSortedFunc(run, compare) {
+		if !rising(run, times) && !slices.IsSortedFunc(run, compare) {
 			slices.SortStableFunc(run, compare)
 		}
 	}
 	return o
 }
 
+// rising reports whether each of rows is of a later time than the one before.
+func rising(rows []uint32, times []int64) bool {
+	for i := 1; i < len(rows); i++ {
+		if times[rows[i]] <= times[rows[i-1]] {
+			return false
+		}
+	}
+	return true
+}
+
+// keyed is a row and what it is sorted by, in one word: so sorting needs to look
+// nothing up.
+type keyed uint64
+
+func (k keyed) key() uint32 { return uint32(k >> 32) }
+func (k keyed) row() uint32 { return uint32(k) }
+
+// appendKeyed adds rows with these keys, numbered on from those before.
+func appendKeyed(rows []keyed, keys []uint32) []keyed {
+	for _, k := range keys {
+		rows = append(rows, keyed(k)<<32|keyed(len(rows)))
+	}
+	return rows
+}
+
 const radixBits = 11
 
-// radixOrder gives the positions of keys in ascending order of key, equal keys
-// in the order they have.
-func radixOrder(keys []uint32) []uint32 {
-	rows := make([]uint32, len(keys))
-	for i := range rows {
-		rows[i] = uint32(i)
+// sortKeyed gives rows in ascending order of key, equal keys in the order they
+// have, and other memory of as many rows, which may be spare's.
+func sortKeyed(rows, spare []keyed) (sorted, other []keyed) {
+	spare = resize(spare, len(rows))
+	if len(rows) == 0 {
+		return rows, spare
 	}
-	if len(keys) == 0 {
-		return rows
+	low, high := rows[0].key(), rows[0].key()
+	for _, r := range rows {
+		low, high = min(low, r.key()), max(high, r.key())
 	}
-	low, spread := slices.Min(keys), slices.Max(keys)-slices.Min(keys)
-	other := make([]uint32, len(keys))
-	for shift := 0; shift < 32 && spread>>shift > 0; shift += radixBits {
+	for shift := 0; shift < 32 && (high-low)>>shift > 0; shift += radixBits {
 		var at [1 << radixBits]uint32
-		for _, k := range keys {
-			at[(k-low)>>shift&(1<<radixBits-1)]++
+		for _, r := range rows {
+			at[(r.key()-low)>>shift&(1<<radixBits-1)]++
 		}
 		sum := uint32(0)
 		for i, n := range at {
@@ -75,11 +101,11 @@ func radixOrder(keys []uint32) []uint32 {
 			sum += n
 		}
 		for _, r := range rows {
-			digit := (keys[r] - low) >> shift & (1<<radixBits - 1)
-			other[at[digit]] = r
+			digit := (r.key() - low) >> shift & (1<<radixBits - 1)
+			spare[at[digit]] = r
 			at[digit]++
 		}
-		rows, other = other, rows
+		rows, spare = spare, rows
 	}
-	return rows
+	return rows, spare
 }

@@ -18,8 +18,8 @@ func BenchmarkPack(b *testing.B) { benchmarkPacked(b, false) }
 func BenchmarkFlush(b *testing.B) { benchmarkPacked(b, true) }
 
 func benchmarkPacked(b *testing.B, flush bool) {
-	for _, load := range []struct{ series, rows int }{{1000, 600}, {100_000, 6}} {
-		b.Run(fmt.Sprintf("%dx%d", load.series, load.rows), func(b *testing.B) {
+	for _, load := range []struct{ series, rows, fields int }{{1000, 600, 10}, {100_000, 6, 10}, {1000, 3000, 1}} {
+		b.Run(fmt.Sprintf("%dx%dx%d", load.series, load.rows, load.fields), func(b *testing.B) {
 			values, size := 0, int64(0)
 			for b.Loop() {
 				b.StopTimer()
@@ -43,6 +43,7 @@ func benchmarkPacked(b *testing.B, flush bool) {
 				for at := 0; at < load.series*load.rows; at += 10_000 {
 					h.now = h.now.Add(time.Second)
 					batch := hostBatch(min(load.series, 10_000), 10_000)
+					batch.Tables[0].Columns = batch.Tables[0].Columns[:load.fields]
 					for i := range batch.Tables[0].Times {
 						r := at + i
 						batch.Tables[0].Times[i] = int64(r/load.series) * 1e10
@@ -56,7 +57,7 @@ func benchmarkPacked(b *testing.B, flush bool) {
 					if err := s.Write(context.Background(), h.stamp(batch)); err != nil {
 						b.Fatal(err)
 					}
-					values += 100_000
+					values += 10_000 * load.fields
 					if s.Held().Unpacked >= cfg.PackBytes {
 						pack()
 					}

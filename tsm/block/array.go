@@ -33,13 +33,18 @@ func AppendArray(dst []byte, values []uint64) []byte {
 	dst = binary.AppendVarint(dst, int64(base))
 	dst = binary.AppendVarint(dst, int64(slope))
 	dst = append(dst, byte(width))
-	rest := make([]uint64, len(values))
+	var rest [64]uint64 // of any width they end with a byte
 	line := base
-	for i, v := range values {
-		rest[i] = v - line
-		line += slope
+	for len(values) > 0 {
+		n := min(len(values), len(rest))
+		for i, v := range values[:n] {
+			rest[i] = v - line
+			line += slope
+		}
+		dst = appendPacked(dst, rest[:n], width)
+		values = values[n:]
 	}
-	return appendPacked(dst, rest, width)
+	return dst
 }
 
 // level gives the least number above a line of a slope, and the bits by which

@@ -24,9 +24,13 @@ type Encoder struct {
 	codes      map[string]uint64
 	sized      []byte
 	compressed []byte
+	fast       bool // integers that are narrow as they are need no search for less
 	cold       bool // strings may take the time that zstd does
 	zstd       compressor
 }
+
+// SetEffort says how much time blocks may take; the zero Encoder's is Hot.
+func (e *Encoder) SetEffort(effort Effort) { e.fast, e.cold = effort == Fast, effort == Cold }
 
 // AppendInts adds a block of integers: timestamps, numbers of versions. There
 // may be none of them, and MaxRows at most.

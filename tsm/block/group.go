@@ -93,7 +93,7 @@ func (g *Group) Reset(t model.FieldType, e Effort) {
 	g.plans = g.plans[:0]
 	g.foreign.reset()
 	g.dictionary.reset()
-	g.enc.cold = e == Cold
+	g.enc.SetEffort(e)
 	g.waiting.items, g.waiting.values = g.waiting.items[:0], g.waiting.values[:0]
 	g.waiting.enough = planValues
 }
@@ -308,7 +308,7 @@ func (g *Group) packedSize(values []uint64) int {
 		values = g.numbers
 	}
 	p := &g.enc.profile
-	p.measure(values)
+	p.measure(values, false)
 	best := math.MaxInt
 	for i := range intCodecs {
 		if size, ok := intCodecs[i].size(p); ok {

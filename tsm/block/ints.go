@@ -31,7 +31,7 @@ var intCodecs = [...]intCodec{
 // appendInts adds a block of at least one integer, by the codec that takes the
 // fewest bytes; of equals the one that comes first in the table.
 func (e *Encoder) appendInts(dst []byte, values []uint64) []byte {
-	e.profile.measure(values)
+	e.profile.measure(values, e.fast)
 	best, bestSize := 0, 0
 	for i := range intCodecs {
 		if size, ok := intCodecs[i].size(&e.profile); ok && (i == 0 || size < bestSize) {

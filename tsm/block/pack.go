@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/parquet-go/bitpack"
 )
@@ -15,24 +16,27 @@ func appendPacked(dst []byte, values []uint64, width int) []byte {
 	if width == 0 {
 		return dst
 	}
+	start, end := len(dst), len(dst)+packedLen(len(values), width)
+	dst = slices.Grow(dst, end-start+8)
+	out := dst[start : end+8] // whole words are written
 	mask := ^uint64(0) >> (64 - width)
 	acc, used := uint64(0), 0
 	for _, v := range values {
 		v &= mask
-		acc |= v << used
+		acc |= v << (used & 63)
 		used += width
 		if used >= 64 {
-			dst = binary.LittleEndian.AppendUint64(dst, acc)
+			binary.LittleEndian.PutUint64(out, acc)
+			out = out[8:]
 			used -= 64
 			// Shifts of 64 and more give 0 in Go, so used == 0 needs no branch.
 			acc = v >> (width - used)
 		}
 	}
-	for ; used > 0; used -= 8 {
-		dst = append(dst, byte(acc))
-		acc >>= 8
+	if used > 0 {
+		binary.LittleEndian.PutUint64(out, acc)
 	}
-	return dst
+	return dst[:end]
 }
 
 // unpack fills dst from p, which appendPacked made of len(dst) values: p has

@@ -12,9 +12,11 @@ func (e *Encoder) appendPatched(dst []byte, s *series) []byte {
 	dst = binary.AppendUvarint(dst, s.factor)
 	width := s.width
 	e.at = e.at[:0]
-	for i, v := range e.packed {
-		if bits.Len64(v) > width {
-			e.at = append(e.at, uint32(i))
+	if !s.whole {
+		for i, v := range e.packed {
+			if bits.Len64(v) > width {
+				e.at = append(e.at, uint32(i))
+			}
 		}
 	}
 	dst = append(dst, byte(width))

@@ -19,6 +19,7 @@ type profile struct {
 type series struct {
 	factor uint64 // divides each; 1 or more
 	width  int    // bits to pack each with, after division by factor
+	whole  bool   // none is longer than that
 	size   int    // about the bytes that packing takes
 }
 
@@ -29,8 +30,13 @@ type histogram [65]uint32
 // position of 1 to 2 bytes and its high bits.
 const exceptionCost = 4
 
-// measure profiles values, of which there is at least one.
-func (p *profile) measure(values []uint64) {
+// narrow is the width at which neither a common factor nor exceptions are worth
+// the time to look for them, where time matters more than bytes.
+const narrow = 12
+
+// measure profiles values, of which there is at least one. When fast is set and
+// they are narrow, the figures are those of packing them as they are.
+func (p *profile) measure(values []uint64, fast bool) {
 	*p = profile{values: values}
 	first := int64(values[0])
 	low, high := first, first
@@ -53,7 +59,22 @@ func (p *profile) measure(values []uint64) {
 	if p.constant() || p.step() {
 		return
 	}
-	p.packing()
+	if !fast || !p.narrow() {
+		p.packing()
+	}
+}
+
+// narrow describes packing by the extremes alone, if that is narrow.
+func (p *profile) narrow() bool {
+	n := len(p.values)
+	frame, delta := bits.Len64(p.max-p.min), bits.Len64(uint64(p.maxDelta-p.minDelta))
+	if min(frame, delta) > narrow {
+		return false
+	}
+	p.frame = series{factor: 1, width: frame, whole: true, size: packedLen(n, frame)}
+	p.delta = series{factor: 1, width: delta, whole: true, size: packedLen(n-1, delta)}
+	p.zigzag = series{factor: 1, width: 64, whole: true, size: packedLen(n, 64)} // never less than delta
+	return true
 }
 
 func (p *profile) constant() bool { return p.min == p.max }
@@ -97,13 +118,13 @@ func (h *histogram) choose(n int, factor, largest uint64) series {
 	less := bits.Len64(factor) - 1
 	top := bits.Len64(largest)
 	whole := bits.Len64(largest / factor)
-	best := series{factor: factor, width: whole, size: packedLen(n, whole)}
+	best := series{factor: factor, width: whole, whole: true, size: packedLen(n, whole)}
 	above := uint32(0)
 	for w := top - 1; w >= 0; w-- {
 		above += h[w+1]
 		size := packedLen(n, max(w-less, 0)) + int(above)*exceptionCost
 		if size < best.size {
-			best.width, best.size = max(w-less, 0), size
+			best.width, best.whole, best.size = max(w-less, 0), false, size
 		}
 		if int(above) > n/4 {
 			break

@@ -87,7 +87,7 @@ func (w *Writer) copy(from *Cursor, g int, versions []uint32) (err error) {
 		if k.view.absent {
 			continue
 		}
-		f := w.field(i, from.fields[i], 0)
+		f := w.field(i, from.fields[i])
 		if mutant.Is(mutant.CopiedFieldsSwapped) {
 			i = (i + 1) % len(from.fields)
 			if _, err := from.column(p, i); err != nil {

@@ -138,7 +138,7 @@ func randomRows(r *rand.Rand, n int, fields []model.Field, versioned bool) Rows 
 	return rows
 }
 
-// write makes the file of d, series in one to three calls each.
+// write makes the file of d, series in one to three calls each, or several in one.
 func (d *data) write(t testing.TB, r *rand.Rand, segmentBytes int) (*file, Meta) {
 	t.Helper()
 	f := &file{}
@@ -157,7 +157,17 @@ func (d *data) writeTo(t testing.TB, r *rand.Rand, w *Writer) Meta {
 		w.Cover(model.Version{HLC: 10}, model.Version{HLC: 20})
 	}
 	for _, m := range d.measurements {
-		for _, s := range m.series {
+		for i := 0; i < len(m.series); i++ {
+			s := m.series[i]
+			if r.IntN(4) == 0 {
+				several := m.series[i : i+1+r.IntN(len(m.series)-i)]
+				ids, ends, rows := joinRows(several)
+				if err := w.AppendSeries(m.name, ids, ends, rows); err != nil {
+					t.Fatalf("append of %d series from %d on: %v", len(several), s.id, err)
+				}
+				i += len(several) - 1
+				continue
+			}
 			for from, n := 0, len(s.rows.Times); from < n; {
 				to := n
 				if r.IntN(3) == 0 {
@@ -175,6 +185,36 @@ func (d *data) writeTo(t testing.TB, r *rand.Rand, w *Writer) Meta {
 		t.Fatalf("finish: %v", err)
 	}
 	return meta
+}
+
+// joinRows gives the rows of several series one after the other.
+func joinRows(series []testSeries) (ids []uint32, ends []int, all *Rows) {
+	all = &Rows{}
+	for i := range series {
+		s := &series[i]
+		ids = append(ids, s.id)
+		all.Times, all.Versions = append(all.Times, s.rows.Times...), append(all.Versions, s.rows.Versions...)
+		ends = append(ends, len(all.Times))
+		for k := range s.rows.Columns {
+			if f := s.rows.Columns[k].Field; !slices.ContainsFunc(all.Columns, func(c model.Column) bool { return c.Field == f }) {
+				all.Columns = append(all.Columns, model.Column{Field: f})
+			}
+		}
+	}
+	for k := range all.Columns {
+		c := &all.Columns[k]
+		for i := range series {
+			from := series[i].field(c.Field)
+			for row := range series[i].rows.Times {
+				if from == nil {
+					c.AppendNull()
+				} else {
+					c.AppendRow(from, row)
+				}
+			}
+		}
+	}
+	return ids, ends, all
 }
 
 // cutRows gives the rows from from to to-1.
@@ -452,6 +492,18 @@ func TestRowsOutOfOrderAreRefused(t *testing.T) {
 			r := rows(1, 2)
 			r.Columns[0].Bits = r.Columns[0].Bits[:1]
 			return w.Append("m", 1, r)
+		},
+		"time back among several": func(w *Writer) error {
+			return w.AppendSeries("m", []uint32{1, 2}, []int{1, 3}, rows(3, 2, 1))
+		},
+		"series back among several": func(w *Writer) error {
+			return w.AppendSeries("m", []uint32{1, 1}, []int{1, 3}, rows(1, 2, 3))
+		},
+		"fewer rows than several have": func(w *Writer) error {
+			return w.AppendSeries("m", []uint32{1, 2}, []int{1, 2}, rows(1, 2, 3))
+		},
+		"series without rows": func(w *Writer) error {
+			return w.AppendSeries("m", []uint32{1, 2}, []int{2, 2}, rows(1, 2))
 		},
 		"versions in a file without": func(w *Writer) error {
 			r := rows(1)

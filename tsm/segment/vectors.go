@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/block"
@@ -14,16 +15,23 @@ type vectors struct {
 	blobs                      // nothing for times that are evenly spaced
 	known                      map[string]uint32
 	key                        []byte
+
+	latest   []int64 // the vector asked for last, which the next series mostly has, too
+	latestAt uint32
 }
 
 // add gives the number of a vector.
 func (v *vectors) add(enc *block.Encoder, times []int64) uint32 {
+	if slices.Equal(times, v.latest) {
+		return v.latestAt
+	}
 	g := granuleOf(times)
 	head := v.begin(g)
 	if !even(times) {
 		v.key = enc.AppendInts(v.key, times)
 	}
-	return v.number(g, head)
+	v.latest, v.latestAt = append(v.latest[:0], times...), v.number(g, head)
+	return v.latestAt
 }
 
 // copy gives the number of a vector of another segment, of which blob is what
@@ -74,6 +82,7 @@ func (v *vectors) reset() {
 	v.rows, v.first, v.last, v.repeats = v.rows[:0], v.first[:0], v.last[:0], v.repeats[:0]
 	v.blobs.reset()
 	clear(v.known)
+	v.latest = v.latest[:0]
 }
 
 // append adds the part that holds the vectors.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/varvedb/varve/model"
@@ -81,6 +82,7 @@ type Writer struct {
 
 	// The series in progress: rows not yet in a granule.
 	series     uint32
+	anySeries  bool // of the measurement
 	inSeries   bool
 	cutAlready bool // some of its rows are in a granule
 	lastTime   int64
@@ -109,6 +111,7 @@ func NewWriter(f io.Writer, opt Options) *Writer {
 	}
 	w.foot.meta = Meta{Range: noTimes, Versioned: opt.Versioned}
 	w.segment.effort = opt.Effort
+	w.segment.enc.SetEffort(opt.Effort)
 	w.segment.reset()
 	w.write([]byte(headMagic))
 	return w
@@ -159,21 +162,23 @@ func (w *Writer) Append(measurement string, series uint32, rows *Rows) error {
 	}
 	w.goTo(measurement, series)
 	w.check(rows)
-	if w.err != nil {
-		return w.err
-	}
-	for from := 0; from < len(rows.Times) && w.err == nil; {
-		to := min(from+runRows, len(rows.Times))
+	w.add(rows, 0, len(rows.Times))
+	return w.err
+}
+
+// add takes rows from to to-1 of the series in progress, which are checked.
+func (w *Writer) add(rows *Rows, from, end int) {
+	for from < end && w.err == nil {
+		to := min(from+runRows, end)
 		for to > from+1 && textOf(rows, from, to) > 4*granuleText {
 			to = from + (to-from)/2
 		}
-		w.take(rows, from, to)
+		w.take(&w.run, rows, from, to)
 		if w.run.rows() >= runRows || w.run.text(0, w.run.rows()) > 4*granuleText {
 			w.cut(false)
 		}
 		from = to
 	}
-	return w.err
 }
 
 // goTo ends what came before a series, unless w is there already.
@@ -231,7 +236,7 @@ func (w *Writer) begin(measurement string) {
 		return
 	}
 	w.endMeasurement()
-	w.started = true
+	w.started, w.anySeries = true, false
 	w.measurement = strings.Clone(measurement)
 	w.fields, w.shape = w.fields[:0], w.shape[:0]
 	clear(w.byField)
@@ -245,12 +250,17 @@ func (w *Writer) endMeasurement() {
 }
 
 func (w *Writer) beginSeries(series uint32) {
-	if w.inSeries && series <= w.series {
+	w.endSeries()
+	w.startSeries(series)
+}
+
+// startSeries begins a series when the one before has come to its end.
+func (w *Writer) startSeries(series uint32) {
+	if w.anySeries && series <= w.series {
 		w.fail(fmt.Errorf("series %d after %d in %q: %w", series, w.series, w.measurement, errMisuse))
 		return
 	}
-	w.endSeries()
-	w.series, w.inSeries, w.cutAlready = series, true, false
+	w.series, w.anySeries, w.inSeries, w.cutAlready = series, true, true, false
 	w.foot.meta.Series++
 }
 
@@ -262,13 +272,9 @@ func (w *Writer) endSeries() {
 	}
 	n := w.run.rows()
 	if n > 0 && n < tinyRows && !w.cutAlready && w.run.text(0, n) <= granuleText/4 {
-		w.segment.begin(w.series)
-		vector := w.segment.vector(w.run.times)
-		w.sharedPieces = append(w.sharedPieces, w.segment.piece(w.shared.rows(), vector))
+		w.addTiny(w.run.times, w.shared.rows())
 		w.shared.move(&w.run)
-		if w.shared.rows() >= looseRows || w.shared.text(0, w.shared.rows()) > granuleText {
-			w.flushShared()
-		}
+		w.flushSharedIfFull()
 	} else if n > 0 {
 		w.cut(true)
 	}
@@ -276,26 +282,19 @@ func (w *Writer) endSeries() {
 	w.flushIfFull()
 }
 
-// flushShared encodes the granule of tiny series.
-func (w *Writer) flushShared() {
-	n := w.shared.rows()
-	if n == 0 {
-		return
-	}
-	alone := len(w.sharedPieces) == 1 && !repeat(w.shared.times)
-	g := w.segment.granule(&w.shared, 0, n, alone)
-	for _, p := range w.sharedPieces {
-		w.segment.pieces[p].granule = g
-	}
-	w.sharedPieces = w.sharedPieces[:0]
-	w.shared.reset()
-}
-
 // check refuses rows that break the order or the form that Rows promises.
 func (w *Writer) check(rows *Rows) {
 	if w.err != nil {
 		return
 	}
+	w.checkForm(rows)
+	if w.err == nil {
+		w.checkOrder(rows.Times, rows.Versions)
+	}
+}
+
+// checkForm refuses rows that are not all there.
+func (w *Writer) checkForm(rows *Rows) {
 	w.checkVersions(rows.Versions, len(rows.Times))
 	for i := range rows.Columns {
 		c := &rows.Columns[i]
@@ -304,9 +303,6 @@ func (w *Writer) check(rows *Rows) {
 			return
 		}
 	}
-	if w.err == nil {
-		w.checkOrder(rows.Times, rows.Versions)
-	}
 }
 
 func (w *Writer) checkVersions(versions []uint32, rows int) {
@@ -314,65 +310,72 @@ func (w *Writer) checkVersions(versions []uint32, rows int) {
 		w.fail(fmt.Errorf("%d rows with %d versions: %w", rows, len(versions), errMisuse))
 		return
 	}
-	for _, v := range versions {
-		if int(v) >= len(w.foot.versions) {
-			w.fail(fmt.Errorf("row of version %d of %d: %w", v, len(w.foot.versions), errMisuse))
-			return
-		}
+	if len(versions) == 0 {
+		return
+	}
+	if v := slices.Max(versions); int(v) >= len(w.foot.versions) {
+		w.fail(fmt.Errorf("row of version %d of %d: %w", v, len(w.foot.versions), errMisuse))
 	}
 }
 
 // checkOrder compares rows with one another and with the last one of the series.
 func (w *Writer) checkOrder(times []int64, versions []uint32) {
-	prev, prevVersion := w.lastTime, w.lastRow
+	prev := w.lastTime
 	fresh := w.run.rows() == 0 && !w.cutAlready
 	for i, t := range times {
-		version := uint32(0)
-		if versions != nil {
-			version = versions[i]
-		}
-		if !fresh && t <= prev && !w.follows(t, prev, version, prevVersion) {
+		if t <= prev && !fresh && !w.follows(t, prev, versions, i) {
 			w.fail(fmt.Errorf("series %d of %q: row at %d after one at %d: %w", w.series, w.measurement, t, prev, errMisuse))
 			return
 		}
-		fresh, prev, prevVersion = false, t, version
+		fresh, prev = false, t
 	}
-	w.lastTime, w.lastRow = prev, prevVersion
+	w.lastTime = prev
+	if n := len(versions); n > 0 {
+		w.lastRow = versions[n-1]
+	}
 }
 
-// follows reports whether a row may come after one that is not of an earlier time.
-func (w *Writer) follows(t, prev int64, version, prevVersion uint32) bool {
-	return w.opt.Versioned && t == prev && !w.foot.versions[version].Less(w.foot.versions[prevVersion])
+// follows reports whether row i may come after one that is not of an earlier time.
+func (w *Writer) follows(t, prev int64, versions []uint32, i int) bool {
+	if versions == nil || t != prev {
+		return false
+	}
+	before := w.lastRow
+	if i > 0 {
+		before = versions[i-1]
+	}
+	return !w.foot.versions[versions[i]].Less(w.foot.versions[before])
 }
 
-// take copies rows into the run.
-func (w *Writer) take(rows *Rows, from, to int) {
-	before := w.run.rows()
-	w.run.times = append(w.run.times, rows.Times[from:to]...)
-	if rows.Versions != nil {
-		for _, v := range rows.Versions[from:to] {
-			w.run.versions = append(w.run.versions, int64(v))
-		}
-	}
+// take copies rows to b.
+func (w *Writer) take(b *buffer, rows *Rows, from, to int) {
+	before := b.rows()
 	for i := range rows.Columns {
 		c := &rows.Columns[i]
-		f := w.field(i, c.Field, before)
-		if w.run.columns[f].Len() != before {
+		f := w.field(i, c.Field)
+		if b.columns[f].Len() != before {
 			w.fail(fmt.Errorf("field %q twice in the rows of a series: %w", c.Name, errMisuse))
 			return
 		}
-		w.run.columns[f].add(c, from, to)
+		b.columns[f].add(c, from, to)
 	}
-	for i := range w.run.columns {
-		if c := &w.run.columns[i]; c.Len() == before {
+	for i := range b.columns {
+		if c := &b.columns[i]; c.Len() == before {
 			c.nulls(to - from)
+		}
+	}
+	b.times = append(b.times, rows.Times[from:to]...)
+	if rows.Versions != nil {
+		b.versions = slices.Grow(b.versions, to-from)
+		for _, v := range rows.Versions[from:to] {
+			b.versions = append(b.versions, int64(v))
 		}
 	}
 }
 
 // field finds the place of a field in the measurement, a new one when it has
 // not been seen. Rows mostly have the same fields in the same order.
-func (w *Writer) field(place int, f model.Field, before int) int {
+func (w *Writer) field(place int, f model.Field) int {
 	if place < len(w.shape) && w.fields[w.shape[place]] == f {
 		return w.shape[place]
 	}
@@ -384,11 +387,7 @@ func (w *Writer) field(place int, f model.Field, before int) int {
 		w.byField[f] = i
 		w.segment.field(i, f.Type)
 		w.shared.field(f)
-		c := column{Column: model.Column{Field: f}}
-		if before > 0 {
-			c.nulls(before)
-		}
-		w.run.columns = append(w.run.columns, c)
+		w.run.field(f)
 	}
 	for len(w.shape) <= place {
 		w.shape = append(w.shape, i)
