@@ -151,7 +151,8 @@ func (s *Shard) compactIndex(ctx context.Context) error {
 		if len(run) == 0 {
 			return nil
 		}
-		if s.index.Derived(run[0].first) {
+		mended := s.index.Derived(run[0].first)
+		if mended {
 			s.log.Warn("index file is damaged, it is written anew from its other parts", "dir", s.dir, "file", indexName(run[0].id))
 		}
 		e := &edit{}
@@ -163,6 +164,9 @@ func (s *Shard) compactIndex(ctx context.Context) error {
 		}
 		if err := s.install(e, nil, nil, nil); err != nil {
 			return fmt.Errorf("merge index files: %w", err)
+		}
+		if mended {
+			s.metrics.MendedIndexes.Inc()
 		}
 	}
 	return ctx.Err()

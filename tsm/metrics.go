@@ -36,6 +36,7 @@ type Metrics struct {
 	ScrubbedFiles    prometheus.Counter
 	OldestScrub      prometheus.Gauge
 	QuarantinedFiles prometheus.Counter
+	MendedIndexes    prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them; reg may be nil.
@@ -78,12 +79,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "tsm", Name: "compaction_debt_bytes", Help: "Bytes of segment files that are to be compacted by now.",
 		}),
 
-		ScrubbedBytes: counter("scrubbed_bytes_total", "Bytes of segment files read back to find damage."),
-		ScrubbedFiles: counter("scrubbed_files_total", "Segment files read back to find damage."),
+		ScrubbedBytes: counter("scrubbed_bytes_total", "Bytes of segment and index files read back to find damage."),
+		ScrubbedFiles: counter("scrubbed_files_total", "Segment files, and indexes of shards, read back to find damage."),
 		OldestScrub: f.NewGauge(prometheus.GaugeOpts{
 			Namespace: "tsm", Name: "oldest_scrub_seconds",
-			Help: "When that segment file of open shards was read back, in seconds since 1970, that was so least recently; 0 when one was not since it was opened.",
+			Help: "When that segment file or index of open shards was read back, in seconds since 1970, that was so least recently; 0 when one was not since it was opened.",
 		}),
-		QuarantinedFiles: counter("quarantined_files_total", "Segment files found damaged."),
+		QuarantinedFiles: counter("quarantined_files_total", "Segment files, and indexes of shards, found damaged for good."),
+		MendedIndexes:    counter("mended_index_files_total", "Index files found damaged and written anew from their other parts."),
 	}
 }

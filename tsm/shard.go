@@ -41,6 +41,7 @@ type Shard struct {
 	applied    *model.BatchSet // what the manifest says; installing protects it
 	buried     *roaring.Bitmap // what the manifest says; installing protects it
 	pins       pins
+	indexScrub scrubState
 	logDamage  atomic.Pointer[error] // why records of the log cannot be read
 	doubtful   []string              // files that only a record names that may not be in force; installing protects it
 

@@ -116,7 +116,7 @@ func run(c config, out io.Writer) error {
 }
 
 func measure(c config, e contest.Entrant) (f figures, err error) {
-	var flags []string
+	flags := []string{"--max-series-per-database", "0", "--max-values-per-tag", "0"}
 	if c.memoryLimit != "" {
 		flags = append(flags, "--memory-limit", c.memoryLimit)
 	}

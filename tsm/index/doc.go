@@ -16,7 +16,8 @@
 //
 // A part of a file is verified when it is touched first. One that is damaged is
 // derived from the others; where that cannot be, all that would need it is an
-// error: too little is never given for all that there is.
+// error: too little is never given for all that there is. View.Check looks for
+// damage that nobody has touched, also in parts that were sound once.
 //
 // A series without data is buried: it keeps its id, but is not listed. Which
 // series those are, and when to revive them, the shard decides.

@@ -208,6 +208,10 @@ func (f *File) failed(err error) error {
 func (f *File) fail(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.failLocked(err)
+}
+
+func (f *File) failLocked(err error) error {
 	if f.mu.err == nil {
 		f.mu.err = f.failed(err)
 		f.damage.Store(&f.mu.err)
@@ -264,17 +268,20 @@ func (f *File) lookup() (*table, error) {
 	if t := f.table.Load(); t != nil {
 		return t, nil
 	}
-	hashes, err := f.part(partHashes)
+	// Both parts at once: a check may replace them.
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	hashes, err := f.verifyLocked(partHashes)
 	if err != nil {
 		return nil, err
 	}
-	slots, err := f.part(partSlots)
+	slots, err := f.verifyLocked(partSlots)
 	if err != nil {
 		return nil, err
 	}
 	t := &table{slots: slotsOf(slots), hashes: hashesOf(hashes)}
 	if !t.valid() {
-		return nil, f.fail(fmt.Errorf("slots name series that are not there: %w", model.ErrCorrupt))
+		return nil, f.failLocked(fmt.Errorf("slots name series that are not there: %w", model.ErrCorrupt))
 	}
 	f.table.Store(t)
 	return t, nil

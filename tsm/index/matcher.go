@@ -16,8 +16,9 @@ type matcher struct {
 	negative bool // NotEqual, NotMatch
 	empty    bool // holds, negative or not, for series without the tag
 
-	// Of values, which are not empty, match those that are in exact, if isExact;
-	// else those that begin with prefix and match re.
+	// Of values, which are not empty, match all, if any; those that are in exact,
+	// if isExact; else those that begin with prefix and match re.
+	any     bool
 	isExact bool
 	exact   []string // sorted
 	prefix  string
@@ -40,10 +41,57 @@ func newMatcher(p *model.Predicate) *matcher {
 	if err != nil {
 		return m // it was compiled with other flags
 	}
-	m.prefix, m.exact, m.isExact = anchored(parsed.Simplify())
+	parsed = parsed.Simplify()
+	m.any = anything(parsed)
+	m.prefix, m.exact, m.isExact = anchored(parsed)
 	slices.Sort(m.exact)
 	m.exact = slices.DeleteFunc(slices.Compact(m.exact), func(s string) bool { return s == "" })
 	return m
+}
+
+// anything reports whether a pattern is known to match every value: it matches
+// the empty string, which is at each end of a value, or it is all runes.
+func anything(re *syntax.Regexp) bool {
+	if re.Op != syntax.OpConcat {
+		return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText || empties(re)
+	}
+	rest := re.Sub
+	begin := rest[0].Op == syntax.OpBeginText
+	if begin {
+		rest = rest[1:]
+	}
+	end := len(rest) > 0 && rest[len(rest)-1].Op == syntax.OpEndText
+	if end {
+		rest = rest[:len(rest)-1]
+	}
+	if begin && end {
+		return len(rest) == 1 && everyRune(rest[0])
+	}
+	return !slices.ContainsFunc(rest, func(sub *syntax.Regexp) bool { return !empties(sub) })
+}
+
+// empties reports whether a pattern is known to match the empty string wherever
+// that is in a value.
+func empties(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpEmptyMatch, syntax.OpStar, syntax.OpQuest:
+		return true
+	case syntax.OpCapture, syntax.OpPlus:
+		return empties(re.Sub[0])
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, empties)
+	case syntax.OpConcat:
+		return !slices.ContainsFunc(re.Sub, func(sub *syntax.Regexp) bool { return !empties(sub) })
+	}
+	return false
+}
+
+// everyRune reports whether a pattern is any number of any runes.
+func everyRune(re *syntax.Regexp) bool {
+	for re.Op == syntax.OpCapture {
+		re = re.Sub[0]
+	}
+	return re.Op == syntax.OpStar && re.Sub[0].Op == syntax.OpAnyChar
 }
 
 // anchored takes a pattern apart that can match only from the beginning of a

@@ -10,9 +10,19 @@ import (
 )
 
 // deriveLocked gives what a damaged part said, from other parts, or nil when
-// these are damaged, too, or do not say it: slots come from hashes, hashes from
-// keys, keys from tags, tags from keys.
-func (f *File) deriveLocked(part int) (b []byte) {
+// these are damaged, too, or do not say it.
+func (f *File) deriveLocked(part int) []byte {
+	b := f.madeLocked(part)
+	// The tags may be coded otherwise than in merging files.
+	if part != partTags && crc32.Checksum(b, castagnoli) != f.where[part].sum {
+		return nil
+	}
+	return b
+}
+
+// madeLocked makes a part from others, or gives nil when these are damaged:
+// slots from hashes, hashes from keys, keys from tags, tags from keys.
+func (f *File) madeLocked(part int) (b []byte) {
 	var err error
 	defer f.guard(debug.SetPanicOnFault(true), &err)
 	w := partBuffer()
@@ -44,12 +54,7 @@ func (f *File) deriveLocked(part int) (b []byte) {
 		p.write(&t, f.first, f.end)
 		t.finish()
 	}
-	b = w.bytes()
-	// The tags may be coded otherwise than in merging files.
-	if part != partTags && crc32.Checksum(b, castagnoli) != f.where[part].sum {
-		return nil
-	}
-	return b
+	return w.bytes()
 }
 
 // bufferedPart is a part that is made in memory.

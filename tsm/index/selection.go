@@ -17,6 +17,16 @@ import (
 // less than below, without buried ones. The caller owns the result. Errors are
 // of kind model.ErrCorrupt.
 func (v *View) Select(name string, where *model.Predicate, below uint32) (*roaring.Bitmap, error) {
+	all, err := v.all(name, where, below)
+	if err == nil {
+		v.live(all, below)
+	}
+	return all, err
+}
+
+// all is Select with buried series, and those of the files that have ids less
+// than below and others.
+func (v *View) all(name string, where *model.Predicate, below uint32) (*roaring.Bitmap, error) {
 	e := newEvaluation(where)
 	all := roaring.New()
 	for _, f := range v.files {
@@ -28,7 +38,6 @@ func (v *View) Select(name string, where *model.Predicate, below uint32) (*roari
 		}
 	}
 	v.delta.selectInto(all, e, name)
-	v.live(all, below)
 	return all, nil
 }
 
@@ -225,6 +234,9 @@ func (s *fileSource) matching(key string, m *matcher) (*roaring.Bitmap, error) {
 			}
 		}
 		return u.result(), nil
+	}
+	if m.any {
+		return s.part.view(t.has)
 	}
 	lo, hi := t.values.withPrefix(m.prefix)
 	for i := lo; i < hi; i++ {
@@ -453,6 +465,9 @@ func (s deltaSource) matching(key string, m *matcher) (*roaring.Bitmap, error) {
 }
 
 func (c *tagColumn) matching(m *matcher) *roaring.Bitmap {
+	if m.any {
+		return roaring.BitmapOf(c.series...)
+	}
 	matches := make([]bool, len(c.values))
 	if m.isExact {
 		for _, value := range m.exact {
