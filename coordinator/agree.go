@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -14,6 +16,9 @@ import (
 func (w *Writer) agree(ctx context.Context, p *part, joined bool) (refusal, error) {
 	if p.batch == nil {
 		return refusal{}, nil
+	}
+	if err := w.announce(ctx, p); err != nil {
+		return refusal{}, passing(ctx, err)
 	}
 	var refused refusal
 	drops := make([][]bool, len(p.batch.Tables))
@@ -30,6 +35,48 @@ func (w *Writer) agree(ctx context.Context, p *part, joined bool) (refusal, erro
 		p.batch = without(p.batch, drops)
 	}
 	return refused, nil
+}
+
+// maxAnnounced is how many measurements get new fields at a time: they share the
+// syncs of etcd.
+const maxAnnounced = 64
+
+// announce agrees on the fields that are new to the group and come in several
+// tables, with one request per measurement instead of one per table after the
+// other. It leaves out tables of which a row may be refused.
+func (w *Writer) announce(ctx context.Context, p *part) error {
+	if len(p.batch.Tables) < 2 {
+		return nil
+	}
+	now := w.meta.Snapshot()
+	fresh := map[string][]model.Field{} // by measurement
+	seen := map[[2]string]bool{}
+	for i := range p.batch.Tables {
+		t := &p.batch.Tables[i]
+		known := func(field string) (model.FieldType, bool) {
+			return now.FieldType(p.group.ID, t.Measurement, field)
+		}
+		fields, ok := consistent(t, known)
+		if !ok {
+			continue
+		}
+		for _, f := range fields {
+			at := [2]string{t.Measurement, f.Name}
+			if _, ok := known(f.Name); !ok && !seen[at] {
+				seen[at] = true
+				fresh[t.Measurement] = append(fresh[t.Measurement], f)
+			}
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(maxAnnounced)
+	for measurement, fields := range fresh {
+		g.Go(func() error {
+			_, err := w.meta.EnsureFields(ctx, p.group.ID, measurement, fields)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // agreeTable agrees on the types of the fields of a table, and says which rows

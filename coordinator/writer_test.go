@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,6 +238,28 @@ func TestJoinedRowsThatAreTooOldAreRefused(t *testing.T) {
 	err := c.writer.Write(t.Context(), WriteRequest{Database: "db", Batch: b, Joined: true})
 	if !errors.Is(err, ErrJoined) || len(c.peers[0].batches) != 0 {
 		t.Errorf("Write gave %v, %d shards have batches", err, len(c.peers[0].batches))
+	}
+}
+
+// Lines of one field each make a table for each field.
+func TestNewFieldsOfManyTablesAreAgreedTogether(t *testing.T) {
+	c := newCluster(t, DefaultConfig(), &peer{})
+	now := time.Now()
+	if err := c.write(t, batch([]row{{"v": 1.0}}, now), Default); err != nil {
+		t.Fatal(err) // which makes the group
+	}
+	before := c.store.Snapshot().Revision()
+	b := batch([]row{{"f": 1.0}}, now)
+	for i := range 100 {
+		more := cells(row{fmt.Sprintf("f%d", i): int64(i)})
+		more.Times = []int64{now.UnixNano()}
+		b.Tables = append(b.Tables, more)
+	}
+	if err := c.write(t, b, Default); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.store.Snapshot().Revision() - before; n != 1 {
+		t.Errorf("101 fields took %d transactions, want 1", n)
 	}
 }
 
