@@ -33,9 +33,15 @@ func count(col *model.Column, lo, hi int) int {
 }
 
 // sum adds the values one after the other, so that floats add up as they do in
-// InfluxDB.
+// InfluxDB. Integers come to the same in any order.
 func sum[T number](values []T, present model.Bitmap, lo, hi int) (s T, n int) {
 	if present == nil {
+		switch values := any(values).(type) {
+		case []int64:
+			return T(sumIntegers(values[lo:hi])), hi - lo
+		case []uint64:
+			return T(sumIntegers(values[lo:hi])), hi - lo
+		}
 		for _, v := range values[lo:hi] {
 			s += v
 		}
@@ -48,6 +54,22 @@ func sum[T number](values []T, present model.Bitmap, lo, hi int) (s T, n int) {
 		}
 	}
 	return s, n
+}
+
+// sumIntegers adds four values at a time, none of which waits for another.
+func sumIntegers[T int64 | uint64](values []T) T {
+	var a, b, c, d T
+	for len(values) >= 4 {
+		a += values[0]
+		b += values[1]
+		c += values[2]
+		d += values[3]
+		values = values[4:]
+	}
+	for _, v := range values {
+		a += v
+	}
+	return a + b + c + d
 }
 
 // extremes gives the least and the greatest value.
