@@ -37,6 +37,7 @@ type Cursor struct {
 	all     bool // rows of one time stay apart, and out.merged is filled: for rewriting
 	settled *settlement
 	copying bool // whole granules are to be copied, not decoded
+	recheck bool // what was found good before is verified again
 
 	filesOnly bool // rows in memory are left out
 
@@ -171,6 +172,9 @@ func (c *Cursor) setMeasurement(name string) {
 		if f.r.Range(name).Overlaps(c.o.Range) {
 			fc := &fileCursor{file: f}
 			fc.Reset(f.r, name, c.o.Fields)
+			if c.recheck {
+				fc.Recheck()
+			}
 			c.files = append(c.files, fc)
 		}
 	}

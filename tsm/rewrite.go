@@ -222,6 +222,7 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 	w.given.audit.measurement(name, fields)
 	c.all, c.settled = w.versioned, w.settled
 	c.copying = w.kind == mergeWork || w.kind == applyWork
+	c.recheck = true
 	for {
 		if err := w.step(ctx, sw.Size()); err != nil {
 			return err

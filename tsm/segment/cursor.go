@@ -99,6 +99,11 @@ func (c *Cursor) Reset(r *Reader, measurement string, fields []model.Field) {
 	}
 }
 
+// Recheck lets c verify each part that it comes to, whether that was done before
+// or not, until the next Reset: who makes a new file of what it reads would give
+// a checksum of its own to what has gone bad meanwhile.
+func (c *Cursor) Recheck() { c.view.anew = true }
+
 func (c *Cursor) clearSeries() {
 	c.granules, c.places = c.granules[:0], c.places[:0]
 }

@@ -55,8 +55,9 @@ func (s *segment) size() int64 { return int64(s.parts[len(s.parts)-1].end) }
 
 // part gives the bytes of a part, in memory and verified at their first use.
 // With ahead set the caller comes from the segment before, and may go on to the
-// next: where this one must be read from the disk so is that.
-func (r *Reader) part(measurement, segment, i int, ahead bool) ([]byte, error) {
+// next: where this one must be read from the disk so is that. With anew set it
+// is verified whether it was before or not.
+func (r *Reader) part(measurement, segment, i int, ahead, anew bool) ([]byte, error) {
 	m := &r.foot.measurements[measurement]
 	s := &m.segments[segment]
 	offset, length := s.bounds(i)
@@ -65,13 +66,13 @@ func (r *Reader) part(measurement, segment, i int, ahead bool) ([]byte, error) {
 	was := state.Load()
 	if was != partBad {
 		now := partGood + uint32(time.Since(r.opened)/time.Second)
-		if was >= partGood && now-was < residentSeconds {
+		if was >= partGood && now-was < residentSeconds && !anew {
 			return data, nil
 		}
 		if !r.fetch(offset, length) && ahead && segment+1 < len(m.segments) && i < len(m.segments[segment+1].parts) {
 			r.mapping.Prefetch(span(m.segments[segment+1].bounds(i)))
 		}
-		if was >= partGood || crc32.Checksum(data, castagnoli) == s.parts[i].sum {
+		if was >= partGood && !anew || crc32.Checksum(data, castagnoli) == s.parts[i].sum {
 			state.Store(now)
 			return data, nil
 		}

@@ -17,6 +17,7 @@ type view struct {
 	index       int // of the segment in its measurement
 	segment     *segment
 	ahead       bool // the segment before was loaded until now
+	anew        bool // parts are verified whether they were before or not
 
 	series, pieceEnd                      block.Array
 	pieceGranule, pieceStart, pieceVector block.Array
@@ -53,8 +54,8 @@ func (v *view) load(r *Reader, measurement, index int) error {
 	}
 	s := &r.foot.measurements[measurement].segments[index]
 	ahead := v.r == r && v.measurement == measurement && v.index+1 == index && v.segment != nil
-	*v = view{r: r, measurement: measurement, index: index, ahead: ahead}
-	rest, err := r.part(measurement, index, partDirectory, ahead)
+	*v = view{r: r, measurement: measurement, index: index, ahead: ahead, anew: v.anew}
+	rest, err := r.part(measurement, index, partDirectory, ahead, v.anew)
 	if err == nil {
 		rest, err = v.arrays(rest, "directory", []sized{
 			{&v.series, s.series},
@@ -71,7 +72,7 @@ func (v *view) load(r *Reader, measurement, index int) error {
 	if len(rest) > 0 {
 		return v.corrupt("directory")
 	}
-	rest, err = r.part(measurement, index, partTimes, ahead)
+	rest, err = r.part(measurement, index, partTimes, ahead, v.anew)
 	if err == nil {
 		rest, err = v.arrays(rest, "times", []sized{
 			{&v.vectorRows, s.vectors},
@@ -95,7 +96,7 @@ func (v *view) loadVersions() error {
 	if v.versionsLoaded {
 		return nil
 	}
-	p, err := v.r.part(v.measurement, v.index, partVersions, v.ahead)
+	p, err := v.r.part(v.measurement, v.index, partVersions, v.ahead, v.anew)
 	if err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (v *view) loadField(f *fieldView, field model.Field) error {
 }
 
 func (v *view) loadFieldParts(f *fieldView, part int) error {
-	tables, err := v.r.part(v.measurement, v.index, part, v.ahead)
+	tables, err := v.r.part(v.measurement, v.index, part, v.ahead, v.anew)
 	if err != nil {
 		return err
 	}
@@ -197,7 +198,7 @@ func (v *view) loadFieldParts(f *fieldView, part int) error {
 	if err := f.tables.Reset(rest); err != nil {
 		return v.corrupt(f.field.Name)
 	}
-	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1, v.ahead)
+	f.blobs.data, err = v.r.part(v.measurement, v.index, part+1, v.ahead, v.anew)
 	return err
 }
 
