@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -46,7 +47,7 @@ type runner struct {
 // group is the series of one group.
 type group struct {
 	key    []string
-	series []uint32 // in InfluxDB's order: by key, backwards when descending
+	series []uint32 // in InfluxDB's order: by key, backwards when descending; by id where no order shows
 }
 
 // resolve finds the fields that this shard has. It reports false when none of
@@ -91,6 +92,9 @@ func (r *runner) group() error {
 	} else {
 		r.groupByTags(series)
 	}
+	if r.anyOrder() {
+		return nil
+	}
 	for i := range r.groups {
 		if err := r.ctx.Err(); err != nil {
 			return err
@@ -98,6 +102,26 @@ func (r *runner) group() error {
 		r.sortSeries(r.groups[i].series)
 	}
 	return nil
+}
+
+// anyOrder reports whether the answer is the same to the last bit in whatever
+// order the series of a group come. Files have them in order of id: in the order
+// of their keys a million of them take several times as long.
+func (r *runner) anyOrder() bool {
+	for _, g := range r.f.Aggregates {
+		switch g.Function {
+		case function.Count:
+		case function.Sum, function.Mean, function.Spread:
+			for _, at := range r.inputs[g.Input] {
+				if t := r.fields[at].Type; t != model.Integer && t != model.Unsigned {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return !r.f.Raw() && len(r.f.Columns) == 0
 }
 
 func (r *runner) groupByTags(series []uint32) {
