@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm/segment"
 )
@@ -43,7 +45,9 @@ type Cursor struct {
 
 	next        int // index into o.Series
 	series      uint32
-	measurement string // that files and slabs are of
+	measurement string          // that files and slabs are of
+	sameFor     int             // series that were of it, one after the other
+	members     *roaring.Bitmap // of measurement; nil while sameFor is small
 	files       []*fileCursor
 	slabs       []*slabView
 	deletes     []*tombstone // those that may hide something of the series
@@ -126,7 +130,7 @@ func (c *Cursor) nextSeries() {
 	}
 	c.series = c.o.Series[c.next]
 	c.next++
-	m := c.r.index.Measurement(c.series)
+	m := c.measurementOf(c.series)
 	if m == "" {
 		if c.err = c.r.index.Damage(); c.err != nil {
 			return
@@ -134,6 +138,12 @@ func (c *Cursor) nextSeries() {
 	}
 	if c.measurement != m || c.next == 1 {
 		c.setMeasurement(m)
+		c.members, c.sameFor = nil, 0
+	}
+	if c.sameFor++; c.sameFor == manySeries {
+		if c.members, c.err = c.r.index.Of(m); c.err != nil {
+			return
+		}
 	}
 	if c.deletes = c.deletes[:0]; len(c.r.deletes.all) > 0 {
 		c.deletes = c.r.deletesOf(c.deletes, c.series, c.o.Range)
@@ -156,6 +166,19 @@ func (c *Cursor) nextSeries() {
 	if !slices.IsSortedFunc(c.blocks, order) { // mostly they come in order
 		slices.SortFunc(c.blocks, order)
 	}
+}
+
+// manySeries is from how many series of a measurement on all series of it are
+// looked up at once.
+const manySeries = 256
+
+// measurementOf gives the measurement of a series, most often that of the one
+// before, and mostly without decoding its key.
+func (c *Cursor) measurementOf(series uint32) string {
+	if c.members != nil && c.members.Contains(series) {
+		return c.measurement
+	}
+	return c.r.index.Measurement(series)
 }
 
 func (c *Cursor) setMeasurement(name string) {

@@ -46,7 +46,7 @@ func (v *View) Check(step func(bytes int64) error) error {
 // Lacks gives a series of those that a measurement is said to have which it has
 // not, buried or not.
 func (v *View) Lacks(measurement string, series []uint32) (lacking uint32, lacks bool, err error) {
-	all, err := v.all(measurement, nil, v.delta.end())
+	all, err := v.Of(measurement)
 	if err != nil {
 		return 0, false, err
 	}

@@ -24,6 +24,12 @@ func (v *View) Select(name string, where *model.Predicate, below uint32) (*roari
 	return all, err
 }
 
+// Of gives all series of a measurement, buried ones among them. The caller owns
+// the result. Errors are of kind model.ErrCorrupt.
+func (v *View) Of(measurement string) (*roaring.Bitmap, error) {
+	return v.all(measurement, nil, v.delta.end())
+}
+
 // all is Select with buried series, and those of the files that have ids less
 // than below and others.
 func (v *View) all(name string, where *model.Predicate, below uint32) (*roaring.Bitmap, error) {
