@@ -11,14 +11,15 @@ import (
 // audit sums up rows in the order in which a file has them, whatever the pieces
 // they come in: what was given to a file and what the file gives back must be
 // equal. It is a check of our own code, not a defence: 32 bits for each column
-// of each series.
+// of each measurement, whose rows are numbered through, and where in them each
+// series ends.
 //
 // Of granules that are copied it sums up what their statistics say, and the
 // content where those say too little: so nothing need be decoded to copy.
 type audit struct {
-	sum     uint64 // of the series before
+	sum     uint64 // of the measurements before, and where the series of this one end
 	name    uint64 // a hash of the measurement's
-	rows    int64  // of the series
+	rows    int64  // of the measurement
 	series  uint32
 	begun   bool
 	times   uint32
@@ -27,7 +28,7 @@ type audit struct {
 	scratch []uint64
 }
 
-// columnAudit is what a field of a series has.
+// columnAudit is what a field of a measurement has.
 type columnAudit struct {
 	field  uint64 // a hash of name and type
 	count  int
@@ -36,10 +37,10 @@ type columnAudit struct {
 	gaps   uint32
 }
 
-// measurement begins one. One without series, and a field that a series has no
-// value of, make no difference.
+// measurement begins one. One without series, and a field without values,
+// make no difference.
 func (a *audit) measurement(name string, fields []model.Field) {
-	a.endSeries()
+	a.endMeasurement()
 	a.name = uint64(crc32.Checksum([]byte(name), castagnoli))
 	a.columns = a.columns[:0]
 	for _, f := range fields {
@@ -62,22 +63,29 @@ func (a *audit) endSeries() {
 	}
 	a.sum = mix(a.sum, a.name<<32|uint64(a.series))
 	a.sum = mix(a.sum, uint64(a.rows))
+	a.begun = false
+}
+
+// endMeasurement takes what all its series have.
+func (a *audit) endMeasurement() {
+	a.endSeries()
+	if a.rows == 0 {
+		return
+	}
 	a.sum = mix(a.sum, uint64(a.times)<<32|uint64(a.version))
 	for i := range a.columns {
-		c := &a.columns[i]
-		if c.count > 0 {
+		if c := &a.columns[i]; c.count > 0 {
 			a.sum = mix(a.sum, c.field)
 			a.sum = mix(a.sum, uint64(c.count))
 			a.sum = mix(a.sum, uint64(c.gaps)<<32|uint64(c.values))
 		}
-		*c = columnAudit{field: c.field}
 	}
-	a.rows, a.times, a.version, a.begun = 0, 0, 0, false
+	a.rows, a.times, a.version, a.columns = 0, 0, 0, a.columns[:0]
 }
 
 // finish gives the sum.
 func (a *audit) finish() uint64 {
-	a.endSeries()
+	a.endMeasurement()
 	return a.sum
 }
 
