@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/tsm/segment"
 )
 
 // audit sums up rows in the order in which a file has them, whatever the pieces
@@ -104,6 +105,19 @@ func (a *audit) add(times []int64, versions []uint32, columns []model.Column) {
 		a.column(i, &columns[i])
 	}
 	a.rows += int64(len(times))
+}
+
+// addSeries takes rows of several series, those of each before its end.
+func (a *audit) addSeries(series []uint32, ends []int, rows *segment.Rows) {
+	a.at(series[0])
+	first := a.rows
+	a.add(rows.Times, rows.Versions, rows.Columns)
+	for i, end := range ends {
+		if i > 0 {
+			a.at(series[i])
+		}
+		a.rows = first + int64(end)
+	}
 }
 
 // column adds the rows of a column; a.rows is that of the first.

@@ -32,6 +32,9 @@ func joins(a, b *block) bool {
 
 // copy gives a granule to sw as it is.
 func (w *rewrite) copy(sw *segment.Writer, name string, g *Granule) error {
+	if err := w.giveTogether(sw, name); err != nil {
+		return err
+	}
 	var versions []uint32
 	if w.versioned {
 		var err error

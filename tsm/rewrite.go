@@ -34,6 +34,7 @@ type rewrite struct {
 	low, high model.Version
 
 	given      given
+	together   together
 	versions   []uint32 // scratch
 	written    int64    // at the last step
 	rowsCopied int64
@@ -243,6 +244,10 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 			return err
 		}
 	}
+	if err := w.giveTogether(sw, name); err != nil {
+		return err
+	}
+	w.together = together{} // the next measurement has other fields
 	total.in += c.count.in
 	total.hidden += c.count.hidden
 	total.merged += c.count.merged
@@ -250,7 +255,7 @@ func (w *rewrite) writeMeasurement(ctx context.Context, sw *segment.Writer, name
 	return nil
 }
 
-// append gives rows to sw.
+// append gives rows to sw, those of small granules together with others.
 func (w *rewrite) append(sw *segment.Writer, name string, g *Granule) error {
 	rows := segment.Rows{}
 	var err error
@@ -269,15 +274,42 @@ func (w *rewrite) append(sw *segment.Writer, name string, g *Granule) error {
 		}
 		rows.Versions = w.versions
 	}
-	w.given.audit.at(g.series)
-	w.given.audit.add(rows.Times, rows.Versions, rows.Columns)
 	w.given.runs.add(false, len(rows.Times))
+	small := len(rows.Times) < smallRows
+	if !small || w.together.full(g.series) {
+		if err := w.giveTogether(sw, name); err != nil {
+			return err
+		}
+	}
+	if small {
+		w.together.add(g.series, &rows)
+		return nil
+	}
+	return w.give(sw, name, []uint32{g.series}, []int{len(rows.Times)}, &rows)
+}
+
+// giveTogether gives sw the rows that were put together.
+func (w *rewrite) giveTogether(sw *segment.Writer, name string) error {
+	t := &w.together
+	if len(t.series) == 0 {
+		return nil
+	}
+	if !w.versioned {
+		t.rows.Versions = nil
+	}
+	defer t.reset()
+	return w.give(sw, name, t.series, t.ends, &t.rows)
+}
+
+// give gives rows of some series to sw.
+func (w *rewrite) give(sw *segment.Writer, name string, series []uint32, ends []int, rows *segment.Rows) error {
+	w.given.audit.addSeries(series, ends, rows)
 	if mutant.Is(mutant.ValueChangedInWriting) && len(rows.Columns) > 0 && rows.Columns[0].Bits != nil {
 		rows.Columns = slices.Clone(rows.Columns)
 		rows.Columns[0].Bits = slices.Clone(rows.Columns[0].Bits)
 		rows.Columns[0].Bits[0]++
 	}
-	return sw.Append(name, g.Series(), &rows)
+	return sw.AppendSeries(name, series, ends, rows)
 }
 
 // stepBytes is how much is written between looks at what else there is to do: a
