@@ -219,3 +219,10 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// A part is verified when it is first used, and may become a hole after that.
+func TestAPartThatBecameZerosIsCorrupt(t *testing.T) {
+	if _, err := newTagsPart(make([]byte, 4096), 0, 7); !errors.Is(err, model.ErrCorrupt) {
+		t.Errorf("a part of zeros with seven series gave %v, want ErrCorrupt", err)
+	}
+}

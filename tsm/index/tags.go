@@ -58,6 +58,9 @@ func newTagsPart(b []byte, first, end uint32) (tagsPart, error) {
 	if r.bad {
 		return p, badTags("root is cut off")
 	}
+	if n == 0 && first < end {
+		return p, badTags("no measurement has the %d series", end-first) // a hole in the file reads so
+	}
 	return p, nil
 }
 
@@ -87,6 +90,9 @@ func (m *tagsRecord) key(i int) (s tagsSection, err error) {
 	s.values = r.texts(n)
 	if r.bad {
 		return s, badTags("key %q is cut off", m.keys.at(i))
+	}
+	if n == 0 {
+		return s, badTags("key %q has no values", m.keys.at(i))
 	}
 	return s, nil
 }
