@@ -2,6 +2,7 @@ package tsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func pack(m *memtable, id uint64, pool *arena.Pool) (*memtable, error) {
 	copy(piece, out.Bytes())
 	r, err := segment.OpenBytes(piece)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, pool.Put(piece))
 	}
 	f := &file{
 		name: segmentName(id) + ", in memory,", r: r, free: func() error { return pool.Put(piece) },
