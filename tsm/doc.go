@@ -7,8 +7,9 @@
 // never sees what a crash could take back. A memtable that is full is packed: put
 // in order and encoded as a segment in memory, which is read as a file is. A flush
 // turns the memtables into a segment file (tsm/segment) and lets the log go;
-// compaction merges segment files. Which series exist, and their tags, is in tsm/index. What files make
-// up the shard is in the manifest, whose format is in FORMAT.md.
+// compaction merges segment files. Which series exist, and their tags, is in
+// tsm/index. What files make up the shard is in the manifest, whose format is in
+// FORMAT.md.
 //
 // The content of a shard is a function of the set of batches it holds: of two
 // values of a cell (series, field, time) the one of the batch with the greater

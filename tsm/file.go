@@ -25,8 +25,8 @@ func segmentName(id uint64) string { return fmt.Sprintf("%06d%s", id, segmentSuf
 func indexName(id uint64) string { return fmt.Sprintf("%06d%s", id, indexSuffix) }
 
 // file is an open segment file, or the segment of a packed memtable, which has
-// no name on disk. It is closed, and removed when it is no part of
-// the shard any more, once nobody holds it.
+// no name on disk. It is closed, and removed when it is no part of the shard any
+// more, once nobody holds it.
 type file struct {
 	meta fileMeta
 	name string

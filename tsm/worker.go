@@ -45,11 +45,11 @@ type WorkerConfig struct {
 
 // Worker does what shards need in the background. Each kind of work has a queue,
 // from which the shard with the most to do comes first, and few goroutines: one
-// that packs memtables, those for flushes, one for merges and deletes, one for shards that are over, one for
-// scrubs. So no flush waits for a compaction and no small merge for the rewriting
-// of a large shard, which may take minutes; and what is less urgent goes slowly
-// while there is anything more urgent, for all share processors and disk. A shard
-// waits at most once in a queue, so shards bound it.
+// that packs memtables, those for flushes, one for merges and deletes, one for
+// shards that are over, one for scrubs. So no flush waits for a compaction and no
+// small merge for the rewriting of a large shard, which may take minutes; and what
+// is less urgent goes slowly while there is anything more urgent, for all share
+// processors and disk. A shard waits at most once in a queue, so shards bound it.
 type Worker struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
