@@ -32,6 +32,7 @@ type world struct {
 	node  *Node
 	reg   *prometheus.Registry
 	seq   uint64
+	wall  func() time.Time // nil is the real one
 }
 
 func newWorld(t *testing.T, cfg Config) *world {
@@ -47,7 +48,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 func (w *world) open(t *testing.T, fs vfs.FS, cfg Config) {
 	t.Helper()
 	w.reg = prometheus.NewRegistry()
-	clock, err := hlc.Open(fs, "", nil)
+	clock, err := hlc.Open(fs, "", w.wall)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,11 @@ func (w *world) write(ref ShardRef, name string, at time.Time) error {
 			Columns: []model.Column{{Field: model.Field{Name: "v", Type: model.Float}, Bits: []uint64{math.Float64bits(1)}}},
 		}},
 	}
-	b.Version = model.Version{HLC: model.NewHLC(time.Now()) + model.HLC(w.seq), ID: b.ID}
+	now := time.Now()
+	if w.wall != nil {
+		now = w.wall()
+	}
+	b.Version = model.Version{HLC: model.NewHLC(now) + model.HLC(w.seq), ID: b.ID}
 	return w.node.Write(context.Background(), ref, b, 0)
 }
 

@@ -53,3 +53,55 @@ func TestRoomRefusesNewSeriesBeyondALimit(t *testing.T) {
 		t.Errorf("after all was deleted: %+v, %v; want room for 2", r, err)
 	}
 }
+
+// Values are counted once wherever they are: in one index file, in two, in none.
+func TestRoomCountsValuesOfFilesAndMemory(t *testing.T) {
+	s, h := newShard(t, vfs.NewMem(), nil)
+	write := func(from, to int64) {
+		for i := from; i < to; i++ {
+			h.write(t, s, h.points(fmt.Sprintf("m,a=%d,b=%d", i%8, i), i))
+		}
+	}
+	write(0, 12)
+	must(t, s.flushIndex())
+	write(4, 20)
+	must(t, s.flushIndex())
+	write(16, 30)
+	if n := s.index.Kept(); n != 20 {
+		t.Fatalf("%d series are in files, want 20", n)
+	}
+	ask := func(keys ...string) (refused []uint32) {
+		t.Helper()
+		var series []model.Series
+		for _, k := range keys {
+			series = append(series, model.Series{Hash: model.HashSeriesKey([]byte(k), hashSeed), Key: []byte(k)})
+		}
+		for _, limit := range []int64{8, 9, 30, 31} {
+			r, err := s.Room(model.SeriesLimits{ValuesPerTag: limit}, series)
+			must(t, err)
+			if r.Left > max(0, limit-30) {
+				t.Errorf("limit %d: %d series fit for certain, but tag b has 30 values", limit, r.Left)
+			}
+			refused = append(refused, uint32(len(r.Refused)))
+		}
+		return refused
+	}
+	for _, c := range []struct {
+		key  string
+		want string // with limits of 8, 9, 30 and 31 values
+	}{
+		{"m,a=3,b=3,c=x", "[0 0 0 0]"}, // values of the first file
+		{"m,a=3,b=19,c=x", "[0 0 0 0]"},
+		{"m,a=3,b=29,c=x", "[0 0 0 0]"}, // a value in memory
+		{"m,a=8,b=3", "[1 0 0 0]"},
+		{"m,a=3,b=30", "[1 1 1 0]"},
+		{"n,a=8,b=30", "[0 0 0 0]"}, // of another measurement
+	} {
+		if got := fmt.Sprint(ask(c.key)); got != c.want {
+			t.Errorf("%s is refused %s times, want %s", c.key, got, c.want)
+		}
+	}
+	if got := fmt.Sprint(ask("m,a=8,b=0", "m,a=9,b=0", "m,a=8,b=1")); got != "[3 1 0 0]" {
+		t.Errorf("three series with two new values are refused %s times, want [3 1 0 0]", got)
+	}
+}
