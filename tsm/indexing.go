@@ -19,7 +19,7 @@ const (
 	maxUnkeptSeries = 128 << 10
 	maxUnkeptBytes  = 64 << 20
 	// maxIndexFiles is the number of index files from which on small ones are
-	// merged with larger ones.
+	// merged with larger ones: a series that is new is looked for in all of them.
 	maxIndexFiles = 16
 )
 
@@ -174,7 +174,8 @@ func (s *Shard) compactIndex(ctx context.Context) error {
 
 // indexRunLocked gives neighbouring index files to be written as one, or none:
 // as many of the newest as have, each, no more series than all after it, so that
-// a series is written again as often as their number doubles.
+// a series is written again as often as their number doubles; more where too
+// many would be left.
 func (s *Shard) indexRunLocked() []indexFile {
 	all := s.mu.indexes
 	if at := slices.IndexFunc(all, func(x indexFile) bool { return s.index.Derived(x.first) }); at >= 0 {
@@ -187,7 +188,7 @@ func (s *Shard) indexRunLocked() []indexFile {
 	n := all[from].end - all[from].first
 	for ; from > 0; from-- {
 		more := all[from-1].end - all[from-1].first
-		if n+more > index.MaxFileSeries || more > n && len(all)-from < maxIndexFiles {
+		if n+more > index.MaxFileSeries || more > n && from < maxIndexFiles {
 			break
 		}
 		n += more

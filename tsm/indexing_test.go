@@ -59,3 +59,41 @@ func TestDamagedIndexFileIsMendedOrReported(t *testing.T) {
 		t.Errorf("%d of %d damaged bytes were mended", mended, len(good))
 	}
 }
+
+func TestIndexFilesStayFew(t *testing.T) {
+	s, _ := newShard(t, vfs.NewMem(), nil)
+	run := func(sizes ...uint32) int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.mu.indexes = nil
+		first := uint32(0)
+		for i, n := range sizes {
+			s.mu.indexes = append(s.mu.indexes, indexFile{id: uint64(i), first: first, end: first + n})
+			first += n
+		}
+		return len(s.indexRunLocked())
+	}
+	many := func(n int, size uint32) []uint32 { return slices.Repeat([]uint32{size}, n) }
+	for _, c := range []struct {
+		sizes []uint32
+		want  int
+	}{
+		{nil, 0},
+		{[]uint32{10}, 0},
+		{[]uint32{10, 5}, 0},
+		{[]uint32{10, 5, 5}, 3},
+		{[]uint32{100, 10, 5, 5}, 3},
+		{[]uint32{3 << 20, 3 << 20}, 0}, // one file may not have as many
+		// Small ones after large ones are left while they are few.
+		{append(many(15, 130_000), 5000), 0},
+		{append(many(17, 130_000), 5000), 18}, // all: with the first of them they are more than each before
+		{append(many(40, 1<<20), 5000), 4},
+	} {
+		if got := run(c.sizes...); got != c.want {
+			t.Errorf("%v: %d files are merged, want %d", c.sizes, got, c.want)
+		}
+	}
+	s.mu.Lock()
+	s.mu.indexes = nil
+	s.mu.Unlock()
+}
