@@ -65,6 +65,7 @@ func (w *Worker) scrub() {
 				s.log.Warn("cannot remove file", "dir", s.dir, "err", err)
 			}
 		}
+		s.background.Done()
 		if w.ctx.Err() != nil {
 			return
 		}
@@ -72,7 +73,7 @@ func (w *Worker) scrub() {
 }
 
 // nextScrub gives the file that is due for longest, held, or none for the index
-// of a shard, or no shard. A file that is seen for the first time becomes due
+// of a shard, or no shard; the shard's background is waited for until Done. A file that is seen for the first time becomes due
 // within scrubAfter, at random, for many are opened at once.
 func (w *Worker) nextScrub() (shard *Shard, next *file) {
 	now := time.Now().Unix()
@@ -97,15 +98,20 @@ func (w *Worker) nextScrub() (shard *Shard, next *file) {
 		s.mu.Unlock()
 	}
 	w.metrics.OldestScrub.Set(float64(oldest))
-	if next == nil {
-		return shard, nil
+	if shard == nil {
+		return nil, nil
 	}
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if !slices.Contains(shard.mu.files, next) {
+	if shard.closing.Load() || next != nil && !slices.Contains(shard.mu.files, next) {
 		return nil, nil // it has gone meanwhile; the next look finds another
 	}
-	next.hold()
+	// Close waits: a file is removed by its name, which a copy of the shard that
+	// is put in its place may have, too.
+	shard.background.Add(1)
+	if next != nil {
+		next.hold()
+	}
 	return shard, next
 }
 
