@@ -44,7 +44,7 @@ func EmptyRoom(limits model.SeriesLimits, series []model.Series) (Room, error) {
 }
 
 func roomIn(v *index.View, x *index.Index, live int64, limits model.SeriesLimits, series []model.Series) (Room, error) {
-	a := admission{view: v, limits: limits, count: live, tags: map[tagName]*tagRoom{}}
+	a := admission{view: v, limits: limits, count: live, tags: map[tagName]tagRoom{}}
 	r := Room{Left: math.MaxInt64}
 	if limits.Series > 0 {
 		r.Left = max(0, limits.Series-live)
@@ -86,16 +86,14 @@ type admission struct {
 	view   *index.View
 	limits model.SeriesLimits
 	count  int64 // of series, those let in among them
-	tags   map[tagName]*tagRoom
+	tags   map[tagName]tagRoom
 }
 
 type tagName struct{ measurement, key string }
 
-// tagRoom is what is known of a tag key.
-type tagRoom struct {
-	there int             // values
-	fresh map[string]bool // that the series let in bring
-}
+// tagRoom is the values of a tag key: of series that have data, and of those let
+// in.
+type tagRoom map[string]struct{}
 
 // refuses says why a series that has no data does not fit, or "".
 func (a *admission) refuses(series *model.Series) (string, error) {
@@ -117,43 +115,32 @@ func (a *admission) refuses(series *model.Series) (string, error) {
 
 func (a *admission) refusesTags(name string, tags model.Tags) (string, error) {
 	limit := a.limits.ValuesPerTag
-	var rooms []*tagRoom // of the tags, nil where the value is there
-	for _, t := range tags {
+	rooms := make([]tagRoom, len(tags))
+	for i, t := range tags {
 		r, err := a.room(tagName{name, t.Key})
 		if err != nil {
 			return "", err
 		}
-		there := r.fresh[t.Value]
-		if !there {
-			if there, err = a.view.HasValue(name, t.Key, t.Value); err != nil {
-				return "", err
-			}
+		if _, there := r[t.Value]; !there && int64(len(r)) >= limit {
+			return fmt.Sprintf("max-values-per-tag limit exceeded (%d/%d): measurement=%q tag=%q value=%q", len(r), limit, name, t.Key, t.Value), nil
 		}
-		if n := int64(r.there + len(r.fresh)); !there && n >= limit {
-			return fmt.Sprintf("max-values-per-tag limit exceeded (%d/%d): measurement=%q tag=%q value=%q", n, limit, name, t.Key, t.Value), nil
-		}
-		if there {
-			r = nil
-		}
-		rooms = append(rooms, r)
+		rooms[i] = r
 	}
-	for i, r := range rooms {
-		if r != nil {
-			r.fresh[tags[i].Value] = true
-		}
+	for i, t := range tags {
+		rooms[i][t.Value] = struct{}{}
 	}
 	return "", nil
 }
 
-func (a *admission) room(at tagName) (*tagRoom, error) {
-	if r := a.tags[at]; r != nil {
+func (a *admission) room(at tagName) (tagRoom, error) {
+	r, ok := a.tags[at]
+	if ok {
 		return r, nil
 	}
-	n, err := a.view.Values(at.measurement, at.key)
+	values, err := a.view.Values(at.measurement, at.key)
 	if err != nil {
 		return nil, err
 	}
-	r := &tagRoom{there: n, fresh: map[string]bool{}}
-	a.tags[at] = r
-	return r, nil
+	a.tags[at] = values
+	return values, nil
 }

@@ -52,6 +52,14 @@ func TestRoomRefusesNewSeriesBeyondALimit(t *testing.T) {
 	if r, err := s.Room(model.SeriesLimits{Series: 2}, series("m,a=1,b=x", "o")); err != nil || r.Left != 2 || len(r.Refused) > 0 {
 		t.Errorf("after all was deleted: %+v, %v; want room for 2", r, err)
 	}
+	// Nor do the values of deleted series, also those in files.
+	for _, step := range []func(){func() {}, func() { must(t, s.Flush(context.Background())) }} {
+		h.write(t, s, h.points("m,a=4", 5))
+		step()
+		if r, err := s.Room(model.SeriesLimits{ValuesPerTag: 2}, series("m,a=5", "m,a=6", "m,a=4")); err != nil || len(r.Refused) != 1 || r.Refused[0].At != 1 {
+			t.Errorf("beside one value that has data: %+v, %v; want the second refused", r, err)
+		}
+	}
 }
 
 // Values are counted once wherever they are: in one index file, in two, in none.

@@ -1,38 +1,22 @@
 package index
 
-import "runtime/debug"
+import (
+	"runtime/debug"
 
-// Values gives how many values a tag key of a measurement has, those of buried
-// series among them.
-func (v *View) Values(measurement, key string) (n int, err error) {
-	fresh := v.delta.values(measurement, key)
-	distinct := make(map[string]struct{}, len(fresh))
-	for _, value := range fresh {
-		distinct[value] = struct{}{}
-	}
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Values gives the values of a tag key of a measurement that a series has which
+// is not buried.
+func (v *View) Values(measurement, key string) (map[string]struct{}, error) {
+	dead := v.x.Buried()
+	live := v.delta.values(measurement, key, dead)
 	for _, f := range v.files {
-		err := f.values(measurement, key, func(t *texts) {
-			if n = t.len(); len(v.files) == 1 && len(fresh) == 0 {
-				return
-			}
-			for k := range t.len() {
-				distinct[string(t.at(k))] = struct{}{}
-			}
-		})
-		if err != nil {
-			return 0, err
+		if err := f.addValues(live, measurement, key, dead); err != nil {
+			return nil, err
 		}
 	}
-	return max(n, len(distinct)), nil
-}
-
-// HasValue reports whether a series has a value of a tag.
-func (v *View) HasValue(measurement, key, value string) (ok bool, err error) {
-	ok = v.delta.hasValue(measurement, key, value)
-	for i := 0; i < len(v.files) && !ok && err == nil; i++ {
-		err = v.files[i].values(measurement, key, func(t *texts) { _, ok = t.find([]byte(value)) })
-	}
-	return ok, err
+	return live, nil
 }
 
 // MostValues gives a number that the values of no tag key are above. It looks at
@@ -49,8 +33,9 @@ func (v *View) MostValues() (int, error) {
 	return most, nil
 }
 
-// values shows look those of a tag key, as they lie in the file, if it has any.
-func (f *File) values(measurement, key string, look func(*texts)) (err error) {
+// addValues adds to live the values of a tag key that a series has which is not
+// among the dead.
+func (f *File) addValues(live map[string]struct{}, measurement, key string, dead *roaring.Bitmap) (err error) {
 	defer f.guard(debug.SetPanicOnFault(true), &err)
 	p, err := f.tags()
 	if err != nil {
@@ -69,7 +54,23 @@ func (f *File) values(measurement, key string, look func(*texts)) (err error) {
 	if err != nil || !ok {
 		return f.checked(err)
 	}
-	look(&section.values)
+	for k := range section.values.len() {
+		one, many, err := section.posting(k)
+		if err != nil {
+			return f.fail(err)
+		}
+		gone := dead.Contains(one)
+		if many != nil {
+			b, err := p.view(many)
+			if err != nil {
+				return f.fail(err)
+			}
+			gone = b.AndCardinality(dead) == b.GetCardinality()
+		}
+		if !gone {
+			live[string(section.values.at(k))] = struct{}{}
+		}
+	}
 	return nil
 }
 
@@ -110,23 +111,19 @@ func (d *delta) columnLocked(measurement, key string) *tagColumn {
 	return nil
 }
 
-// values gives those of a tag key. They must not be changed.
-func (d *delta) values(measurement, key string) []string {
-	d.tags.Lock()
-	defer d.tags.Unlock()
-	if c := d.columnLocked(measurement, key); c != nil {
-		return c.values[:len(c.values):len(c.values)]
-	}
-	return nil
-}
-
-func (d *delta) hasValue(measurement, key, value string) bool {
+// values gives those of a tag key that a series has which is not among the dead.
+func (d *delta) values(measurement, key string, dead *roaring.Bitmap) map[string]struct{} {
+	live := map[string]struct{}{}
 	d.tags.Lock()
 	defer d.tags.Unlock()
 	c := d.columnLocked(measurement, key)
 	if c == nil {
-		return false
+		return live
 	}
-	_, ok := c.symbols[value]
-	return ok
+	for i, id := range c.series {
+		if !dead.Contains(id) {
+			live[c.values[c.symbol[i]]] = struct{}{}
+		}
+	}
+	return live
 }
