@@ -30,7 +30,7 @@ func checkAll(t testing.TB, x *Index) {
 // A disk may lose what was sound when a query used it.
 func TestCheckMendsAFileThatIsInUse(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 5))
-	good, keys := fill(t, rng, 100)
+	good, keys := fill(t, rng, 25)
 	b := fileBytes(t, good)
 	for i := headerBytes; i < len(b)-footerBytes; i++ {
 		x, err := openBytes(t, b, good.Len(), hashKey)
