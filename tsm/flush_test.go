@@ -116,3 +116,28 @@ func TestFlushOfAShardThatIsOverWritesAFileToBeKept(t *testing.T) {
 		must(t, w.Close())
 	})
 }
+
+func TestSeriesThatBeginsWithFewRowsIsNotCutAfterThem(t *testing.T) {
+	s, h := newShard(t, vfs.NewMem(), nil)
+	for _, key := range []string{"m,a=1", "m,a=2"} {
+		h.write(t, s, h.points(key, upTo(300)[:16]...))
+	}
+	must(t, s.Pack())
+	for _, key := range []string{"m,a=1", "m,a=2"} {
+		h.write(t, s, h.points(key, upTo(300)[16:]...))
+	}
+	must(t, s.Flush(t.Context()))
+	r, err := s.Reader()
+	must(t, err)
+	defer r.Close()
+	series, err := r.Series("m", nil)
+	must(t, err)
+	c := r.Scan(ScanOptions{Series: series, Fields: r.Fields("m"), Range: model.AllTime})
+	for range series {
+		g, err := c.Next()
+		must(t, err)
+		if _, exact := g.Stats(0); g.Len() != 300 || !exact {
+			t.Errorf("series %d has a granule of %d rows, with statistics %v; want 300, true", g.Series(), g.Len(), exact)
+		}
+	}
+}

@@ -275,7 +275,8 @@ func (w *rewrite) append(sw *segment.Writer, name string, g *Granule) error {
 		rows.Versions = w.versions
 	}
 	w.given.runs.add(false, len(rows.Times))
-	small := len(rows.Times) < smallRows
+	// A series that has begun there goes on there, or its first rows would be cut off.
+	small := len(rows.Times) < smallRows || w.together.has(g.series)
 	if !small || w.together.full(g.series) {
 		if err := w.giveTogether(sw, name); err != nil {
 			return err

@@ -24,8 +24,13 @@ const (
 // full reports whether rows of a series are not to be added any more.
 func (t *together) full(series uint32) bool {
 	n := len(t.rows.Times)
-	return n >= 4*togetherRows || t.text >= togetherText ||
-		n >= togetherRows && t.series[len(t.series)-1] != series
+	return n >= 4*togetherRows || t.text >= togetherText || n >= togetherRows && !t.has(series)
+}
+
+// has reports whether the last of the rows are of a series.
+func (t *together) has(series uint32) bool {
+	n := len(t.series)
+	return n > 0 && t.series[n-1] == series
 }
 
 // add copies rows, which have the fields of those before.
@@ -40,8 +45,8 @@ func (t *together) add(series uint32, rows *segment.Rows) {
 		appendRange(&t.rows.Columns[i], from, 0, from.Len())
 		t.text += len(from.Text)
 	}
-	if n := len(t.series); n > 0 && t.series[n-1] == series {
-		t.ends[n-1] = len(t.rows.Times)
+	if t.has(series) {
+		t.ends[len(t.ends)-1] = len(t.rows.Times)
 		return
 	}
 	t.series, t.ends = append(t.series, series), append(t.ends, len(t.rows.Times))
