@@ -45,7 +45,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Namespace: "tsm", Name: name, Help: help})
 	}
-	return &Metrics{
+	m := &Metrics{
 		Log:        wal.NewMetrics(reg),
 		Rows:       counter("rows_total", "Rows acknowledged."),
 		Deletes:    counter("deletes_total", "Deletes acknowledged."),
@@ -88,4 +88,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		QuarantinedFiles: counter("quarantined_files_total", "Segment files, and indexes of shards, found damaged for good."),
 		MendedIndexes:    counter("mended_index_files_total", "Index files found damaged and written anew from their other parts."),
 	}
+	// A dashboard shows none, and a rate begins, only of what is there from the start.
+	for kind := range works {
+		m.Compactions.WithLabelValues(kind.String())
+		m.BackgroundErrors.WithLabelValues(kind.String())
+	}
+	return m
 }
