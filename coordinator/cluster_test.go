@@ -28,7 +28,9 @@ type peer struct {
 	list  func()                                          // called by List when set
 	err   error                                           // of List and Schema
 	has   *model.BatchSet
-	room  func(limits model.SeriesLimits, series []model.Series) (data.Room, error) // nil: for everything
+
+	roomWait func(ctx context.Context) error                                           // the failure of Room, when set
+	room     func(limits model.SeriesLimits, series []model.Series) (data.Room, error) // nil: for everything
 
 	mu      sync.Mutex
 	batches map[uint64][]*model.Batch // by shard
@@ -85,7 +87,10 @@ func (p *peer) Schema(ctx context.Context, r data.ReadRef, _ *model.Predicate) (
 	return []data.Measurement{{Name: "m", Fields: []model.Field{{Name: "v", Type: model.Float}}, Tags: []string{"t"}}}, p.err
 }
 
-func (p *peer) Room(_ context.Context, _ data.ShardRef, limits model.SeriesLimits, series []model.Series) (data.Room, error) {
+func (p *peer) Room(ctx context.Context, _ data.ShardRef, limits model.SeriesLimits, series []model.Series) (data.Room, error) {
+	if p.roomWait != nil {
+		return data.Room{}, p.roomWait(ctx)
+	}
 	if p.room == nil {
 		return data.Room{Left: math.MaxInt64}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,11 @@ const (
 	roomPart = 4
 	// roomFor bounds the time for which an answer is used.
 	roomFor = 10 * time.Second
+	// roomPatience is how long one owner is waited for, which may have stopped: the
+	// write that follows needs its time.
+	roomPatience = 300 * time.Millisecond
+	// unjudgedFor is how long series pass when no owner says anything.
+	unjudgedFor = 2 * time.Second
 	// maxRooms bounds the shards remembered; with one more all are forgotten.
 	maxRooms = 16 << 10
 )
@@ -78,14 +84,18 @@ func (w *Writer) limitSeries(ctx context.Context, p *part) refusal {
 	if p.batch == nil {
 		return refusal{}
 	}
-	limits := w.limitsOf(p.group)
+	return w.hold(ctx, p, w.limitsOf(p.group))
+}
+
+// hold holds the series of a part against limits.
+func (w *Writer) hold(ctx context.Context, p *part, limits model.SeriesLimits) refusal {
 	n := int64(len(p.batch.Series))
 	if limits == (model.SeriesLimits{}) || w.rooms.take(p.shard.ID, limits, n) {
 		return refusal{}
 	}
 	answer, err := w.askRoom(ctx, p, limits, nil)
 	if err != nil {
-		w.refusals.log(w.log, "cannot hold series against their limits", "shard", p.shard.ID, "error", err)
+		w.unjudged(p, limits, err)
 		return refusal{}
 	}
 	if left := answer.Left / roomPart; left >= n {
@@ -93,10 +103,17 @@ func (w *Writer) limitSeries(ctx context.Context, p *part) refusal {
 		return refusal{}
 	}
 	if answer, err = w.askRoom(ctx, p, limits, p.batch.Series); err != nil {
-		w.refusals.log(w.log, "cannot hold series against their limits", "shard", p.shard.ID, "error", err)
+		w.unjudged(p, limits, err)
 		return refusal{}
 	}
 	return p.refuse(answer.Refused)
+}
+
+// unjudged lets series pass for a moment where no owner says whether they fit:
+// each write would wait for that anew.
+func (w *Writer) unjudged(p *part, limits model.SeriesLimits, err error) {
+	w.refusals.log(w.log, "cannot hold series against their limits", "shard", p.shard.ID, "error", err)
+	w.rooms.set(p.shard.ID, room{left: math.MaxInt64, limits: limits, until: time.Now().Add(unjudgedFor)})
 }
 
 // askRoom asks one owner of the shard, this node if it is one.
@@ -114,7 +131,10 @@ func (w *Writer) askRoom(ctx context.Context, p *part, limits model.SeriesLimits
 			continue
 		}
 		var r data.Room
-		if r, err = peer.Room(ctx, p.ref(), limits, series); err == nil {
+		patience, cancel := context.WithTimeout(ctx, roomPatience)
+		r, err = peer.Room(patience, p.ref(), limits, series)
+		cancel()
+		if err == nil {
 			return r, nil
 		}
 	}

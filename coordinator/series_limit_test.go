@@ -1,12 +1,16 @@
 package coordinator
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
 
@@ -80,6 +84,35 @@ func TestSeriesBeyondALimitAreRefusedAndTheOthersWritten(t *testing.T) {
 	if err := c.write(t, many(100), Default); err != nil {
 		t.Errorf("where the owner cannot say: %v", err)
 	}
+}
+
+// A write must not wait for what an owner that has stopped would say: there may
+// be others that take it, and the time is theirs.
+func TestOwnerThatDoesNotAnswerIsNotWaitedForToJudgeSeries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stopped := 0
+		p := &peer{}
+		p.roomWait = func(ctx context.Context) error {
+			stopped++
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		w := &Writer{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), peers: &ring{local: 9, nodes: map[uint64]data.Peer{1: p, 2: p}}}
+		owners := []meta.Owner{{Node: 1, State: meta.Active}, {Node: 2, State: meta.Active}}
+		part := part{group: &meta.ShardGroup{}, shard: &meta.Shard{ID: 7, Owners: owners}, batch: many(3)}
+		for range 3 {
+			began := time.Now()
+			if got := w.hold(t.Context(), &part, w.cfg.Limits); got.count > 0 {
+				t.Errorf("refused %+v", got)
+			}
+			if took := time.Since(began); took > w.cfg.WriteTimeout/4 {
+				t.Errorf("it took %s", took)
+			}
+		}
+		if stopped != 2 {
+			t.Errorf("three writes asked %d times: once each owner is enough for a while", stopped)
+		}
+	})
 }
 
 // shard gives the shard that p was sent something of.

@@ -15,8 +15,8 @@ import (
 // must be those of the values. An error of kind model.ErrCorrupt says that we
 // have made a wrong file, whose sources are all still there.
 //
-// It takes about 2 ns a value. To trust checksums alone would be cheaper, but
-// they only say that the file is as we have written it.
+// It takes about what a scan of the file does. To trust checksums alone would be
+// cheaper, but they only say that the file is as we have written it.
 func (w *rewrite) verify(ctx context.Context, f *file) error {
 	v := verifier{w: w, r: f.r, runs: w.given.runs.reader()}
 	for _, name := range f.r.Measurements() {
