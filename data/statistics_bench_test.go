@@ -77,7 +77,7 @@ func BenchmarkMeanByHour(b *testing.B) {
 			b.ReportAllocs()
 			s := &summed{Source: src, never: never}
 			for b.Loop() {
-				if err := exec.RunFragment(b.Context(), s, bound.Fragments[0], func(*exec.Partial) error { return nil }); err != nil {
+				if err := exec.RunFragment(b.Context(), s, bound.Fragments()[0], func(*exec.Partial) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

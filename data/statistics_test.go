@@ -262,8 +262,8 @@ func (h *summing) answer(q string, src exec.Source) string {
 	h.must(err)
 	bound, err := sel.Bind([]plan.Schema{{Database: "db", Policy: "rp", Name: "cpu", Fields: src.Fields("cpu"), TagKeys: []string{"host"}}})
 	h.must(err)
-	streams := make([][]exec.Stream, len(bound.Fragments))
-	for i, f := range bound.Fragments {
+	streams := make([][]exec.Stream, len(bound.Fragments()))
+	for i, f := range bound.Fragments() {
 		streams[i] = []exec.Stream{exec.Pipe(model.AllTime, func(ctx context.Context, emit func(*exec.Partial) error) error {
 			return exec.RunFragment(ctx, src, f, emit)
 		})}

@@ -47,8 +47,8 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	if err := r.begin(Statement{Partial: true, Location: sel.Location}); err != nil {
 		return err
 	}
-	streams := make([][]exec.Stream, len(bound.Fragments))
-	for i, f := range bound.Fragments {
+	streams := make([][]exec.Stream, len(bound.Fragments()))
+	for i, f := range bound.Fragments() {
 		if streams[i], err = r.executor.storage.Scan(ctx, r.read, f); err != nil {
 			for _, s := range slices.Concat(streams[:i]...) {
 				err = errors.Join(err, s.Close())

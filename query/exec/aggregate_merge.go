@@ -51,7 +51,7 @@ func (g *grouper) aggregateGroup(key []string, members []*head) error {
 
 func (g *grouper) newMerged() *merged {
 	m := &merged{windows: newWindows(&g.b.Window)}
-	for _, a := range g.b.Aggregates {
+	for _, a := range g.b.Scans[0].Aggregates {
 		m.cells = append(m.cells, newCells(a.Function, a.Type))
 	}
 	if types := g.b.Slots[g.b.AuxFrom:]; len(types) > 0 {
@@ -108,7 +108,7 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 // auxColumns gives the number of columns of states in a partial.
 func (g *grouper) auxColumns() int {
 	n := 0
-	for _, a := range g.b.Aggregates {
+	for _, a := range g.b.Scans[0].Aggregates {
 		n += len(a.Function.States(a.Type))
 	}
 	return n
@@ -118,7 +118,7 @@ func (g *grouper) auxColumns() int {
 // from another node.
 func (g *grouper) checkPartial(p *Partial) error {
 	var types []model.FieldType
-	for _, a := range g.b.Aggregates {
+	for _, a := range g.b.Scans[0].Aggregates {
 		types = append(types, a.Function.States(a.Type)...)
 	}
 	types = append(types, g.b.Slots[g.b.AuxFrom:]...)
@@ -201,7 +201,7 @@ func (g *grouper) appendAux(slots []model.Column, m *merged, slot int) {
 
 // writeMerged writes the rows of a group.
 func (g *grouper) writeMerged(m *merged, w *seriesWriter) error {
-	if g.b.Aggregates[0].Function == function.Distinct {
+	if g.b.Scans[0].Aggregates[0].Function == function.Distinct {
 		return g.writeDistinct(m, w)
 	}
 	if !slices.ContainsFunc(m.cells, func(c *cells) bool {

@@ -111,7 +111,7 @@ func BenchmarkFragment(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			src := newTape(series, granules, c.stats)
-			f := bind(b, c.q, plan.Options{Now: time.Unix(1e6, 0)}, schema).Fragments[0]
+			f := bind(b, c.q, plan.Options{Now: time.Unix(1e6, 0)}, schema).Fragments()[0]
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := exec.RunFragment(b.Context(), src, f, func(*exec.Partial) error { return nil }); err != nil {

@@ -105,7 +105,7 @@ func (g *grouper) settle(m *merged) error {
 				c.n[s] = 0
 				continue
 			}
-			c.settleSlot(s, values, g.b.Aggregates[i].Argument)
+			c.settleSlot(s, values, g.b.Scans[0].Aggregates[i].Argument)
 			if err := g.ctx.Err(); err != nil {
 				return err
 			}

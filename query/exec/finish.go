@@ -14,8 +14,8 @@ import (
 )
 
 // Finish merges what the shards answer to the fragments of b, and hands out the
-// result, series by series. streams has the shards' streams of each fragment,
-// in the fragment's order of time. It closes all of them.
+// result, series by series. streams has the shards' streams of each of
+// b.Fragments(), in the fragment's order of time. It closes all of them.
 //
 // Memory is bounded by b.MaxBytes and a few partials of each stream. Finish
 // stops soon after ctx ends, and when emit gives an error.
@@ -27,7 +27,8 @@ func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*R
 			}
 		}
 	}()
-	if len(streams) != len(b.Fragments) {
+	fragments := b.Fragments()
+	if len(streams) != len(fragments) {
 		return errors.New("finish: not as many lists of streams as fragments")
 	}
 	f := &finisher{b: b, emit: emit}
@@ -36,7 +37,7 @@ func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*R
 	var names []string
 	byName := map[string][]*head{}
 	for i, list := range streams {
-		name := b.Fragments[i].Measurement
+		name := fragments[i].Measurement
 		if byName[name] == nil {
 			names = append(names, name)
 		}

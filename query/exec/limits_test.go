@@ -113,7 +113,7 @@ func TestPiecesOfLongTextsAreShort(t *testing.T) {
 	for _, q := range []string{"SELECT s FROM m", "SELECT s FROM m ORDER BY time DESC"} {
 		bound := bind(t, q, plan.Options{}, sh)
 		rows := 0
-		err := exec.RunFragment(t.Context(), sh.src, bound.Fragments[0], func(p *exec.Partial) error {
+		err := exec.RunFragment(t.Context(), sh.src, bound.Fragments()[0], func(p *exec.Partial) error {
 			rows += len(p.Times)
 			if n := len(p.Columns[0].Text); n > 16<<20 {
 				t.Errorf("%s: a partial has %d bytes of text", q, n)
@@ -150,7 +150,7 @@ func TestEndlessWindowsEndWithTheQuery(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stream := exec.Pipe(sh.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
-		return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+		return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 	})
 	pieces := 0
 	err := exec.Finish(ctx, bound, [][]exec.Stream{{stream}}, func(*exec.Rows) error {
@@ -170,7 +170,7 @@ func TestAFailingShardFailsTheQuery(t *testing.T) {
 	for _, q := range []string{"SELECT f FROM m", "SELECT f FROM m GROUP BY h", "SELECT mean(f) FROM m GROUP BY h", "SELECT mean(f) FROM m"} {
 		bound := bind(t, q, plan.Options{Now: now}, sh)
 		good := exec.Pipe(model.TimeRange{Min: 0, Max: 99999}, func(ctx context.Context, emit func(*exec.Partial) error) error {
-			return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+			return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 		})
 		bad := exec.Pipe(model.TimeRange{Min: 100000, Max: 200000}, func(context.Context, func(*exec.Partial) error) error { return boom })
 		err := exec.Finish(t.Context(), bound, [][]exec.Stream{{good, bad}}, func(*exec.Rows) error { return nil })
@@ -201,7 +201,7 @@ func TestLimitedRawQueriesDoNotReadLaterShards(t *testing.T) {
 	sh := many()
 	bound := bind(t, "SELECT f FROM m LIMIT 10", plan.Options{}, sh)
 	first := exec.Pipe(model.TimeRange{Min: 0, Max: 9999}, func(ctx context.Context, emit func(*exec.Partial) error) error {
-		return exec.RunFragment(ctx, sh.src, bound.Fragments[0], emit)
+		return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 	})
 	later := exec.Pipe(model.TimeRange{Min: 10000, Max: 20000}, func(context.Context, func(*exec.Partial) error) error {
 		t.Error("the later shard was read")

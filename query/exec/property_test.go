@@ -262,7 +262,7 @@ func TestSumsOfFloatsAreInOrderOfTime(t *testing.T) {
 	src := exectest.New(exectest.Options{NoStats: true}, rows...)
 	bound := bind(t, "SELECT sum(f) FROM m", plan.Options{}, shard{model.AllTime, src})
 	var got float64
-	err := exec.RunFragment(t.Context(), src, bound.Fragments[0], func(p *exec.Partial) error {
+	err := exec.RunFragment(t.Context(), src, bound.Fragments()[0], func(p *exec.Partial) error {
 		got = math.Float64frombits(p.Columns[1].Bits[0])
 		return nil
 	})

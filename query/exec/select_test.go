@@ -51,8 +51,8 @@ func tryRun(t testing.TB, ctx context.Context, q string, opt plan.Options, shard
 	if err != nil {
 		return "", err
 	}
-	streams := make([][]exec.Stream, len(bound.Fragments))
-	for i, f := range bound.Fragments {
+	streams := make([][]exec.Stream, len(bound.Fragments()))
+	for i, f := range bound.Fragments() {
 		for _, s := range shards {
 			streams[i] = append(streams[i], exec.Pipe(s.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
 				return exec.RunFragment(ctx, s.src, f, emit)

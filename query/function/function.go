@@ -2,11 +2,11 @@ package function
 
 import "github.com/varvedb/varve/model"
 
-// ID names an aggregate function. The numbers go between nodes and never
-// change.
+// ID names an aggregate function or one over the points of a group. The numbers
+// of aggregates go between nodes and never change.
 type ID uint8
 
-// The aggregates that are supported.
+// The aggregates, whose states the shards make.
 const (
 	Count  ID = 1
 	Sum    ID = 2
@@ -25,15 +25,53 @@ const (
 	CountDistinct ID = 14 // count(distinct())
 )
 
+// The functions over the points of a group, which are computed where the
+// statement runs.
+const (
+	Derivative            ID = 32
+	NonNegativeDerivative ID = 33
+	Difference            ID = 34
+	NonNegativeDifference ID = 35
+	Elapsed               ID = 36
+	CumulativeSum         ID = 37
+	MovingAverage         ID = 38
+
+	ExponentialMovingAverage       ID = 39
+	DoubleExponentialMovingAverage ID = 40
+	TripleExponentialMovingAverage ID = 41
+	RelativeStrengthIndex          ID = 42
+	TripleExponentialDerivative    ID = 43
+	KaufmansEfficiencyRatio        ID = 44
+	KaufmansAdaptiveMovingAverage  ID = 45
+	ChandeMomentumOscillator       ID = 46
+
+	HoltWinters        ID = 47
+	HoltWintersWithFit ID = 48
+	Top                ID = 49
+	Bottom             ID = 50
+	Sample             ID = 51
+	Integral           ID = 52
+)
+
 var names = [...]string{
 	Count: "count", Sum: "sum", Mean: "mean", Min: "min", Max: "max", First: "first", Last: "last", Spread: "spread",
 	Stddev: "stddev", Median: "median", Mode: "mode", Percentile: "percentile", Distinct: "distinct", CountDistinct: "count(distinct)",
+
+	Derivative: "derivative", NonNegativeDerivative: "non_negative_derivative",
+	Difference: "difference", NonNegativeDifference: "non_negative_difference",
+	Elapsed: "elapsed", CumulativeSum: "cumulative_sum", MovingAverage: "moving_average",
+	ExponentialMovingAverage: "exponential_moving_average", DoubleExponentialMovingAverage: "double_exponential_moving_average",
+	TripleExponentialMovingAverage: "triple_exponential_moving_average", RelativeStrengthIndex: "relative_strength_index",
+	TripleExponentialDerivative: "triple_exponential_derivative", KaufmansEfficiencyRatio: "kaufmans_efficiency_ratio",
+	KaufmansAdaptiveMovingAverage: "kaufmans_adaptive_moving_average", ChandeMomentumOscillator: "chande_momentum_oscillator",
+	HoltWinters: "holt_winters", HoltWintersWithFit: "holt_winters_with_fit",
+	Top: "top", Bottom: "bottom", Sample: "sample", Integral: "integral",
 }
 
-// Lookup gives the aggregate of that name.
+// Lookup gives the function of that name.
 func Lookup(name string) (ID, bool) {
-	for id := Count; id.Valid(); id++ {
-		if names[id] == name {
+	for id := range ID(len(names)) {
+		if id.Valid() && names[id] == name {
 			return id, true
 		}
 	}
@@ -41,7 +79,10 @@ func Lookup(name string) (ID, bool) {
 }
 
 // Valid reports whether f is a known function.
-func (f ID) Valid() bool { return f > 0 && int(f) < len(names) }
+func (f ID) Valid() bool { return int(f) < len(names) && names[f] != "" }
+
+// Aggregates reports whether f is an aggregate.
+func (f ID) Aggregates() bool { return f >= Count && f <= CountDistinct }
 
 // String gives the name as in a query.
 func (f ID) String() string {
@@ -60,20 +101,23 @@ func (f ID) Collects() bool { return f >= Median && f <= CountDistinct }
 // Takes reports whether f can be computed of values of a type.
 func (f ID) Takes(t model.FieldType) bool {
 	switch f {
-	case Count, First, Last, Mode, Distinct, CountDistinct:
+	case Count, First, Last, Mode, Distinct, CountDistinct, Elapsed, Sample:
 		return t.Valid()
 	case Min, Max:
 		return t.Valid() && t != model.String
 	}
-	return t == model.Float || t == model.Integer || t == model.Unsigned
+	return t == model.Float || t == model.Integer || t == model.Unsigned && f != HoltWinters && f != HoltWintersWithFit
 }
 
 // Result gives the type of f over values of a type that it takes.
 func (f ID) Result(t model.FieldType) model.FieldType {
 	switch f {
-	case Count, CountDistinct:
+	case Count, CountDistinct, Elapsed:
 		return model.Integer
-	case Mean, Stddev, Median:
+	case Mean, Stddev, Median, Derivative, NonNegativeDerivative, MovingAverage, Integral:
+		return model.Float
+	}
+	if f >= ExponentialMovingAverage && f <= HoltWintersWithFit {
 		return model.Float
 	}
 	return t

@@ -9,7 +9,10 @@ import (
 
 func TestEveryFunctionIsFoundByItsName(t *testing.T) {
 	n := 0
-	for id := function.Count; id.Valid(); id++ {
+	for id := range function.ID(255) {
+		if !id.Valid() {
+			continue
+		}
 		n++
 		if got, ok := function.Lookup(id.String()); !ok || got != id {
 			t.Errorf("Lookup(%s) is %v, %v", id, got, ok)
@@ -18,7 +21,7 @@ func TestEveryFunctionIsFoundByItsName(t *testing.T) {
 			if id.Takes(ft) && !id.Result(ft).Valid() {
 				t.Errorf("%s of %s has no type", id, ft)
 			}
-			if s := id.States(ft); s[0] != model.Integer {
+			if s := id.States(ft); id.Aggregates() && s[0] != model.Integer {
 				t.Errorf("%s: the first state is %s", id, s[0])
 			}
 		}

@@ -11,61 +11,6 @@ import (
 	"github.com/varvedb/varve/query/function"
 )
 
-// Bound is a Select whose names have types: what runs at the shards, and what
-// is made of their answers.
-type Bound struct {
-	// Fragments has one for each measurement that can have rows and each time
-	// that the statement names it, sorted by the measurement's name.
-	// Measurements of one name in different databases or policies are one series
-	// of the result.
-	Fragments []*Fragment
-
-	Columns []string // names of the result's columns, the time's first
-	Exprs   []*Expr  // of the other columns, over Slots
-	// Slots is the types of the values that Exprs speak of: the results of the
-	// fragments' aggregates, and then their columns.
-	Slots      []model.FieldType
-	Aggregates []BoundAggregate
-	// AuxFrom is the index of the first slot that is a column of a row.
-	AuxFrom int
-
-	GroupBy    []string // as in the fragments
-	Window     Window
-	Range      model.TimeRange
-	Descending bool
-	// PointTime is set where the row's time is that of the selected point.
-	PointTime     bool
-	Fill          Fill
-	FillValue     float64
-	Limit, Offset int // of rows in a group; Limit 0 is none
-	GroupLimit    int // 0 is none
-	GroupOffset   int
-	MaxBytes      int
-	MaxBuckets    int // of a group, where the range has no beginning; 0 is none
-}
-
-// BoundAggregate is an aggregate with the type of its argument.
-type BoundAggregate struct {
-	Function function.ID
-	Type     model.FieldType
-	Argument float64 // which percentile
-}
-
-// Raw reports whether the result is rows and not aggregates.
-func (b *Bound) Raw() bool { return len(b.Aggregates) == 0 }
-
-// Fill says what stands in windows without points.
-type Fill uint8
-
-// The fills.
-const (
-	FillNull     Fill = 0
-	FillNone     Fill = 1
-	FillNumber   Fill = 2
-	FillPrevious Fill = 3
-	FillLinear   Fill = 4
-)
-
 // Bind resolves wildcards and types by what is stored. A schema that comes
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
@@ -106,6 +51,7 @@ func (b *binder) bind(schemas []Schema) (*Bound, error) {
 	b.byRef = map[influxql.VarRef]int{}
 	b.slots = map[string]int{}
 	b.out = &Bound{
+		Scans:   []Scan{{Range: b.sel.Range}},
 		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: b.template.Descending,
 		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
 		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets,
@@ -190,8 +136,8 @@ func (b *binder) columns() (some bool, err error) {
 	for _, f := range b.stmt.Fields {
 		b.out.Exprs = append(b.out.Exprs, make.expr(f.Expr))
 	}
-	if len(calls) == 1 && len(b.out.Aggregates) == 1 && b.out.Window.IsZero() {
-		f := b.out.Aggregates[0].Function
+	if aggregates := b.out.Scans[0].Aggregates; len(calls) == 1 && len(aggregates) == 1 && b.out.Window.IsZero() {
+		f := aggregates[0].Function
 		b.out.PointTime = f.Selects() || f == function.Percentile
 	}
 	if len(calls) > 0 {
@@ -260,7 +206,9 @@ func (b *binder) aggregate(call *influxql.Call) error {
 	}
 	b.slots[call.String()] = len(b.out.Slots)
 	b.out.Slots = append(b.out.Slots, f.Result(t))
-	b.out.Aggregates = append(b.out.Aggregates, bound)
+	scan := &b.out.Scans[0]
+	b.out.Calls = append(b.out.Calls, BoundCall{Column: len(scan.Aggregates), Range: scan.Range})
+	scan.Aggregates = append(scan.Aggregates, bound)
 	b.template.Aggregates = append(b.template.Aggregates, Aggregate{Function: f, Input: in.Column})
 	return nil
 }
@@ -335,6 +283,7 @@ func (b *binder) input(ref *influxql.VarRef) *Expr {
 
 // fragments makes a fragment for each schema that can give rows.
 func (b *binder) fragments(schemas []Schema) {
+	scan := &b.out.Scans[0]
 	type name struct{ database, policy, measurement string }
 	seen := map[name]bool{}
 	for _, schema := range schemas {
@@ -345,11 +294,11 @@ func (b *binder) fragments(schemas []Schema) {
 		seen[n] = true
 		if f := b.fragment(schema); f != nil {
 			for range b.sel.mentions(schema) {
-				b.out.Fragments = append(b.out.Fragments, f)
+				scan.Fragments = append(scan.Fragments, f)
 			}
 		}
 	}
-	slices.SortStableFunc(b.out.Fragments, func(x, y *Fragment) int {
+	slices.SortStableFunc(scan.Fragments, func(x, y *Fragment) int {
 		switch {
 		case x.Measurement < y.Measurement:
 			return -1

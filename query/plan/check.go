@@ -81,7 +81,7 @@ func (c *checker) combination(stmt *influxql.SelectStatement) error {
 func (c *checker) supported() error {
 	for _, call := range c.calls {
 		f, ok := function.Lookup(call.Name)
-		if !ok {
+		if !ok || !f.Aggregates() {
 			return notSupported(call.Name + "()")
 		}
 		if f == function.Percentile && c.auxiliary {

@@ -115,7 +115,7 @@ func TestConditionsOnTagsPickSeries(t *testing.T) {
 			t.Errorf("%s: %v", c.where, err)
 			continue
 		}
-		f := b.Fragments[0]
+		f := b.Fragments()[0]
 		if got := f.Filter != nil; got != c.filter {
 			t.Errorf("%s: a filter for rows: %v, want %v", c.where, got, c.filter)
 		}
@@ -134,7 +134,7 @@ func TestWhatCannotHaveRowsHasNoFragments(t *testing.T) {
 		"SELECT f FROM m WHERE time > 10 AND time < 5", "SELECT f FROM m WHERE time > '2020-01-01' OR time < '2019-01-01'",
 	} {
 		b, err := bind(t, q, plan.Options{})
-		if err != nil || len(b.Fragments) != 0 {
+		if err != nil || len(b.Fragments()) != 0 {
 			t.Errorf("%s: %+v, %v; want no fragments", q, b, err)
 		}
 	}

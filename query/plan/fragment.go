@@ -37,6 +37,11 @@ type Fragment struct {
 	RowLimit int
 
 	MaxSeries, MaxPoints, MaxBytes int // 0 for none
+
+	// Inner is the subquery whose rows the fragment reads instead of a shard's,
+	// nil where it reads shards. Measurement is one of those of its result. It is
+	// run where the statement runs and never goes to another node.
+	Inner *Bound
 }
 
 // Source says how an input is made. Of a tag it is the tag's value, missing

@@ -106,7 +106,7 @@ func decodeAnswer(r *wire.Reader, f *Fragment) {
 		f.Aggregates = make([]Aggregate, n)
 		for i := range f.Aggregates {
 			a := Aggregate{Function: function.ID(r.Byte()), Input: r.Index(len(f.Inputs))}
-			if r.Err() == nil && !(a.Function.Valid() && a.Function.Takes(f.Inputs[a.Input].Type)) {
+			if r.Err() == nil && !(a.Function.Aggregates() && a.Function.Takes(f.Inputs[a.Input].Type)) {
 				r.Fail("%s of %s", a.Function, f.Inputs[a.Input].Type)
 			}
 			f.Aggregates[i] = a

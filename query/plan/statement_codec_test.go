@@ -33,7 +33,7 @@ func TestFragmentsOfStatementsComeBack(t *testing.T) {
 		if err != nil {
 			continue // that is for the tests of Compile
 		}
-		for _, f := range b.Fragments {
+		for _, f := range b.Fragments() {
 			p := plan.AppendFragment(nil, f)
 			got, err := plan.DecodeFragment(p)
 			if err != nil {

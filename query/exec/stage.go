@@ -1,0 +1,43 @@
+package exec
+
+import (
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/plan"
+)
+
+// points is rows of one call of one group on their way through the call's
+// stages, in the statement's order of time. A row without a value is a window
+// that fill(null) left empty; most functions skip it.
+type points struct {
+	times []int64
+	value model.Column
+	aux   []model.Column // of the slots from AuxFrom on, for functions that select rows
+}
+
+// stage is a function over the points of a group. There is one for each call
+// and group.
+type stage interface {
+	// add takes in rows and appends what it can make by now to out, whose columns
+	// have the types of the stage's result. It keeps nothing of in.
+	add(in, out *points) error
+	// end appends what is left to out, after the last add.
+	end(out *points) error
+}
+
+// budget bounds the memory of the stages of a group together.
+type budget struct{ used, limit int }
+
+// take asks for bytes of state, give returns them.
+func (b *budget) take(bytes int) error {
+	b.used += bytes
+	return tooMuch(b.used, b.limit)
+}
+
+func (b *budget) give(bytes int) { b.used -= bytes }
+
+// newStage makes a stage of a bound statement. Its state counts against memory.
+func newStage(b *plan.Bound, call *plan.BoundCall, s *plan.Stage, memory *budget) (stage, error) {
+	switch s.Function {
+	}
+	return nil, &model.Error{Kind: model.ErrNotSupported, Text: s.Function.String() + "() is not supported yet"}
+}
