@@ -18,7 +18,7 @@ type builder struct {
 
 	// What of next no published snapshot shares, so that it may be changed.
 	owned struct {
-		databases, policies, groups, shards, schemas, nodes, alive bool
+		databases, continuous, policies, groups, shards, schemas, nodes, alive bool
 
 		schema map[*groupSchema]bool
 		live   map[*policyGroups]bool
@@ -32,7 +32,7 @@ func newBuilder(keys keyspace) *builder {
 }
 
 func (b *builder) disown() {
-	b.owned.databases, b.owned.policies, b.owned.groups = false, false, false
+	b.owned.databases, b.owned.continuous, b.owned.policies, b.owned.groups = false, false, false, false
 	b.owned.shards, b.owned.schemas, b.owned.nodes, b.owned.alive = false, false, false, false
 	b.owned.schema, b.owned.live = map[*groupSchema]bool{}, map[*policyGroups]bool{}
 }
@@ -60,6 +60,8 @@ func (b *builder) apply(c Change) error {
 		err = b.applyAlive(c, rest)
 	case "databases":
 		err = b.applyDatabase(c, rest)
+	case "continuous":
+		err = b.applyContinuous(c, rest)
 	case "groups":
 		err = b.applyGroup(c)
 	case "schema":

@@ -98,6 +98,9 @@ func encodeCopy(keys keyspace, s *Snapshot) []byte {
 	for _, d := range s.databases {
 		put(keys.database(d.UID), databaseToRecord(&d.Database))
 	}
+	for _, q := range s.continuous {
+		put(keys.continuousQuery(q.Database, q.UID), continuousToRecord(&q.ContinuousQuery))
+	}
 	for _, g := range s.groups {
 		put(g.key, groupToRecord(&g.ShardGroup))
 	}

@@ -40,6 +40,12 @@ type Policy struct {
 	Duration      time.Duration // how long data is kept; 0 is for ever
 	ShardDuration time.Duration // the span of new shard groups
 	Replicas      int           // AutoReplicas, or what a statement said; see Snapshot.Factor
+
+	// Points that are further from the time of their write than these are not
+	// stored; 0 is no limit.
+	FutureLimit, PastLimit time.Duration
+
+	Subscriptions []*Subscription // in the order in which they were created
 }
 
 // AutoReplicas as Policy.Replicas lets the replication factor follow the number

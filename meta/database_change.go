@@ -53,8 +53,8 @@ func (s *Store) CreateDatabase(ctx context.Context, name string, spec *PolicySpe
 	})
 }
 
-// DropDatabase removes a database with its policies, groups and schemas; none
-// of that name is no error. The shards' data is removed by the data nodes once
+// DropDatabase removes a database with its policies, groups, schemas and
+// continuous queries; none of that name is no error. The shards' data is removed by the data nodes once
 // they see it.
 func (s *Store) DropDatabase(ctx context.Context, name string) error {
 	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
@@ -68,6 +68,8 @@ func (s *Store) DropDatabase(ctx context.Context, name string) error {
 				Delete(s.keys.database(d.UID)),
 				Delete(s.keys.name(name)),
 				DeletePrefix(s.keys.databaseGroups(d.UID)),
+				DeletePrefix(s.keys.continuousQueries(d.UID)),
+				DeletePrefix(s.keys.databaseProgress(d.UID)),
 			})
 	})
 }

@@ -24,6 +24,26 @@ func (k keyspace) database(uid uint64) string { return fmt.Sprintf("%sdatabases/
 func (k keyspace) name(name string) string    { return k.root + "names/" + escape(name) }
 func (k keyspace) lease(name string) string   { return k.root + "leases/" + escape(name) }
 
+// Beside each other, and not below databases/: a removal of the database's key
+// must not look like one of these.
+func (k keyspace) continuousQueries(database uint64) string {
+	return fmt.Sprintf("%scontinuous/%016x/", k.root, database)
+}
+
+func (k keyspace) continuousQuery(database, uid uint64) string {
+	return fmt.Sprintf("%s%016x", k.continuousQueries(database), uid)
+}
+
+func (k keyspace) allProgress() string { return k.root + "progress/" }
+
+func (k keyspace) databaseProgress(database uint64) string {
+	return fmt.Sprintf("%s%016x/", k.allProgress(), database)
+}
+
+func (k keyspace) progress(database, uid uint64) string {
+	return fmt.Sprintf("%s%016x", k.databaseProgress(database), uid)
+}
+
 func (k keyspace) databaseGroups(database uint64) string {
 	return fmt.Sprintf("%sgroups/%016x/", k.root, database)
 }

@@ -49,11 +49,34 @@ type (
 		MaxValuesPerTag int64 `json:"max_values_per_tag,omitempty"`
 	}
 	policyRecord struct {
-		UID           uint64   `json:"uid"`
-		Name          string   `json:"name"`
-		Duration      duration `json:"duration"`
-		ShardDuration duration `json:"shard_duration"`
-		Replicas      int      `json:"replicas"`
+		UID           uint64               `json:"uid"`
+		Name          string               `json:"name"`
+		Duration      duration             `json:"duration"`
+		ShardDuration duration             `json:"shard_duration"`
+		Replicas      int                  `json:"replicas"`
+		FutureLimit   duration             `json:"future_limit,omitzero"`
+		PastLimit     duration             `json:"past_limit,omitzero"`
+		Subscriptions []subscriptionRecord `json:"subscriptions,omitempty"`
+	}
+	subscriptionRecord struct {
+		Name         string           `json:"name"`
+		Mode         SubscriptionMode `json:"mode"`
+		Destinations []string         `json:"destinations"`
+	}
+	continuousRecord struct {
+		Format   int    `json:"format"`
+		UID      uint64 `json:"uid"`
+		Database uint64 `json:"database"`
+		Name     string `json:"name"`
+		Text     string `json:"text"`
+	}
+	progressRecord struct {
+		Format  int       `json:"format"`
+		Query   uint64    `json:"query"`
+		Until   time.Time `json:"until"`
+		Ran     time.Time `json:"ran"`
+		Points  uint64    `json:"points"`
+		Failure string    `json:"failure,omitempty"`
 	}
 	groupRecord struct {
 		Format    int           `json:"format"`
@@ -183,7 +206,14 @@ func databaseToRecord(d *Database) databaseRecord {
 		MaxSeries: d.Limits.Series, MaxValuesPerTag: d.Limits.ValuesPerTag,
 	}
 	for _, p := range d.Policies {
-		r.Policies = append(r.Policies, policyRecord{p.UID, p.Name, duration(p.Duration), duration(p.ShardDuration), p.Replicas})
+		pr := policyRecord{
+			UID: p.UID, Name: p.Name, Duration: duration(p.Duration), ShardDuration: duration(p.ShardDuration), Replicas: p.Replicas,
+			FutureLimit: duration(p.FutureLimit), PastLimit: duration(p.PastLimit),
+		}
+		for _, sub := range p.Subscriptions {
+			pr.Subscriptions = append(pr.Subscriptions, subscriptionRecord(*sub))
+		}
+		r.Policies = append(r.Policies, pr)
 	}
 	return r
 }
@@ -201,7 +231,17 @@ func decodeDatabase(value []byte) (*Database, error) {
 		Limits: model.SeriesLimits{Series: r.MaxSeries, ValuesPerTag: r.MaxValuesPerTag},
 	}
 	for _, pr := range r.Policies {
-		p := &Policy{pr.UID, pr.Name, time.Duration(pr.Duration), time.Duration(pr.ShardDuration), pr.Replicas}
+		p := &Policy{
+			UID: pr.UID, Name: pr.Name, Duration: time.Duration(pr.Duration), ShardDuration: time.Duration(pr.ShardDuration), Replicas: pr.Replicas,
+			FutureLimit: time.Duration(pr.FutureLimit), PastLimit: time.Duration(pr.PastLimit),
+		}
+		for _, sr := range pr.Subscriptions {
+			if sr.Name == "" || sr.Mode != ToAll && sr.Mode != ToAny {
+				return nil, corrupt("policy %q: subscription %q of mode %q", p.Name, sr.Name, sr.Mode)
+			}
+			sub := Subscription(sr)
+			p.Subscriptions = append(p.Subscriptions, &sub)
+		}
 		if err := p.check(); err != nil {
 			return nil, corrupt("policy %q: %v", p.Name, err)
 		}

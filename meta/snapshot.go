@@ -13,14 +13,15 @@ type Snapshot struct {
 	cluster  clusterRecord
 	counter  counter
 
-	databases []*database     // sorted by name
-	policies  []*policyGroups // sorted by uid of the policy
-	groups    []*group        // all, also deleted ones, sorted by id
-	shards    []shardOf       // of all groups, sorted by id
-	schemas   []*groupSchema  // sorted by id of the group
-	nodes     []*node         // sorted by id
-	alive     []uint64        // ids of nodes whose lease has not ended, sorted
-	control   controlState
+	databases  []*database        // sorted by name
+	continuous []*continuousQuery // sorted by uid of the database, then by their own
+	policies   []*policyGroups    // sorted by uid of the policy
+	groups     []*group           // all, also deleted ones, sorted by id
+	shards     []shardOf          // of all groups, sorted by id
+	schemas    []*groupSchema     // sorted by id of the group
+	nodes      []*node            // sorted by id
+	alive      []uint64           // ids of nodes whose lease has not ended, sorted
+	control    controlState
 
 	// defaultReplication is Config.DefaultReplication.
 	defaultReplication int

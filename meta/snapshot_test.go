@@ -40,7 +40,7 @@ func randomChanges(rng *rand.Rand, n int) []Change {
 			c = put(keys.node(id), nodeToRecord(&Node{ID: id, Name: fmt.Sprint("n", rng.IntN(100)), Roles: []Role{RoleData}, Starts: uint64(i), Labels: map[string]string{"x": fmt.Sprint(i)}, Draining: i%2 == 0}), revision)
 		case 1:
 			// The name belongs to the uid, as the transactions see to it.
-			d := &Database{UID: id, Name: fmt.Sprint("db", 9-id), Policies: []*Policy{{id + 10, "p", 0, time.Duration(1+rng.IntN(5)) * time.Hour, 1}}}
+			d := &Database{UID: id, Name: fmt.Sprint("db", 9-id), Policies: []*Policy{{UID: id + 10, Name: "p", ShardDuration: time.Duration(1+rng.IntN(5)) * time.Hour, Replicas: 1}}}
 			c = put(keys.database(id), databaseToRecord(d), revision)
 		case 2:
 			start := int64(rng.IntN(20)) * int64(time.Hour)
@@ -292,7 +292,7 @@ func exampleSnapshot(t testing.TB) *Snapshot {
 	t.Helper()
 	b := newBuilder(keys)
 	b.next.revision = 9
-	p := &Policy{3, "autogen", 0, 7 * day, 1}
+	p := &Policy{UID: 3, Name: "autogen", ShardDuration: 7 * day, Replicas: 1}
 	g := &ShardGroup{ID: 4, Database: 2, Policy: 3, Start: 1794787200e9, End: 1795392000e9, Shards: []Shard{{ID: 5, Revision: 1, Owners: []Owner{{1, Active}}}}}
 	fields := []schemaField{{model.Field{Name: "usage idle", Type: model.Float}, false}, {model.Field{Name: "n", Type: model.Integer}, true}}
 	for _, c := range []Change{

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Catalog is the databases and their retention policies. Package coordinator
-// implements it over the cluster's metadata.
+// Catalog is what the cluster agrees on: the databases with their retention
+// policies, and what belongs to them. Package coordinator implements it over the
+// cluster's metadata.
 //
 // The texts of errors are shown to clients as they are, so they are those of
 // InfluxDB: "database not found: x", "retention policy not found: x",
@@ -35,6 +36,9 @@ type Catalog interface {
 	AlterPolicy(ctx context.Context, database, policy string, change PolicyChange) error
 	// DropPolicy removes a policy and all that is in it; none is no error.
 	DropPolicy(ctx context.Context, database, policy string) error
+
+	ContinuousQueries
+	Subscriptions
 }
 
 // Database is a database as queries see it.

@@ -23,6 +23,9 @@ type fakeCatalog struct {
 	dbs   []*Database
 	calls []string
 	err   error
+
+	continuous    []ContinuousQuery
+	subscriptions []Subscription
 }
 
 func (c *fakeCatalog) Databases(context.Context) ([]*Database, error) { return c.dbs, nil }

@@ -28,6 +28,9 @@ type Store struct {
 	parser *lineprotocol.Parser
 	dbs    []*query.Database
 	rows   map[place][]exectest.Row
+
+	continuous    map[string][]query.ContinuousQuery // by database
+	subscriptions map[string][]query.Subscription
 }
 
 type place struct{ database, policy string }
@@ -39,7 +42,13 @@ var (
 
 // NewStore gives an empty Store.
 func NewStore(opt Options) *Store {
-	return &Store{opt: opt, parser: lineprotocol.NewParser(lineprotocol.DefaultConfig()), rows: make(map[place][]exectest.Row)}
+	return &Store{
+		opt:           opt,
+		parser:        lineprotocol.NewParser(lineprotocol.DefaultConfig()),
+		rows:          make(map[place][]exectest.Row),
+		continuous:    make(map[string][]query.ContinuousQuery),
+		subscriptions: make(map[string][]query.Subscription),
+	}
 }
 
 // Write stores line protocol. It makes the database if there is none.
@@ -210,6 +219,8 @@ func (s *Store) CreateDatabase(ctx context.Context, name string, policy *query.P
 
 // DropDatabase implements query.Catalog.
 func (s *Store) DropDatabase(_ context.Context, name string) error {
+	delete(s.continuous, name)
+	delete(s.subscriptions, name)
 	s.dbs = slices.DeleteFunc(s.dbs, func(db *query.Database) bool { return db.Name == name })
 	for p := range s.rows {
 		if p.database == name {
