@@ -262,14 +262,13 @@ func (h *summing) answer(q string, src exec.Source) string {
 	h.must(err)
 	bound, err := sel.Bind([]plan.Schema{{Database: "db", Policy: "rp", Name: "cpu", Fields: src.Fields("cpu"), TagKeys: []string{"host"}}})
 	h.must(err)
-	streams := make([][]exec.Stream, len(bound.Fragments()))
-	for i, f := range bound.Fragments() {
-		streams[i] = []exec.Stream{exec.Pipe(model.AllTime, func(ctx context.Context, emit func(*exec.Partial) error) error {
+	open := func(f *plan.Fragment) ([]exec.Stream, error) {
+		return []exec.Stream{exec.Pipe(model.AllTime, func(ctx context.Context, emit func(*exec.Partial) error) error {
 			return exec.RunFragment(ctx, src, f, emit)
-		})}
+		})}, nil
 	}
 	var out strings.Builder
-	h.must(exec.Finish(h.t.Context(), bound, streams, func(r *exec.Rows) error {
+	h.must(exec.Finish(h.t.Context(), bound, open, func(r *exec.Rows) error {
 		fmt.Fprintln(&out, r.Name, r.Tags, r.Columns)
 		for i := range r.Len() {
 			fmt.Fprint(&out, r.Times[i])

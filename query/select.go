@@ -2,9 +2,7 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/influxdata/influxql"
 
@@ -47,17 +45,10 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	if err := r.begin(Statement{Partial: true, Location: sel.Location}); err != nil {
 		return err
 	}
-	streams := make([][]exec.Stream, len(bound.Fragments()))
-	for i, f := range bound.Fragments() {
-		if streams[i], err = r.executor.storage.Scan(ctx, r.read, f); err != nil {
-			for _, s := range slices.Concat(streams[:i]...) {
-				err = errors.Join(err, s.Close())
-			}
-			return err
-		}
-	}
 	chunks := chunker{size: r.req.ChunkSize, emit: r.rows}
-	return exec.Finish(ctx, bound, streams, chunks.add)
+	return exec.Finish(ctx, bound, func(f *plan.Fragment) ([]exec.Stream, error) {
+		return r.executor.storage.Scan(ctx, r.read, f)
+	}, chunks.add)
 }
 
 // schemas asks for what is stored of a SELECT's measurements. Measurements in

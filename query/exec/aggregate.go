@@ -9,6 +9,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -27,11 +28,15 @@ type aggregator struct {
 	load      batch
 	stats     []model.Stats
 	slotBytes int
+	// texts is what is held beside the slots of windows: lists and texts of
+	// unknown length, and the slots of series.
+	texts memory.Account
 }
 
 // aggregate runs a fragment with aggregates.
 func (r *runner) aggregate() error {
-	a := &aggregator{runner: r, windows: newWindows(&r.f.Window), used: make([]bool, len(r.f.Inputs))}
+	a := &aggregator{runner: r, windows: newWindows(&r.f.Window), used: make([]bool, len(r.f.Inputs)), texts: r.budget.Account()}
+	defer a.texts.Close()
 	a.timed = len(r.f.Columns) > 0 || len(r.f.Aggregates) == 1 && r.f.Window.IsZero()
 	for _, g := range r.f.Aggregates {
 		t := r.f.Inputs[g.Input].Type
@@ -199,7 +204,7 @@ func (a *aggregator) slot(t int64) (slot int, end int64, err error) {
 	if !isNew {
 		return slot, end, nil
 	}
-	if err := tooMuch(a.windows.bytes()+(slot+1)*a.slotBytes, a.f.MaxBytes); err != nil {
+	if err := a.account.Set(a.windows.bytes() + (slot+1)*a.slotBytes); err != nil {
 		return 0, 0, err
 	}
 	for i, c := range a.cells {
@@ -267,7 +272,7 @@ func (a *aggregator) checkBytes(member int) error {
 	if a.aux != nil {
 		bytes += a.aux.textBytes
 	}
-	return tooMuch(bytes, a.f.MaxBytes)
+	return a.texts.Set(bytes)
 }
 
 func (a *aggregator) add(i, slot int, series uint32, member, lo, hi int) {

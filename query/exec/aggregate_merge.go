@@ -99,7 +99,7 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 	if m.aux != nil {
 		bytes += m.aux.textBytes
 	}
-	if err := tooMuch(bytes, g.b.MaxBytes); err != nil {
+	if err := g.account.Set(bytes); err != nil {
 		return err
 	}
 	return g.ctx.Err()

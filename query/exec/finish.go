@@ -6,55 +6,78 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
+// Open gives the shards' streams of a fragment, in its order of time.
+type Open func(f *plan.Fragment) ([]Stream, error)
+
 // Finish merges what the shards answer to the fragments of b, and hands out the
-// result, series by series. streams has the shards' streams of each of
-// b.Fragments(), in the fragment's order of time. It closes all of them.
+// result, series by series. The streams of a measurement are opened when its
+// turn has come, and closed before the next one's: a statement may be about
+// thousands of measurements in hundreds of shards.
 //
-// Memory is bounded by b.MaxBytes and a few partials of each stream. Finish
-// stops soon after ctx ends, and when emit gives an error.
-func Finish(ctx context.Context, b *plan.Bound, streams [][]Stream, emit func(*Rows) error) (err error) {
-	defer func() {
-		for _, list := range streams {
-			for _, s := range list {
-				err = errors.Join(err, s.Close())
-			}
-		}
-	}()
-	fragments := b.Fragments()
-	if len(streams) != len(fragments) {
-		return errors.New("finish: not as many lists of streams as fragments")
-	}
-	f := &finisher{b: b, emit: emit}
+// What it holds is counted by the budget of ctx, or bounded by b.MaxBytes where
+// that has none. Finish stops soon after ctx ends, and when emit gives an error.
+func Finish(ctx context.Context, b *plan.Bound, open Open, emit func(*Rows) error) error {
+	ctx, budget := memory.Bounded(ctx, int64(b.MaxBytes))
+	f := &finisher{b: b, open: open, emit: emit, budget: budget, account: budget.Account()}
+	defer f.account.Close()
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	defer f.cancel()
-	var names []string
-	byName := map[string][]*head{}
-	for i, list := range streams {
-		name := fragments[i].Measurement
-		if byName[name] == nil {
-			names = append(names, name)
-		}
-		for _, s := range list {
-			byName[name] = append(byName[name], &head{stream: s})
-		}
-	}
-	slices.Sort(names)
-	if b.Descending {
-		slices.Reverse(names)
-	}
-	for _, name := range slices.Compact(names) {
-		if err := f.measurement(name, byName[name]); err != nil {
+	for _, fragments := range byMeasurement(b) {
+		if err := f.fragments(fragments); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// byMeasurement gives the fragments of each measurement, in the order of the
+// result. There are several where it is in several databases or policies, or is
+// named twice.
+func byMeasurement(b *plan.Bound) [][]*plan.Fragment {
+	fragments := slices.Clone(b.Fragments())
+	slices.SortStableFunc(fragments, func(x, y *plan.Fragment) int { return strings.Compare(x.Measurement, y.Measurement) })
+	var all [][]*plan.Fragment
+	for i := 0; i < len(fragments); {
+		n := i + 1
+		for n < len(fragments) && fragments[n].Measurement == fragments[i].Measurement {
+			n++
+		}
+		all = append(all, fragments[i:n])
+		i = n
+	}
+	if b.Descending {
+		slices.Reverse(all)
+	}
+	return all
+}
+
+// fragments makes the series of one measurement.
+func (f *finisher) fragments(fragments []*plan.Fragment) (err error) {
+	var heads []*head
+	defer func() {
+		for _, h := range heads {
+			err = errors.Join(err, h.stream.Close())
+		}
+	}()
+	for _, fragment := range fragments {
+		streams, err := f.open(fragment)
+		if err != nil {
+			return err
+		}
+		for _, s := range streams {
+			heads = append(heads, &head{stream: s})
+		}
+	}
+	return f.measurement(fragments[0].Measurement, heads)
 }
 
 // finisher is one run of Finish.
@@ -62,7 +85,11 @@ type finisher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	b      *plan.Bound
+	open   Open
 	emit   func(*Rows) error
+
+	budget  *memory.Budget
+	account memory.Account // of the group that is being merged
 }
 
 // head is a stream and its next partial.

@@ -8,14 +8,21 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
 // RunFragment runs f over the rows of src and hands the partial results to
 // emit, in the order that Partial describes. It stops soon after ctx ends, and
-// when emit gives an error. It does not close src.
+// when emit gives an error. It does not close src. What it holds is counted by
+// the budget of ctx, or bounded by f.MaxBytes where that has none.
 func RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*Partial) error) error {
-	r := &runner{ctx: ctx, src: src, f: f, emit: emit}
+	ctx, budget := memory.Bounded(ctx, int64(f.MaxBytes))
+	r := &runner{ctx: ctx, src: src, f: f, emit: emit, budget: budget, account: budget.Account(), index: budget.Account()}
+	defer func() {
+		r.account.Close()
+		r.index.Close()
+	}()
 	if !r.resolve() {
 		return nil
 	}
@@ -42,6 +49,10 @@ type runner struct {
 	inputs [][]int       // by input, the indexes into fields
 	groups []group
 	points int // that were read
+
+	budget  *memory.Budget
+	account memory.Account // of the windows of a group, or of its rows that wait
+	index   memory.Account // of series and groups
 }
 
 // group is the series of one group.
@@ -216,12 +227,4 @@ func (r *runner) read(rows int) error {
 		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-point limit exceeed: (%d/%d)", r.points, n)}
 	}
 	return r.ctx.Err()
-}
-
-// tooMuch gives an error when bytes of state are over the limit.
-func tooMuch(bytes, limit int) error {
-	if limit > 0 && bytes > limit {
-		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-memory limit exceeded: (%d/%d)", bytes, limit)}
-	}
-	return nil
 }

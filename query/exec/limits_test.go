@@ -153,7 +153,7 @@ func TestEndlessWindowsEndWithTheQuery(t *testing.T) {
 		return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 	})
 	pieces := 0
-	err := exec.Finish(ctx, bound, [][]exec.Stream{{stream}}, func(*exec.Rows) error {
+	err := exec.Finish(ctx, bound, opened(stream), func(*exec.Rows) error {
 		if pieces++; pieces == 3 {
 			cancel()
 		}
@@ -173,7 +173,7 @@ func TestAFailingShardFailsTheQuery(t *testing.T) {
 			return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 		})
 		bad := exec.Pipe(model.TimeRange{Min: 100000, Max: 200000}, func(context.Context, func(*exec.Partial) error) error { return boom })
-		err := exec.Finish(t.Context(), bound, [][]exec.Stream{{good, bad}}, func(*exec.Rows) error { return nil })
+		err := exec.Finish(t.Context(), bound, opened(good, bad), func(*exec.Rows) error { return nil })
 		if !errors.Is(err, boom) {
 			t.Errorf("%s: %v, want boom", q, err)
 		}
@@ -190,7 +190,7 @@ func TestAFailingShardEndsTheWorkOfTheOthers(t *testing.T) {
 			return ctx.Err()
 		})
 		bad := exec.Pipe(model.TimeRange{Min: 100000, Max: 200000}, func(context.Context, func(*exec.Partial) error) error { return boom })
-		err := exec.Finish(t.Context(), bound, [][]exec.Stream{{slow, bad}}, func(*exec.Rows) error { return nil })
+		err := exec.Finish(t.Context(), bound, opened(slow, bad), func(*exec.Rows) error { return nil })
 		if !errors.Is(err, boom) {
 			t.Errorf("%v, want boom", err)
 		}
@@ -208,7 +208,7 @@ func TestLimitedRawQueriesDoNotReadLaterShards(t *testing.T) {
 		return nil
 	})
 	n := 0
-	err := exec.Finish(t.Context(), bound, [][]exec.Stream{{later, first}}, func(r *exec.Rows) error { n += r.Len(); return nil })
+	err := exec.Finish(t.Context(), bound, opened(later, first), func(r *exec.Rows) error { n += r.Len(); return nil })
 	if err != nil || n != 10 {
 		t.Errorf("%d rows, %v", n, err)
 	}
@@ -220,10 +220,15 @@ func TestPartialsOfAnotherShapeAreRefused(t *testing.T) {
 	bad := exec.Pipe(sh.times, func(_ context.Context, emit func(*exec.Partial) error) error {
 		return emit(&exec.Partial{Times: []int64{0}})
 	})
-	err := exec.Finish(t.Context(), bound, [][]exec.Stream{{bad}}, func(*exec.Rows) error { return nil })
+	err := exec.Finish(t.Context(), bound, opened(bad), func(*exec.Rows) error { return nil })
 	if !errors.Is(err, model.ErrCorrupt) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// opened gives streams to whatever fragment.
+func opened(streams ...exec.Stream) exec.Open {
+	return func(*plan.Fragment) ([]exec.Stream, error) { return streams, nil }
 }
 
 func TestPipeStopsWhatItRuns(t *testing.T) {

@@ -221,7 +221,7 @@ func (m *rowMerge) advance(s *seriesRows) (bool, error) {
 		s.next, s.descending = 0, m.f.Descending
 		s.bytes = len(s.b.times) * (len(m.fields) + 1) * 8
 		m.bytes += s.bytes
-		if err := tooMuch(m.bytes, m.f.MaxBytes); err != nil {
+		if err := m.account.Set(m.bytes); err != nil {
 			return false, err
 		}
 	}

@@ -67,7 +67,7 @@ func (r *smallSeries) take(i int, s *seriesRows) (bool, error) {
 	s.descending = r.f.Descending
 	s.bytes = s.b.len()*(len(s.b.inputs)+1)*8 + seriesBytes + len(s.b.inputs)*inputBytes
 	r.bytes += s.bytes
-	return true, tooMuch(r.bytes, r.f.MaxBytes)
+	return true, r.account.Set(r.bytes)
 }
 
 // next reads ahead.

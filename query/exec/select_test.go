@@ -51,17 +51,17 @@ func tryRun(t testing.TB, ctx context.Context, q string, opt plan.Options, shard
 	if err != nil {
 		return "", err
 	}
-	streams := make([][]exec.Stream, len(bound.Fragments()))
-	for i, f := range bound.Fragments() {
+	open := func(f *plan.Fragment) (streams []exec.Stream, err error) {
 		for _, s := range shards {
-			streams[i] = append(streams[i], exec.Pipe(s.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
+			streams = append(streams, exec.Pipe(s.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
 				return exec.RunFragment(ctx, s.src, f, emit)
 			}))
 		}
+		return streams, nil
 	}
 	var out strings.Builder
 	more := false
-	err = exec.Finish(ctx, bound, streams, func(r *exec.Rows) error {
+	err = exec.Finish(ctx, bound, open, func(r *exec.Rows) error {
 		if !more {
 			printHead(&out, r)
 		}

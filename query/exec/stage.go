@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -24,19 +25,16 @@ type stage interface {
 	end(out *points) error
 }
 
-// budget bounds the memory of the stages of a group together.
-type budget struct{ used, limit int }
+// budget counts the memory of the stages of a group together.
+type budget struct{ account memory.Account }
 
 // take asks for bytes of state, give returns them.
-func (b *budget) take(bytes int) error {
-	b.used += bytes
-	return tooMuch(b.used, b.limit)
-}
+func (b *budget) take(bytes int) error { return b.account.Add(bytes) }
 
-func (b *budget) give(bytes int) { b.used -= bytes }
+func (b *budget) give(bytes int) { _ = b.account.Add(-bytes) } // giving back does not fail
 
-// newStage makes a stage of a bound statement. Its state counts against memory.
-func newStage(b *plan.Bound, call *plan.BoundCall, s *plan.Stage, memory *budget) (stage, error) {
+// newStage makes a stage of a bound statement. Its state counts against held.
+func newStage(b *plan.Bound, call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
 	switch s.Function {
 	}
 	return nil, &model.Error{Kind: model.ErrNotSupported, Text: s.Function.String() + "() is not supported yet"}

@@ -1,0 +1,46 @@
+package memory
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/varvedb/varve/model"
+)
+
+// Pool is the memory that the queries of one node may hold together. A nil Pool
+// has no bound. It is safe for concurrent use.
+type Pool struct {
+	limit   int64
+	used    atomic.Int64
+	refused atomic.Int64
+}
+
+// NewPool gives a Pool of so many bytes; 0 is no bound.
+func NewPool(limit int64) *Pool { return &Pool{limit: limit} }
+
+// Used gives the bytes that are granted now, and Refused how often a query was
+// refused more.
+func (p *Pool) Used() int64    { return p.used.Load() }
+func (p *Pool) Refused() int64 { return p.refused.Load() }
+
+// take grants n bytes or fails with model.ErrOverloaded.
+func (p *Pool) take(n int64) error {
+	if p == nil {
+		return nil
+	}
+	if used := p.used.Add(n); p.limit > 0 && used > p.limit {
+		p.used.Add(-n)
+		p.refused.Add(1)
+		return &model.Error{
+			Kind: model.ErrOverloaded,
+			Text: fmt.Sprintf("the memory for queries is used up (%d of %d bytes), try again later", used-n, p.limit),
+		}
+	}
+	return nil
+}
+
+func (p *Pool) give(n int64) {
+	if p != nil {
+		p.used.Add(-n)
+	}
+}
