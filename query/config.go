@@ -21,6 +21,8 @@ type Config struct {
 	// MaxBytes bounds the memory of one SELECT's state, at a shard and again
 	// where the shards' answers are merged; 0 is plan.DefaultMaxBytes.
 	MaxBytes int
+	// Extensions is that of every Request.
+	Extensions bool
 }
 
 // DefaultConfig gives the settings of a server.

@@ -19,6 +19,11 @@ type Request struct {
 	// Consistency and Partial are how reads are answered, see Read.
 	Consistency ReadConsistency
 	Partial     bool
+	// Extensions asks for answers that InfluxDB does not give, where its own would
+	// be less: time in the WHERE of a SHOW chooses by point instead of by shard, and
+	// a SELECT that finds nothing says where the measurement has data. The server's
+	// Config.Extensions has the same effect.
+	Extensions bool
 	// ChunkSize is how many rows each piece of a series has, except its last; 0
 	// is any number, as they come.
 	ChunkSize int

@@ -48,6 +48,7 @@ type config struct {
 
 	logLevel    slog.Level
 	unsigned    bool
+	extensions  bool
 	memoryLimit int64 // bytes; 0: by the machine
 	limits      model.SeriesLimits
 }

@@ -257,6 +257,7 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	}
 	catalog := coordinator.NewCatalog(s.store)
 	cfg := query.DefaultConfig()
+	cfg.Extensions = s.cfg.extensions
 	cfg.MaxBytes = min(cfg.MaxBytes, int(memory)/cfg.Concurrent)
 	queries, err := query.New(cfg, catalog, reader, s.log, s.registry)
 	if err != nil {

@@ -162,6 +162,10 @@ var settings = []setting{
 		c.unsigned, err = parseSwitch(v)
 		return err
 	}},
+	{"extensions", "", "answer every query as with the parameter extensions=true: more than InfluxDB says", func(c *config, v string) (err error) {
+		c.extensions, err = parseSwitch(v)
+		return err
+	}},
 	{"memory-limit", "SIZE", "memory to stay within, as 512m or 4g (default: three fifths of the machine's, or GOMEMLIMIT)", func(c *config, v string) (err error) {
 		c.memoryLimit, err = parseSize(v)
 		return err

@@ -66,6 +66,7 @@ func (s *Server) query(c echo.Context) error {
 		Policy:      r.FormValue("rp"),
 		Consistency: consistency,
 		Partial:     partial,
+		Extensions:  r.FormValue("extensions") == "true",
 		ReadOnly:    r.Method == http.MethodGet,
 		ChunkSize:   chunkSize(r),
 	})
