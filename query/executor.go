@@ -29,7 +29,8 @@ type Executor struct {
 	running running
 	reclaim reclaimer
 	admit   *admission
-	nodes   Nodes // nil: there is only this one
+	nodes   Nodes  // nil: there is only this one
+	writer  Writer // nil: there is no SELECT INTO
 }
 
 // New gives an Executor. reg may be nil.
@@ -226,15 +227,21 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 		if err := change(ctx); err != nil {
 			return err
 		}
-		if r.req.ReadOnly {
-			r.messages = append(r.messages, Message{
-				Level: "warning",
-				Text:  fmt.Sprintf("deprecated use of '%s' in a read only context, please use a POST request instead", stmt),
-			})
-		}
+		r.warnReadOnly(stmt)
 		return nil
 	}
 	return notSupported(nameOf(stmt))
+}
+
+// warnReadOnly adds the remark on a statement that changes something where it
+// should not come.
+func (r *statementRun) warnReadOnly(stmt influxql.Statement) {
+	if r.req.ReadOnly {
+		r.messages = append(r.messages, Message{
+			Level: "warning",
+			Text:  fmt.Sprintf("deprecated use of '%s' in a read only context, please use a POST request instead", stmt),
+		})
+	}
 }
 
 // begin tells the sink that the result begins, once.

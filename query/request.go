@@ -24,6 +24,9 @@ type Request struct {
 	// a SELECT that finds nothing says where the measurement has data. The server's
 	// Config.Extensions has the same effect.
 	Extensions bool
+	// Level is how many owners must have the points of SELECT … INTO, as a client
+	// names it in a write; "" is the server's default.
+	Level string
 	// ChunkSize is how many rows each piece of a series has, except its last; 0
 	// is any number, as they come.
 	ChunkSize int

@@ -20,8 +20,17 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 		return err
 	}
 	if stmt.Target != nil {
-		return notSupported("SELECT INTO")
+		return r.selectInto(ctx, stmt)
 	}
+	chunks := chunker{size: r.req.ChunkSize, emit: r.rows}
+	return r.run(ctx, stmt, func(sel *plan.Select) error {
+		return r.begin(Statement{Partial: true, Location: sel.Location})
+	}, chunks.add)
+}
+
+// run plans a SELECT and gives its rows to emit. begin, which may be nil, is
+// called before anything is read.
+func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, begin func(*plan.Select) error, emit func(*exec.Rows) error) error {
 	stmt.Condition = balance(stmt.Condition)
 	cfg := &r.executor.cfg
 	sel, err := plan.Compile(stmt, plan.Options{
@@ -42,13 +51,14 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	if err != nil {
 		return err
 	}
-	if err := r.begin(Statement{Partial: true, Location: sel.Location}); err != nil {
-		return err
+	if begin != nil {
+		if err := begin(sel); err != nil {
+			return err
+		}
 	}
-	chunks := chunker{size: r.req.ChunkSize, emit: r.rows}
 	return exec.Finish(ctx, bound, func(f *plan.Fragment) ([]exec.Stream, error) {
 		return r.executor.storage.Scan(ctx, r.read, f)
-	}, chunks.add)
+	}, emit)
 }
 
 // schemas asks for what is stored of a SELECT's measurements. Measurements in

@@ -263,6 +263,7 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	if err != nil {
 		return err
 	}
+	queries.WriteTo(coordinator.NewInto(writer))
 	if s.rpc != nil {
 		queries.Join(coordinator.NewQueries(nodes, queries))
 		coordinator.ServeQueries(s.rpc, queries)

@@ -67,6 +67,7 @@ func (s *Server) query(c echo.Context) error {
 		Consistency: consistency,
 		Partial:     partial,
 		Extensions:  r.FormValue("extensions") == "true",
+		Level:       r.FormValue("consistency"),
 		ReadOnly:    r.Method == http.MethodGet,
 		ChunkSize:   chunkSize(r),
 	})

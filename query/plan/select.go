@@ -113,6 +113,9 @@ func (s *Select) compile() error {
 	if err := s.supported(&c); err != nil {
 		return err
 	}
+	if stmt.Target != nil && stmt.Fill == influxql.NullFill {
+		stmt.Fill = influxql.NoFill // nothing is written for a window without points
+	}
 	stmt.TimeAlias = c.timeName
 	stmt.RewriteDistinct()
 	s.dropTimeFields()
@@ -122,9 +125,6 @@ func (s *Select) compile() error {
 
 // supported refuses what is valid and comes in a later version.
 func (s *Select) supported(c *checker) error {
-	if s.stmt.Target != nil {
-		return notSupported("SELECT INTO")
-	}
 	for _, source := range s.stmt.Sources {
 		m, ok := source.(*influxql.Measurement)
 		if !ok {

@@ -116,6 +116,7 @@ func newSession(t *testing.T, opt Options) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
+	executor.WriteTo(into{store})
 	return &session{t, store, executor}
 }
 

@@ -63,11 +63,16 @@ func (s *Store) Write(database, policy string, lines []byte) error {
 	if err != nil {
 		return err
 	}
-	p := place{database, policy}
-	for i := range parsed.Batch.Tables {
-		t := &parsed.Batch.Tables[i]
+	s.keep(place{database, policy}, parsed.Batch)
+	return parsed.Err
+}
+
+// keep stores a batch.
+func (s *Store) keep(p place, b *model.Batch) {
+	for i := range b.Tables {
+		t := &b.Tables[i]
 		for n := range t.Times {
-			_, tags, _ := model.ParseSeriesKey(parsed.Batch.Series[t.Series[n]].Key)
+			_, tags, _ := model.ParseSeriesKey(b.Series[t.Series[n]].Key)
 			row := exectest.Row{Measurement: t.Measurement, Tags: tags, Time: t.Times[n], Fields: make(map[string]any)}
 			for k := range t.Columns {
 				if v := t.Columns[k].Value(n); v != nil {
@@ -77,7 +82,20 @@ func (s *Store) Write(database, policy string, lines []byte) error {
 			s.rows[p] = append(s.rows[p], row)
 		}
 	}
-	return parsed.Err
+}
+
+// into is a Store as the query.Writer of SELECT … INTO.
+type into struct{ store *Store }
+
+var _ query.Writer = into{}
+
+// Write implements query.Writer.
+func (i into) Write(ctx context.Context, to query.Destination, b *model.Batch) error {
+	if _, err := i.store.Policy(ctx, to.Database, to.Policy); err != nil {
+		return err
+	}
+	i.store.keep(place{to.Database, to.Policy}, b)
+	return nil
 }
 
 // shard is the rows of one window of time.
