@@ -1,7 +1,10 @@
 package exec
 
 import (
+	"context"
+
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
@@ -33,9 +36,16 @@ func (b *budget) take(bytes int) error { return b.account.Add(bytes) }
 
 func (b *budget) give(bytes int) { _ = b.account.Add(-bytes) } // giving back does not fail
 
-// newStage makes a stage of a bound statement. Its state counts against held.
-func newStage(b *plan.Bound, call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
+// newStage makes a stage of a bound statement. Its state counts against held,
+// and it ends soon after ctx does.
+func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
 	switch s.Function {
+	case function.ExponentialMovingAverage, function.DoubleExponentialMovingAverage, function.TripleExponentialMovingAverage,
+		function.TripleExponentialDerivative, function.RelativeStrengthIndex, function.ChandeMomentumOscillator,
+		function.KaufmansEfficiencyRatio, function.KaufmansAdaptiveMovingAverage:
+		return newTechnicalStage(s, held)
+	case function.HoltWinters, function.HoltWintersWithFit:
+		return newForecastStage(ctx, s, held), nil
 	}
 	return nil, &model.Error{Kind: model.ErrNotSupported, Text: s.Function.String() + "() is not supported yet"}
 }

@@ -65,12 +65,12 @@ func (f Forecaster) round(t int64) int64 {
 
 // Bytes tells how much memory a forecast takes for points between two times:
 // the values with the gaps between them, the result, and a simplex over the
-// season's factors. What would be more than an int64 is cut.
-func (f Forecaster) Bytes(first, last int64) int64 {
-	intervals := (float64(last) - float64(first)) / float64(f.Interval)
+// season's factors. What would be more than an int can say is cut.
+func (f Forecaster) Bytes(first, last int64) int {
+	intervals := max(0, float64(last)-float64(first)) / float64(f.Interval)
 	parameters := firstFactor + float64(max(f.Season, 0))
 	bytes := 16*intervals + 48*float64(f.Horizon) + 8*parameters*(parameters+8)
-	return int64(min(bytes, math.MaxInt64/2))
+	return int(min(bytes, math.MaxInt/2))
 }
 
 // regular gives one value for each interval, no number where there is none.
