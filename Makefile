@@ -89,8 +89,11 @@ bench-series: $(BENCH) ## a million series: heap and CPU of each, start with a f
 	$(GO) run ./test/series $(PEERS) $(ARGS)
 
 .PHONY: bench-scan
-bench-scan: $(BENCH) ## scans and statistics per second of CPU, and queries over HTTP beside the peers
+bench-scan: ## scans and statistics per second of CPU
 	$(GO) test ./tsm -run '^$$' -bench BenchmarkScan -benchtime 2s -count $(or $(ROUNDS),3)
+
+.PHONY: bench-query
+bench-query: $(BENCH) ## TSBS's queries over HTTP beside the peers: latency, CPU, the same answers (ARGS='-only lastpoint -peers ""')
 	$(GO) run ./test/queries $(PEERS) $(ARGS)
 
 .PHONY: bench-hour

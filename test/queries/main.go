@@ -1,9 +1,9 @@
-// Command queries measures what reading costs: TSBS's hosts are written, the
-// server rests, and then every question is asked some times. It prints the
-// server's CPU time for an answer and how long a client waits for it, beside
-// InfluxDB, which is asked the same, and VictoriaMetrics, which is asked what
-// comes nearest. Answers of InfluxDB must have as many rows as varved's, and the
-// same values.
+// Command queries measures what queries cost: TSBS's hosts are written, the
+// server rests, and then TSBS's queries are asked one after the other over one
+// connection. It prints how long an answer takes, median and 95th percentile,
+// and the CPU time of the server for one, beside InfluxDB, which is asked the
+// same, and VictoriaMetrics, which is asked what comes nearest. Answers of
+// InfluxDB must be varved's to the byte.
 package main
 
 import (
@@ -11,35 +11,31 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
-	"strings"
+	"regexp"
 	"text/tabwriter"
 	"time"
 
-	"github.com/varvedb/varve/test/harness"
 	"github.com/varvedb/varve/test/harness/contest"
 )
 
 type config struct {
 	contest.Options
-	hosts, rows, times int
-}
-
-// question is what is asked: in InfluxQL, and for VictoriaMetrics in MetricsQL,
-// with the step; there empty is that it cannot.
-type question struct {
-	name     string
-	influxql string
-	promql   string
-	step     string
+	hosts, times int
+	longest      time.Duration
+	seed         uint64
+	only         string
 }
 
 func main() {
 	var c config
 	c.Register("influxd,victoria", 1, 30*time.Second)
-	flag.IntVar(&c.hosts, "hosts", 100, "hosts")
-	flag.IntVar(&c.rows, "rows", 4320, "rows of each, ten seconds apart")
-	flag.IntVar(&c.times, "times", 15, "how often each question is asked; after one that does not count")
+	flag.IntVar(&c.hosts, "hosts", 1000, "hosts")
+	flag.IntVar(&c.times, "times", 300, "how often a query is asked, each time with other hosts and times; after three that do not count")
+	flag.DurationVar(&c.longest, "longest", 10*time.Second, "how long a query is asked, if it is asked ten times")
+	flag.Uint64Var(&c.seed, "seed", 1, "of hosts and times")
+	flag.StringVar(&c.only, "only", "", "only queries with names that match this regular expression")
 	flag.Parse()
 	if err := run(c, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "queries:", err)
@@ -47,194 +43,96 @@ func main() {
 	}
 }
 
-var begin = time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func questions(c config) []question {
-	during := fmt.Sprintf("time >= '%s' AND time < '%s'", begin.Format(time.RFC3339), end(c).Format(time.RFC3339))
-	each := func(function string) string {
-		var calls []string
-		for _, f := range harness.CPUFields {
-			calls = append(calls, function+"("+f+")")
-		}
-		return strings.Join(calls, ", ")
-	}
-	return []question{
-		{
-			"mean of 1 field, 1 h", "SELECT mean(usage_user) FROM cpu WHERE " + during + " GROUP BY time(1h)",
-			"avg(avg_over_time(cpu_usage_user[1h]))", "1h",
-		},
-		{
-			"mean of 10 fields, 1 h", "SELECT " + each("mean") + " FROM cpu WHERE " + during + " GROUP BY time(1h)",
-			`avg(avg_over_time({__name__=~"cpu_usage_.*"}[1h])) by (__name__)`, "1h",
-		},
-		{
-			"mean of 1 field, 1 h, each host", "SELECT mean(usage_user) FROM cpu WHERE " + during + " GROUP BY time(1h), hostname",
-			"avg_over_time(cpu_usage_user[1h])", "1h",
-		},
-		{
-			"mean of 1 field, 1 min", "SELECT mean(usage_user) FROM cpu WHERE " + during + " GROUP BY time(1m)",
-			"avg(avg_over_time(cpu_usage_user[1m]))", "1m",
-		},
-		{
-			"maximum of 10 fields", "SELECT " + each("max") + " FROM cpu WHERE " + during,
-			fmt.Sprintf(`max(max_over_time({__name__=~"cpu_usage_.*"}[%ds])) by (__name__)`, 10*c.rows), "",
-		},
-		{
-			"last of each host", "SELECT last(usage_user) FROM cpu GROUP BY hostname",
-			fmt.Sprintf("last_over_time(cpu_usage_user[%ds])", 10*c.rows), "",
-		},
-		{
-			"rows above 90", "SELECT usage_user FROM cpu WHERE usage_user > 90 AND " + during,
-			"cpu_usage_user > 90", "10s",
-		},
-		{
-			"10 fields above 90, one host", "SELECT * FROM cpu WHERE usage_user > 90 AND hostname = 'host_8' AND " + during,
-			`{__name__=~"cpu_usage_.*",hostname="host_8"} and on() cpu_usage_user{hostname="host_8"} > 90`, "10s",
-		},
-		{
-			"95th percentile, 1 h", "SELECT percentile(usage_user, 95) FROM cpu WHERE " + during + " GROUP BY time(1h)",
-			"", "",
-		},
-	}
-}
-
-func end(c config) time.Time { return begin.Add(time.Duration(c.rows) * 10 * time.Second) }
-
-// result is what one question gave on one server; NaN if it was not asked.
-type result struct {
-	cpu, wait float64 // ms
-	rows      []any   // of the answer
-}
-
 func run(c config, out io.Writer) error {
-	asked := questions(c)
+	only, err := regexp.Compile(c.only)
+	if err != nil {
+		return err
+	}
+	var asked []kind
+	for _, k := range kinds {
+		if only.MatchString(k.name) {
+			asked = append(asked, k)
+		}
+	}
 	entrants := c.Entrants(out)
 	results := make([][]result, len(entrants))
 	for i, e := range entrants {
-		var err error
 		if results[i], err = measure(c, e, asked); err != nil {
 			return fmt.Errorf("%s: %w", e.Name, err)
 		}
 	}
-	fmt.Fprintf(out, "\n%d hosts x %d rows of 10 fields, settled for %v: CPU of the server for an answer, the mean of %d, and how long it takes, the median, in ms\n",
-		c.hosts, c.rows, c.Settle, c.times)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, e := range entrants {
-		fmt.Fprintf(w, "\t%s CPU\ttime", e.Name)
-	}
-	for _, e := range entrants[1:] {
-		fmt.Fprintf(w, "\tCPU/%s", e.Name)
-	}
-	fmt.Fprintln(w, "\t")
-	for q := range asked {
-		fmt.Fprint(w, asked[q].name)
-		for i := range entrants {
-			if r := results[i][q]; math.IsNaN(r.cpu) {
-				fmt.Fprint(w, "\t-\t-")
-			} else {
-				fmt.Fprintf(w, "\t%.1f\t%.1f", r.cpu, r.wait)
-			}
-		}
-		for i := range entrants[1:] {
-			if ratio := results[0][q].cpu / results[i+1][q].cpu; math.IsNaN(ratio) || math.IsInf(ratio, 0) {
-				fmt.Fprint(w, "\t-")
-			} else {
-				fmt.Fprintf(w, "\t%.3f", ratio)
-			}
-		}
-		fmt.Fprintln(w, "\t")
-	}
-	if err := w.Flush(); err != nil {
+	if err := print(c, out, entrants, asked, results); err != nil {
 		return err
 	}
-	for i, e := range entrants {
-		if e.Name != "influxd" {
-			continue
+	for i, e := range entrants[1:] {
+		if e.Name == "influxd" {
+			return compare(c, out, asked, results[0], results[i+1])
 		}
-		for q := range asked {
-			if why := differ(results[0][q].rows, results[i][q].rows); why != "" {
-				return fmt.Errorf("%s: answers differ from InfluxDB's: %s", asked[q].name, why)
-			}
-		}
-		fmt.Fprintln(out, "all answers equal InfluxDB's")
 	}
 	return nil
 }
 
-func measure(c config, e contest.Entrant, asked []question) ([]result, error) {
-	server, err := e.Start()
-	if err != nil {
-		return nil, err
+// texts gives the texts of a kind of query, the same ones in each call.
+func texts(c config, k kind) func() text {
+	s := &source{Rand: rand.New(rand.NewPCG(c.seed, 0)), hosts: c.hosts}
+	return func() text { return k.text(s) }
+}
+
+func print(c config, out io.Writer, entrants []contest.Entrant, asked []kind, results [][]result) error {
+	fmt.Fprintf(out, "\n%d hosts x %v, a row of 10 fields a minute, settled for %v: how long an answer takes, median and 95th percentile of %d or as many as %v hold, and CPU of the server for one, in ms\n",
+		c.hosts, during, c.Settle, c.times, c.longest)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "\taim")
+	for _, e := range entrants {
+		fmt.Fprintf(w, "\t%s\tp95\tCPU", e.Name)
 	}
-	defer server.Close()
-	g := harness.NewCPUOnly(c.hosts)
-	left := c.hosts * c.rows
-	if err := server.Send(2, false, func(dst []byte) []byte {
-		n := min(left, 5000)
-		left -= n
-		return g.AppendLines(dst, n)
-	}); err != nil {
-		return nil, err
+	for _, e := range entrants[1:] {
+		fmt.Fprintf(w, "\ttime/%s\tCPU", e.Name)
 	}
-	time.Sleep(c.Settle)
-	results := make([]result, len(asked))
-	for i, q := range asked {
-		ask := func() ([]any, error) { return server.InfluxQL(q.influxql) }
-		if e.Name == "victoria" {
-			if q.promql == "" {
-				results[i] = result{cpu: math.NaN(), wait: math.NaN()}
-				continue
+	fmt.Fprintln(w, "\tKB\t")
+	for q, k := range asked {
+		fmt.Fprintf(w, "%s\t%s", k.name, figure("%g", nonZero(k.aim)))
+		for i := range entrants {
+			r := results[i][q]
+			fmt.Fprintf(w, "\t%s\t%s\t%s", figure("%.2f", r.median()), figure("%.2f", r.high()), figure("%.2f", r.cpu))
+		}
+		ours := results[0][q]
+		for i := range entrants[1:] {
+			r := results[i+1][q]
+			fmt.Fprintf(w, "\t%s\t%s", figure("%.3f", ours.median()/r.median()), figure("%.3f", ours.cpu/r.cpu))
+		}
+		fmt.Fprintf(w, "\t%.0f\t\n", ours.kilobytes())
+	}
+	return w.Flush()
+}
+
+func nonZero(v float64) float64 {
+	if v == 0 {
+		return math.NaN()
+	}
+	return v
+}
+
+func figure(format string, v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// compare wants the same answers to the same queries.
+func compare(c config, out io.Writer, asked []kind, ours, theirs []result) error {
+	answers := 0
+	for q, k := range asked {
+		next := texts(c, k)
+		for i := range min(len(ours[q].answers), len(theirs[q].answers)) {
+			t := next()
+			if ours[q].answers[i] != theirs[q].answers[i] {
+				return fmt.Errorf("%s: the answer of %d bytes is not InfluxDB's of %d: %s", k.name, ours[q].answers[i].bytes, theirs[q].answers[i].bytes, t.influxql)
 			}
-			ask = func() ([]any, error) { return nil, server.MetricsQL(q.promql, q.step, begin, end(c)) }
-		}
-		if results[i], err = repeat(c, server, ask); err != nil {
-			return nil, fmt.Errorf("%s: %w", q.name, err)
+			answers++
 		}
 	}
-	return results, server.Stop()
-}
-
-func repeat(c config, server *contest.Run, ask func() ([]any, error)) (r result, err error) {
-	if r.rows, err = ask(); err != nil {
-		return r, err
-	}
-	before, err := server.Usage()
-	if err != nil {
-		return r, err
-	}
-	var took []float64
-	for range c.times {
-		began := time.Now()
-		if _, err := ask(); err != nil {
-			return r, err
-		}
-		took = append(took, time.Since(began).Seconds()*1e3)
-	}
-	after, err := server.Usage()
-	if err != nil {
-		return r, err
-	}
-	// The clock of the CPU ticks a hundred times a second: a mean of many.
-	r.cpu = (after.CPU - before.CPU).Seconds() * 1e3 / float64(c.times)
-	r.wait = contest.Median(took)
-	return r, nil
-}
-
-// differ says how two answers differ: in the rows, or in a number by more than
-// the order of additions explains.
-func differ(ours, theirs []any) string {
-	if len(ours) != len(theirs) {
-		return fmt.Sprintf("%d values, InfluxDB has %d", len(ours), len(theirs))
-	}
-	for i, v := range ours {
-		a, isNumber := v.(float64)
-		b, also := theirs[i].(float64)
-		if isNumber && also && math.Abs(a-b) <= 1e-9*math.Abs(b) {
-			continue
-		}
-		if v != theirs[i] {
-			return fmt.Sprintf("value %d is %v, InfluxDB has %v", i, v, theirs[i])
-		}
-	}
-	return ""
+	fmt.Fprintf(out, "%d answers equal InfluxDB's\n", answers)
+	return nil
 }
