@@ -46,6 +46,14 @@ func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.
 		return newTechnicalStage(s, held)
 	case function.HoltWinters, function.HoltWintersWithFit:
 		return newForecastStage(ctx, s, held), nil
+	case function.Top, function.Bottom:
+		return newBestStage(&b.Window, b.Descending, s, held), nil
+	case function.Sample:
+		return newSampleStage(&b.Window, s, held), nil
+	case function.Percentile:
+		return newPercentileStage(&b.Window, s, held), nil
+	case function.Integral:
+		return newIntegralStage(b, s), nil
 	}
 	return nil, &model.Error{Kind: model.ErrNotSupported, Text: s.Function.String() + "() is not supported yet"}
 }

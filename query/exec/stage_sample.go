@@ -1,0 +1,71 @@
+package exec
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/varvedb/varve/query/plan"
+)
+
+// sampleStage is sample(): n points of each window, each as likely as any other
+// (Vitter's reservoir, algorithm R).
+type sampleStage struct {
+	n      int
+	window passage
+	rows   keptRows
+	chosen []int // of rows
+	seen   int   // points of the window
+}
+
+func newSampleStage(window *plan.Window, s *plan.Stage, held *budget) *sampleStage {
+	return &sampleStage{n: s.N, window: passage{window: window}, rows: keptRows{held: held}}
+}
+
+func (s *sampleStage) add(in, out *points) error {
+	for i, at := range in.times {
+		if !in.value.Has(i) {
+			continue
+		}
+		if s.window.enter(at) {
+			if err := s.end(out); err != nil {
+				return err
+			}
+		}
+		s.seen++
+		if len(s.chosen) < s.n {
+			s.chosen = append(s.chosen, s.rows.append(in, i))
+		} else if j := rand.IntN(s.seen); j < s.n {
+			s.chosen[j] = s.rows.append(in, i)
+		}
+		if i%rowsBetweenCounts == 0 {
+			if err := s.count(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.count()
+}
+
+// count counts the state, after dropping rows that fell out where they are the
+// most.
+func (s *sampleStage) count() error {
+	if len(s.rows.times) > 2*len(s.chosen)+rowsBetweenCounts {
+		slices.Sort(s.chosen)
+		s.rows.compact(s.chosen)
+		for i := range s.chosen {
+			s.chosen[i] = i
+		}
+	}
+	return s.rows.count()
+}
+
+// end hands out the points of a window as they came.
+func (s *sampleStage) end(out *points) error {
+	slices.Sort(s.chosen)
+	for _, i := range s.chosen {
+		out.appendRow(&s.rows.points, i, s.rows.times[i])
+	}
+	s.rows.reset()
+	s.chosen, s.seen = s.chosen[:0], 0
+	return s.rows.count()
+}
