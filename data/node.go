@@ -20,6 +20,7 @@ import (
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/tsm"
 )
 
@@ -38,6 +39,7 @@ type Node struct {
 	memory    atomic.Int64 // bytes in all memtables, as last asked
 	unflushed atomic.Int64 // bytes of all logs that are in no file, as last asked
 	arena     *arena.Pool  // for all memtables
+	queries   *memory.Pool // of what scans hold; nil: without a bound
 
 	core    *replica.Node // what is known of the other owners
 	started time.Time

@@ -10,11 +10,29 @@ import (
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
+// Share has reads for other nodes take their memory from a pool that others
+// draw on, too. It is called before the first read.
+func (n *Node) Share(p *memory.Pool) { n.queries = p }
+
+// counted gives the context of a read, whose memory counts against the query's
+// budget when that runs here. A query of another node has one here for each
+// shard: the pool bounds them together. end must follow.
+func (n *Node) counted(ctx context.Context, limit int) (counted context.Context, end func()) {
+	if memory.FromContext(ctx) != nil {
+		return ctx, func() {}
+	}
+	b := n.queries.Budget(int64(limit))
+	return memory.NewContext(ctx, b), b.Close
+}
+
 // Scan implements Peer.
 func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
+	ctx, end := n.counted(ctx, f.MaxBytes)
+	defer end()
 	return n.read(ctx, ref, func(src exec.Source) error {
 		n.metrics.scans.Inc()
 		return exec.RunFragment(ctx, src, f, emit)
@@ -23,6 +41,8 @@ func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit fun
 
 // List implements Peer.
 func (n *Node) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*exec.List, error) {
+	ctx, end := n.counted(ctx, 0)
+	defer end()
 	list := &exec.List{}
 	err := n.read(ctx, ref, func(src exec.Source) (err error) {
 		list, err = exec.RunList(ctx, src, q)

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/plan"
@@ -18,9 +19,15 @@ type Config struct {
 	MaxSeries  int
 	MaxPoints  int
 	MaxBuckets int
-	// MaxBytes bounds the memory of one SELECT's state, at a shard and again
-	// where the shards' answers are merged; 0 is plan.DefaultMaxBytes.
+	// MaxBytes bounds the memory that one statement holds at this node, and at
+	// each other node for each shard that it is asked for; 0 is
+	// plan.DefaultMaxBytes. What all hold together a memory.Pool bounds.
 	MaxBytes int
+	// Timeout ends a request that waits or runs for so long without handing out
+	// anything; 0 is never.
+	Timeout time.Duration
+	// LogAfter has requests logged that run for so long; 0 is none.
+	LogAfter time.Duration
 	// Extensions is that of every Request.
 	Extensions bool
 }
@@ -33,6 +40,7 @@ func DefaultConfig() Config {
 		MaxSeries:  2_000_000,
 		MaxBuckets: 20_000_000,
 		MaxBytes:   plan.DefaultMaxBytes,
+		Timeout:    5 * time.Minute,
 	}
 }
 
@@ -45,6 +53,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("query: a queue of %d: %w", c.Queue, model.ErrInvalid)
 	case c.MaxSeries < 0 || c.MaxPoints < 0 || c.MaxBuckets < 0 || c.MaxBytes < 0:
 		return fmt.Errorf("query: a negative limit: %w", model.ErrInvalid)
+	case c.Timeout < 0 || c.LogAfter < 0:
+		return fmt.Errorf("query: a negative time: %w", model.ErrInvalid)
 	}
 	return nil
 }

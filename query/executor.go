@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
+	"github.com/varvedb/varve/query/plan"
 )
 
 // errNotExecuted is the result of the statements after one that failed.
@@ -29,8 +32,9 @@ type Executor struct {
 	running running
 	reclaim reclaimer
 	admit   *admission
-	nodes   Nodes  // nil: there is only this one
-	writer  Writer // nil: there is no SELECT INTO
+	memory  *memory.Pool // nil: without a bound
+	nodes   Nodes        // nil: there is only this one
+	writer  Writer       // nil: there is no SELECT INTO
 }
 
 // New gives an Executor. reg may be nil.
@@ -65,34 +69,40 @@ func (e *Executor) Parse(req Request) (*Query, error) {
 	return &Query{req: req, statements: q.Statements}, nil
 }
 
+// Share has statements take their memory from a pool that others draw on, too.
+// It is called before the first request.
+func (e *Executor) Share(p *memory.Pool) { e.memory = p }
+
 // Execute runs q and gives its results to sink. Statements that fail are
 // results, too: an error means that the results are not complete, because
 // nothing could be started (model.ErrOverloaded), ctx ended or sink failed.
 func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
+	start := time.Now()
+	client, heap := ctx, heapBytes()
+	ctx, task := e.running.add(ctx, q, start)
+	watch := e.watch(task)
+	defer func() {
+		watch.stop()
+		e.running.remove(task)
+		if task.ended() != nil || client.Err() != nil {
+			e.reclaim.after(time.Now(), heap)
+		}
+	}()
 	if !q.quick() {
-		if err := e.admit.enter(ctx); err != nil {
+		slot, err := e.admit.enter(ctx)
+		if err != nil && task.ended() == nil {
 			return err
 		}
-		defer e.admit.leave()
+		watch.admitted(slot)
 	}
-	start := time.Now()
 	e.metrics.active.Inc()
 	defer func() {
 		e.metrics.active.Dec()
 		e.metrics.seconds.Observe(time.Since(start).Seconds())
 	}()
-	client, heap := ctx, heapBytes()
-	ctx, task := e.running.add(ctx, q, start)
-	defer func() {
-		e.running.remove(task)
-		if task.killed() != nil || client.Err() != nil {
-			e.reclaim.after(time.Now(), heap)
-		}
-	}()
 	if q.req.Now.IsZero() {
 		q.req.Now = start
 	}
-
 	failed := false
 	for i, stmt := range q.statements {
 		if failed {
@@ -102,39 +112,14 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			continue
 		}
 		run := &statementRun{
-			executor: e, req: &q.req, id: i, sink: sink,
+			executor: e, req: &q.req, id: i, sink: sink, watch: watch,
 			read: &Read{Consistency: q.req.Consistency, Partial: q.req.Partial},
 		}
-		err := run.do(ctx, stmt)
-		if run.sinkErr != nil {
-			return run.sinkErr
-		}
-		if killed := task.killed(); killed != nil {
-			err = killed
-		} else if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !run.begun {
-			if err := sink.Begin(Statement{ID: i}); err != nil {
-				return err
-			}
-		}
-		outcome := "ok"
+		err := run.answer(ctx, stmt, task)
 		if err != nil {
-			failed, outcome = true, "error"
-		}
-		e.metrics.statements.WithLabelValues(outcome).Inc()
-		end := Outcome{Messages: run.messages, Err: err}
-		for _, text := range run.read.Lacking() {
-			end.Partial = true
-			end.Messages = append(end.Messages, Message{Level: "warning", Text: text})
-		}
-		if end.Partial {
-			e.metrics.partial.Inc()
-		}
-		if err := sink.End(end); err != nil {
 			return err
 		}
+		failed = run.failed
 	}
 	return nil
 }
@@ -171,9 +156,49 @@ type statementRun struct {
 	id       int
 	sink     Sink
 	read     *Read
+	watch    *watch
 	begun    bool
+	failed   bool
 	sinkErr  error // what the sink said; ends the request
 	messages []Message
+}
+
+// answer runs a statement and ends its result. An error ends the request.
+func (r *statementRun) answer(ctx context.Context, stmt influxql.Statement, task *task) error {
+	err := task.ended()
+	if err == nil {
+		budget := r.executor.memory.Budget(int64(cmp.Or(r.executor.cfg.MaxBytes, plan.DefaultMaxBytes)))
+		defer budget.Close()
+		err = r.do(memory.NewContext(ctx, budget), stmt)
+	}
+	if r.sinkErr != nil {
+		return r.sinkErr
+	}
+	if ended := task.ended(); ended != nil {
+		err = ended
+	} else if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !r.begun {
+		if err := r.sink.Begin(Statement{ID: r.id}); err != nil {
+			return err
+		}
+	}
+	metrics := r.executor.metrics
+	outcome := "ok"
+	if err != nil {
+		r.failed, outcome = true, "error"
+	}
+	metrics.statements.WithLabelValues(outcome).Inc()
+	end := Outcome{Messages: r.messages, Err: err}
+	for _, text := range r.read.Lacking() {
+		end.Partial = true
+		end.Messages = append(end.Messages, Message{Level: "warning", Text: text})
+	}
+	if end.Partial {
+		metrics.partial.Inc()
+	}
+	return r.watch.give(func() error { return r.sink.End(end) })
 }
 
 // do runs a statement and turns a panic into an error: a fault in one query

@@ -36,7 +36,10 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 		to:     Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
 		name:   target.Name,
 	}
-	err := r.run(ctx, stmt, nil, func(rows *exec.Rows) error { return to.add(ctx, rows) })
+	err := r.run(ctx, stmt, nil, func(rows *exec.Rows) error {
+		r.watch.moved()
+		return to.add(ctx, rows)
+	})
 	if err == nil {
 		err = to.flush(ctx)
 	}

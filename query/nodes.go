@@ -43,7 +43,7 @@ func (e *Executor) Running() []Running {
 			Text:     t.text(),
 			Database: t.query.req.Database,
 			Age:      time.Since(t.start),
-			Killed:   t.killed() != nil,
+			Killed:   t.ended() != nil,
 		}
 	}
 	return out

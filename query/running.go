@@ -24,8 +24,8 @@ type task struct {
 	start  time.Time
 	cancel context.CancelCauseFunc
 
-	mu   sync.Mutex // protects kill
-	kill error      // set once, by KILL QUERY
+	mu  sync.Mutex // protects why
+	why error      // it ends early; set once
 }
 
 // add enters a request and gives the context that it runs in.
@@ -70,21 +70,30 @@ func (l *running) kill(id uint64) error {
 	if t == nil {
 		return &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("no such query id: %d", id)}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.kill != nil {
+	if !t.end(model.ErrInterrupted) {
 		return &model.Error{Kind: model.ErrConflict, Text: "already killed"}
 	}
-	t.kill = model.ErrInterrupted
-	t.cancel(model.ErrInterrupted)
 	return nil
 }
 
-// killed gives the error of a request that was killed, or nil.
-func (t *task) killed() error {
+// end ends a request with an error, which its client sees. It reports false
+// where it is ending already.
+func (t *task) end(why error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.kill
+	if t.why != nil {
+		return false
+	}
+	t.why = why
+	t.cancel(why)
+	return true
+}
+
+// ended gives the error of a request that was ended, or nil.
+func (t *task) ended() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.why
 }
 
 // text gives the statements as the parser prints them, which hides passwords.

@@ -292,7 +292,7 @@ func (r *statementRun) emit(name string, columns []string, list []exec.Entry, ch
 
 // rows hands a piece to the sink.
 func (r *statementRun) rows(rows *exec.Rows) error {
-	r.sinkErr = r.sink.Rows(rows)
+	r.sinkErr = r.watch.give(func() error { return r.sink.Rows(rows) })
 	return r.sinkErr
 }
 

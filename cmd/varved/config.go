@@ -17,6 +17,7 @@ import (
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/meta/embedded"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
 )
 
 // config is what a server was told.
@@ -51,6 +52,8 @@ type config struct {
 	extensions  bool
 	memoryLimit int64 // bytes; 0: by the machine
 	limits      model.SeriesLimits
+	queries     query.Config // MaxBytes 0: by memoryLimit
+	maxRowLimit int
 }
 
 // port is an address that is served, and by which others reach it.
@@ -79,11 +82,19 @@ func defaultConfig() config {
 		roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
 		consistency:  coordinator.DefaultConfig().Level,
 		limits:       coordinator.DefaultConfig().Limits,
+		queries:      queryConfig(),
 		replication:  meta.DefaultConfig().DefaultReplication,
 		replaceAfter: control.DefaultConfig().ReplaceAfter,
 		catchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		catchupAge:   data.DefaultConfig().CatchupMaxAge,
 	}
+}
+
+// queryConfig gives the settings of queries where nothing else is said.
+func queryConfig() query.Config {
+	cfg := query.DefaultConfig()
+	cfg.MaxBytes = 0
+	return cfg
 }
 
 // Ports of etcd where nothing else is said.

@@ -21,7 +21,7 @@ const minMemory = 128 << 20
 type budgets struct {
 	total     int64
 	memtables int64 // off the Go heap
-	queries   int64 // the state of all that run at a time
+	queries   int64 // what all that run at a time may hold, here and for other nodes
 	bodies    int64 // of writes
 	memo      int64 // of series, in the parser
 }
@@ -29,6 +29,10 @@ type budgets struct {
 func newBudgets(total int64) budgets {
 	return budgets{total: total, memtables: total / 4, queries: total / 4, bodies: total / 8, memo: total / 16}
 }
+
+// maxSelectMemory is what one statement may hold where nothing else is said: no
+// statement alone may take what all others need.
+func (b budgets) maxSelectMemory() int { return int(min(256<<20, b.queries/2)) }
 
 // limitMemory tells the runtime how much memory to stay within, and divides
 // that bound: asked, or GOMEMLIMIT, or three fifths of what the container or the

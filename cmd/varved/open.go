@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -20,6 +21,7 @@ import (
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // open opens all parts, from the disk up. httpAddress is where others reach the
@@ -29,7 +31,7 @@ import (
 // replicas hold while it still answers the others, then says that it is gone,
 // and then leaves etcd.
 func (s *server) open(httpAddress string) error {
-	memory := limitMemory(s.cfg.memoryLimit)
+	budget := limitMemory(s.cfg.memoryLimit)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := s.lock(); err != nil {
 		return err
@@ -52,12 +54,12 @@ func (s *server) open(httpAddress string) error {
 		// would not cover what it wrote a moment ago.
 		clock.Settle(ctx)
 	}
-	shards, err := s.openData(clock, memory)
+	shards, err := s.openData(clock, budget)
 	if err != nil {
 		return err
 	}
 	operators := s.openAdmin(shards)
-	if err := s.openCoordinator(clock, shards, operators, memory); err != nil {
+	if err := s.openCoordinator(clock, shards, operators, budget); err != nil {
 		return err
 	}
 	if err := s.startControl(operators); err != nil {
@@ -148,12 +150,12 @@ func (s *server) openRPC() (err error) {
 }
 
 // openData opens the shards; nil at a node that keeps no data.
-func (s *server) openData(clock *hlc.Clock, memory budgets) (*data.Node, error) {
+func (s *server) openData(clock *hlc.Clock, budget budgets) (*data.Node, error) {
 	if !s.cfg.has(meta.RoleData) {
 		return nil, nil
 	}
 	cfg := data.DefaultConfig()
-	cfg.MemtableBytes = memory.memtables
+	cfg.MemtableBytes = budget.memtables
 	cfg.CatchupMaxBytes, cfg.CatchupMaxAge = s.cfg.catchupBytes, s.cfg.catchupAge
 	shards, err := data.Open(s.fs, path.Join(s.dir, "shards"), cfg, s.store, clock, s.members, s.log, s.registry)
 	if err != nil {
@@ -176,12 +178,12 @@ func (s *server) openAdmin(shards *data.Node) *admin.Admin {
 
 // openCoordinator opens what takes writes and queries. A node with data has it
 // for what its replicas write anew, also where it does not serve clients.
-func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, memory budgets) error {
+func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, budget budgets) error {
 	lines := lineprotocol.DefaultConfig()
 	lines.HashSeed = s.store.Snapshot().HashSeed()
 	lines.Unsigned = s.cfg.unsigned
-	lines.MemoBytes = int(min(int64(lines.MemoBytes), memory.memo))
-	gate := &memoryGate{limit: memory.total, offHeap: func() int64 { return 0 }}
+	lines.MemoBytes = int(min(int64(lines.MemoBytes), budget.memo))
+	gate := &memoryGate{limit: budget.total, offHeap: func() int64 { return 0 }}
 	if shards != nil {
 		gate.offHeap = shards.OffHeapBytes
 	}
@@ -196,20 +198,25 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Log:       s.log,
 		Version:   softwareVersion(),
 	}
+	pool := memory.NewPool(budget.queries, s.registry)
+	if shards != nil {
+		shards.Share(pool)
+	}
 	if s.cfg.has(meta.RoleCoordinator) || shards != nil {
 		writer, err := s.openWriter(clock, shards)
 		if err != nil {
 			return err
 		}
 		if s.cfg.has(meta.RoleCoordinator) {
-			if err := s.openQueries(writer, shards, &parts, memory.queries); err != nil {
+			if err := s.openQueries(writer, shards, &parts, pool, budget.maxSelectMemory()); err != nil {
 				return err
 			}
 		}
 	}
 	cfg := httpapi.DefaultConfig()
-	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, memory.bodies))
-	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, memory.bodies))
+	cfg.MaxRowLimit = s.cfg.maxRowLimit
+	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, budget.bodies))
+	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
 	var err error
 	s.http, err = httpapi.New(cfg, parts)
 	return err
@@ -249,20 +256,21 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 	return writer, nil
 }
 
-func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts, memory int64) error {
+func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts, pool *memory.Pool, maxBytes int) error {
 	nodes := s.nodes(shards)
 	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, nodes, writer, s.registry)
 	if err != nil {
 		return err
 	}
 	catalog := coordinator.NewCatalog(s.store)
-	cfg := query.DefaultConfig()
+	cfg := s.cfg.queries
 	cfg.Extensions = s.cfg.extensions
-	cfg.MaxBytes = min(cfg.MaxBytes, int(memory)/cfg.Concurrent)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, maxBytes)
 	queries, err := query.New(cfg, catalog, reader, s.log, s.registry)
 	if err != nil {
 		return err
 	}
+	queries.Share(pool)
 	queries.WriteTo(coordinator.NewInto(writer))
 	if s.rpc != nil {
 		queries.Join(coordinator.NewQueries(nodes, queries))

@@ -136,3 +136,18 @@ func parseTime(v string) (time.Duration, error) {
 	}
 	return d, nil
 }
+
+// setCount reads a number that is not negative into n.
+func setCount(n *int, v string) error {
+	count, err := parseCount(v)
+	*n = int(count)
+	return err
+}
+
+// parseTimeOrNone reads a duration that may be 0.
+func parseTimeOrNone(v string) (time.Duration, error) {
+	if v == "0" || v == "0s" {
+		return 0, nil
+	}
+	return parseTime(v)
+}

@@ -178,6 +178,43 @@ var settings = []setting{
 		c.limits.ValuesPerTag, err = parseCount(v)
 		return err
 	}},
+	{"max-concurrent-queries", "N", "requests for results that run at a time (default: twice the cores)", func(c *config, v string) (err error) {
+		if c.queries.Concurrent, err = strconv.Atoi(v); err != nil || c.queries.Concurrent < 1 {
+			return errors.New("not a number from 1 on")
+		}
+		return nil
+	}},
+	{"max-queued-queries", "N", "requests that may wait for those to end; the next is answered by 503 (default 64)", func(c *config, v string) error {
+		return setCount(&c.queries.Queue, v)
+	}},
+	{"query-timeout", "TIME", "how long a request may wait and run without handing out a row; 0 is for ever (default 5m)", func(c *config, v string) (err error) {
+		c.queries.Timeout, err = parseTimeOrNone(v)
+		return err
+	}},
+	{"log-queries-after", "TIME", "log requests that run for so long; 0 is none (default 0)", func(c *config, v string) (err error) {
+		c.queries.LogAfter, err = parseTimeOrNone(v)
+		return err
+	}},
+	{"max-select-series", "N", "series that a SELECT may read of one shard; 0 is no limit (default 2000000)", func(c *config, v string) error {
+		return setCount(&c.queries.MaxSeries, v)
+	}},
+	{"max-select-point", "N", "points that a SELECT may read of one shard; 0 is no limit (default 0)", func(c *config, v string) error {
+		return setCount(&c.queries.MaxPoints, v)
+	}},
+	{"max-select-buckets", "N", "windows of time that a SELECT may have; 0 is no limit (default 20000000)", func(c *config, v string) error {
+		return setCount(&c.queries.MaxBuckets, v)
+	}},
+	{"max-select-memory", "SIZE", "memory that a statement may hold (default 256m, at most half of what all may)", func(c *config, v string) error {
+		n, err := parseSize(v)
+		if err == nil && n == 0 {
+			err = errors.New("must not be 0")
+		}
+		c.queries.MaxBytes = int(n)
+		return err
+	}},
+	{"max-row-limit", "N", "rows of an answer that is not chunked; the rest is cut off, which partial:true tells; 0 is no limit (default 0)", func(c *config, v string) error {
+		return setCount(&c.maxRowLimit, v)
+	}},
 }
 
 func findSetting(name string) *setting {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/varvedb/varve/model"
 )
 
@@ -15,13 +17,27 @@ type Pool struct {
 	refused atomic.Int64
 }
 
-// NewPool gives a Pool of so many bytes; 0 is no bound.
-func NewPool(limit int64) *Pool { return &Pool{limit: limit} }
+// NewPool gives a Pool of so many bytes; 0 is no bound. reg may be nil.
+func NewPool(limit int64, reg prometheus.Registerer) *Pool {
+	p := &Pool{limit: limit}
+	if reg != nil {
+		reg.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "query_memory_bytes", Help: "Memory granted to the queries that run.",
+			}, func() float64 { return float64(p.used.Load()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "query_memory_limit_bytes", Help: "Memory that queries may be granted.",
+			}, func() float64 { return float64(limit) }),
+			prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name: "query_memory_refused_total", Help: "How often a query was refused memory because all queries held too much.",
+			}, func() float64 { return float64(p.refused.Load()) }),
+		)
+	}
+	return p
+}
 
-// Used gives the bytes that are granted now, and Refused how often a query was
-// refused more.
-func (p *Pool) Used() int64    { return p.used.Load() }
-func (p *Pool) Refused() int64 { return p.refused.Load() }
+// Used gives the bytes that are granted now.
+func (p *Pool) Used() int64 { return p.used.Load() }
 
 // take grants n bytes or fails with model.ErrOverloaded.
 func (p *Pool) take(n int64) error {
