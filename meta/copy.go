@@ -101,6 +101,9 @@ func encodeCopy(keys keyspace, s *Snapshot) []byte {
 	for _, q := range s.continuous {
 		put(keys.continuousQuery(q.Database, q.UID), continuousToRecord(&q.ContinuousQuery))
 	}
+	for _, u := range s.users {
+		put(keys.user(u.UID), userToRecord(&u.User))
+	}
 	for _, g := range s.groups {
 		put(g.key, groupToRecord(&g.ShardGroup))
 	}

@@ -22,6 +22,7 @@ func (k keyspace) alive(id uint64) string     { return fmt.Sprintf("%salive/%016
 func (k keyspace) secret(name string) string  { return k.root + "secrets/" + escape(name) }
 func (k keyspace) database(uid uint64) string { return fmt.Sprintf("%sdatabases/%016x", k.root, uid) }
 func (k keyspace) name(name string) string    { return k.root + "names/" + escape(name) }
+func (k keyspace) user(uid uint64) string     { return fmt.Sprintf("%susers/%016x", k.root, uid) }
 func (k keyspace) lease(name string) string   { return k.root + "leases/" + escape(name) }
 
 // Beside each other, and not below databases/: a removal of the database's key

@@ -70,6 +70,18 @@ type (
 		Name     string `json:"name"`
 		Text     string `json:"text"`
 	}
+	userRecord struct {
+		Format int           `json:"format"`
+		UID    uint64        `json:"uid"`
+		Name   string        `json:"name"`
+		Hash   string        `json:"hash"`
+		Admin  bool          `json:"admin,omitempty"`
+		Grants []grantRecord `json:"grants,omitempty"`
+	}
+	grantRecord struct {
+		Database  uint64 `json:"database"`
+		Privilege string `json:"privilege"`
+	}
 	progressRecord struct {
 		Format  int       `json:"format"`
 		Query   uint64    `json:"query"`

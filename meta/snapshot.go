@@ -19,6 +19,7 @@ type Snapshot struct {
 	groups     []*group           // all, also deleted ones, sorted by id
 	shards     []shardOf          // of all groups, sorted by id
 	schemas    []*groupSchema     // sorted by id of the group
+	users      []*user            // sorted by name
 	nodes      []*node            // sorted by id
 	alive      []uint64           // ids of nodes whose lease has not ended, sorted
 	control    controlState

@@ -24,6 +24,7 @@ type Store struct {
 	dir     string
 	log     *slog.Logger
 	metrics *metrics
+	hashing hashing
 
 	identity identity // of this directory; RegisterNode completes it
 
@@ -71,7 +72,7 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), turn: make(chan struct{}, 1), run: random64(), expelled: make(chan error, 1)}
+	s := &Store{kv: kv, keys: newKeyspace(cfg.Cluster), cfg: cfg, fs: fs, dir: dir, log: log, metrics: newMetrics(reg), hashing: newHashing(), turn: make(chan struct{}, 1), run: random64(), expelled: make(chan error, 1)}
 	s.mu.changed = make(chan struct{})
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"unicode/utf8"
 
@@ -26,33 +27,43 @@ func (s *Store) CreateSubscription(ctx context.Context, database, policy string,
 		return err
 	}
 	sub.Destinations = slices.Clone(sub.Destinations)
-	return s.changePolicy(ctx, "create subscription", database, policy, func(p *Policy) error {
+	tried := false // when there is an equal one then, this may have made it
+	return s.changePolicy(ctx, "create subscription", database, policy, func(p *Policy) (bool, error) {
+		i := p.subscriptionIndex(sub.Name)
 		switch {
-		case p.subscriptionIndex(sub.Name) >= 0:
-			return conflict("subscription already exists")
+		case i >= 0 && tried && reflect.DeepEqual(*p.Subscriptions[i], sub):
+			return true, nil
+		case i >= 0:
+			return false, conflict("subscription already exists")
 		case len(p.Subscriptions) >= maxSubscriptions:
-			return tooLarge(fmt.Sprintf("retention policy %s has too many subscriptions: the limit is %d", policy, maxSubscriptions))
+			return false, tooLarge(fmt.Sprintf("retention policy %s has too many subscriptions: the limit is %d", policy, maxSubscriptions))
 		}
+		tried = true
 		p.Subscriptions = append(slices.Clip(p.Subscriptions), &sub)
-		return nil
+		return false, nil
 	})
 }
 
 // DropSubscription removes a subscription; model.ErrNotFound says that there
 // was none.
 func (s *Store) DropSubscription(ctx context.Context, database, policy, name string) error {
-	return s.changePolicy(ctx, "drop subscription", database, policy, func(p *Policy) error {
+	tried := false // when it is gone then, this may have done it
+	return s.changePolicy(ctx, "drop subscription", database, policy, func(p *Policy) (bool, error) {
 		i := p.subscriptionIndex(name)
-		if i < 0 {
-			return &model.Error{Kind: model.ErrNotFound, Text: "subscription not found"}
+		switch {
+		case i < 0 && tried:
+			return true, nil
+		case i < 0:
+			return false, &model.Error{Kind: model.ErrNotFound, Text: "subscription not found"}
 		}
+		tried = true
 		p.Subscriptions = slices.Delete(slices.Clone(p.Subscriptions), i, i+1)
-		return nil
+		return false, nil
 	})
 }
 
-// changePolicy changes a copy of one policy.
-func (s *Store) changePolicy(ctx context.Context, doing, database, policy string, apply func(*Policy) error) error {
+// changePolicy changes a copy of one policy, unless apply finds that it is done.
+func (s *Store) changePolicy(ctx context.Context, doing, database, policy string, apply func(*Policy) (done bool, err error)) error {
 	return s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
 		d := now.database(database)
 		if d == nil {
@@ -63,8 +74,8 @@ func (s *Store) changePolicy(ctx context.Context, doing, database, policy string
 			return false, policyNotFound(policy)
 		}
 		p := *d.Policies[i]
-		if err := apply(&p); err != nil {
-			return false, err
+		if done, err := apply(&p); done || err != nil {
+			return done, err
 		}
 		to := d.Database
 		to.Policies = slices.Clone(to.Policies)

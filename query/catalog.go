@@ -39,6 +39,7 @@ type Catalog interface {
 
 	ContinuousQueries
 	Subscriptions
+	Users
 }
 
 // Database is a database as queries see it.

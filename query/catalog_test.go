@@ -1,6 +1,12 @@
 package query
 
-import "context"
+import (
+	"context"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+)
 
 func (c *fakeCatalog) ContinuousQueries(context.Context, string) ([]ContinuousQuery, error) {
 	return c.continuous, nil
@@ -24,4 +30,39 @@ func (c *fakeCatalog) CreateSubscription(_ context.Context, database string, s S
 
 func (c *fakeCatalog) DropSubscription(_ context.Context, database, policy, name string) error {
 	return c.call("drop subscription %s on %s.%s", name, database, policy)
+}
+
+func (c *fakeCatalog) Users(context.Context) ([]User, error) { return c.users, nil }
+
+func (c *fakeCatalog) User(_ context.Context, name string) (User, error) {
+	for _, u := range c.users {
+		if u.Name == name {
+			return u, nil
+		}
+	}
+	return User{}, &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
+}
+
+func (c *fakeCatalog) CreateUser(_ context.Context, name, password string, admin bool) error {
+	return c.call("create user %s %s admin %v", name, password, admin)
+}
+
+func (c *fakeCatalog) DropUser(_ context.Context, name string) error {
+	return c.call("drop user %s", name)
+}
+
+func (c *fakeCatalog) SetPassword(_ context.Context, name, password string) error {
+	return c.call("set password %s %s", name, password)
+}
+
+func (c *fakeCatalog) SetAdmin(_ context.Context, name string, admin bool) error {
+	return c.call("set admin %s %v", name, admin)
+}
+
+func (c *fakeCatalog) Grant(_ context.Context, name, database string, p influxql.Privilege) error {
+	return c.call("grant %s on %s to %s", p, database, name)
+}
+
+func (c *fakeCatalog) Revoke(_ context.Context, name, database string, p influxql.Privilege) error {
+	return c.call("revoke %s on %s from %s", p, database, name)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/varvedb/varve/model"
 )
 
-// change gives what a statement does that changes databases or policies, or
-// drops series; nil for other statements.
+// change gives what a statement does that changes the metadata, or drops series;
+// nil for other statements.
 func (r *statementRun) change(stmt influxql.Statement) func(context.Context) error {
 	catalog := r.executor.catalog
 	switch stmt := stmt.(type) {
@@ -44,6 +44,20 @@ func (r *statementRun) change(stmt influxql.Statement) func(context.Context) err
 		}
 	case *influxql.DropRetentionPolicyStatement:
 		return func(ctx context.Context) error { return catalog.DropPolicy(ctx, stmt.Database, stmt.Name) }
+	case *influxql.CreateContinuousQueryStatement:
+		return func(ctx context.Context) error { return r.createContinuousQuery(ctx, stmt) }
+	case *influxql.DropContinuousQueryStatement:
+		return func(ctx context.Context) error { return catalog.DropContinuousQuery(ctx, stmt.Database, stmt.Name) }
+	case *influxql.CreateSubscriptionStatement:
+		return func(ctx context.Context) error {
+			return catalog.CreateSubscription(ctx, stmt.Database, Subscription{
+				Policy: stmt.RetentionPolicy, Name: stmt.Name, Mode: stmt.Mode, Destinations: stmt.Destinations,
+			})
+		}
+	case *influxql.DropSubscriptionStatement:
+		return func(ctx context.Context) error {
+			return catalog.DropSubscription(ctx, stmt.Database, stmt.RetentionPolicy, stmt.Name)
+		}
 	case *influxql.DropMeasurementStatement:
 		return func(ctx context.Context) error {
 			return r.remove(ctx, model.IsMeasurement(stmt.Name), model.AllTime)

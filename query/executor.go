@@ -141,6 +141,7 @@ func (q *Query) quick() bool {
 		switch s.(type) {
 		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement,
 			*influxql.ShowDatabasesStatement, *influxql.ShowRetentionPoliciesStatement,
+			*influxql.ShowContinuousQueriesStatement, *influxql.ShowSubscriptionsStatement, *influxql.ShowUsersStatement, *influxql.ShowGrantsForUserStatement,
 			*influxql.CreateDatabaseStatement, *influxql.CreateRetentionPolicyStatement, *influxql.AlterRetentionPolicyStatement:
 		default:
 			return false
@@ -241,6 +242,14 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 		return r.showTagValues(ctx, stmt)
 	case *influxql.ShowFieldKeysStatement:
 		return r.showFieldKeys(ctx, stmt)
+	case *influxql.ShowContinuousQueriesStatement:
+		return r.showContinuousQueries(ctx)
+	case *influxql.ShowSubscriptionsStatement:
+		return r.showSubscriptions(ctx)
+	case *influxql.ShowUsersStatement:
+		return r.showUsers(ctx)
+	case *influxql.ShowGrantsForUserStatement:
+		return r.showGrants(ctx, stmt)
 	case *influxql.ShowQueriesStatement:
 		return r.showQueries(ctx)
 	case *influxql.KillQueryStatement:
@@ -248,7 +257,11 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 	case *influxql.DeleteSeriesStatement:
 		return r.deleteSeries(ctx, stmt)
 	}
-	if change := r.change(stmt); change != nil {
+	change := r.change(stmt)
+	if change == nil {
+		change = r.changeUsers(stmt)
+	}
+	if change != nil {
 		if err := change(ctx); err != nil {
 			return err
 		}

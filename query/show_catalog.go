@@ -74,6 +74,30 @@ func (r *statementRun) table(t *table) error {
 	return r.rows(&t.Rows)
 }
 
+// eachDatabase gives a result with a series for each database, but for those of
+// which there is nil.
+func (r *statementRun) eachDatabase(dbs []*Database, series func(*Database) (*table, error)) error {
+	var all []*table
+	for _, db := range dbs {
+		t, err := series(db)
+		if err != nil {
+			return err
+		}
+		if t != nil {
+			all = append(all, t)
+		}
+	}
+	if err := r.begin(Statement{}); err != nil {
+		return err
+	}
+	for _, t := range all {
+		if err := r.rows(&t.Rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func isNotFound(err error) bool { return errors.Is(err, model.ErrNotFound) }
 
 // compare orders pairs of strings, the first pair first.

@@ -66,6 +66,11 @@ func (e *csvEncoder) Rows(r *exec.Rows) error {
 			e.out.buf = append(e.out.buf, ',')
 			e.out.buf = appendCSVValue(e.out.buf, &r.Values[k], i)
 		}
+		if r.Lists != nil {
+			// InfluxDB has no form for lists here: it repeats what it wrote in the same place before.
+			e.out.buf = append(e.out.buf, ',')
+			e.out.buf = appendCSVField(e.out.buf, strings.Join(r.Lists[i], " "))
+		}
 		e.out.buf = append(e.out.buf, '\n')
 		if err := e.out.spill(); err != nil {
 			return err

@@ -228,6 +228,15 @@ func (e *jsonEncoder) appendRow(r *exec.Rows, i int) {
 		e.j.item()
 		e.out.buf = appendJSONValue(e.out.buf, &r.Values[k], i)
 	}
+	if r.Lists != nil {
+		e.j.item()
+		e.j.open('[')
+		for _, s := range r.Lists[i] {
+			e.j.item()
+			e.j.text(s)
+		}
+		e.j.shut(']')
+	}
 	e.j.shut(']')
 }
 

@@ -138,6 +138,12 @@ func (e *msgpackEncoder) appendRow(r *exec.Rows, i int) {
 	for k := range r.Values {
 		b = appendMsgpackValue(b, &r.Values[k], i)
 	}
+	if r.Lists != nil {
+		b = msgp.AppendArrayHeader(b, uint32(len(r.Lists[i])))
+		for _, s := range r.Lists[i] {
+			b = msgp.AppendString(b, s)
+		}
+	}
 	e.values = b
 }
 

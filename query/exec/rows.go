@@ -15,6 +15,7 @@ type Rows struct {
 	Columns []string   // names; the first is that of the times when Times is not nil
 	Times   []int64    // nanoseconds since 1970, or nil for results without times
 	Values  []model.Column
+	Lists   [][]string // by row, when the column behind Values is of lists of strings: only SHOW SUBSCRIPTIONS has one
 	More    bool
 }
 

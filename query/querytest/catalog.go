@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/influxdata/influxql"
+
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 )
@@ -50,4 +52,74 @@ func (s *Store) DropSubscription(_ context.Context, database, policy, name strin
 		return sub.Policy == policy && sub.Name == name
 	})
 	return nil
+}
+
+// Users implements query.Users.
+func (s *Store) Users(context.Context) ([]query.User, error) { return s.users, nil }
+
+// User implements query.Users.
+func (s *Store) User(_ context.Context, name string) (query.User, error) {
+	if i := s.user(name); i >= 0 {
+		return s.users[i], nil
+	}
+	return query.User{}, errUserNotFound
+}
+
+func (s *Store) user(name string) int {
+	return slices.IndexFunc(s.users, func(u query.User) bool { return u.Name == name })
+}
+
+var errUserNotFound = &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
+
+// CreateUser implements query.Users.
+func (s *Store) CreateUser(_ context.Context, name, _ string, admin bool) error {
+	if s.user(name) >= 0 {
+		return &model.Error{Kind: model.ErrConflict, Text: "user already exists"}
+	}
+	s.users = append(s.users, query.User{Name: name, Admin: admin})
+	return nil
+}
+
+// DropUser implements query.Users.
+func (s *Store) DropUser(_ context.Context, name string) error {
+	return s.changeUser(name, func(i int) { s.users = slices.Delete(s.users, i, i+1) })
+}
+
+// SetPassword implements query.Users.
+func (s *Store) SetPassword(_ context.Context, name, _ string) error {
+	return s.changeUser(name, func(int) {})
+}
+
+// SetAdmin implements query.Users.
+func (s *Store) SetAdmin(_ context.Context, name string, admin bool) error {
+	return s.changeUser(name, func(i int) { s.users[i].Admin = admin })
+}
+
+// Grant implements query.Users.
+func (s *Store) Grant(_ context.Context, name, database string, p influxql.Privilege) error {
+	return s.changeUser(name, func(i int) { s.grant(i, database).Privilege = p })
+}
+
+// Revoke implements query.Users.
+func (s *Store) Revoke(_ context.Context, name, database string, p influxql.Privilege) error {
+	return s.changeUser(name, func(i int) { s.grant(i, database).Privilege &^= p })
+}
+
+func (s *Store) changeUser(name string, change func(i int)) error {
+	i := s.user(name)
+	if i < 0 {
+		return errUserNotFound
+	}
+	change(i)
+	return nil
+}
+
+// grant gives the grant of a user on a database for changing.
+func (s *Store) grant(user int, database string) *query.Grant {
+	grants := &s.users[user].Grants
+	i, ok := slices.BinarySearchFunc(*grants, database, func(g query.Grant, name string) int { return strings.Compare(g.Database, name) })
+	if !ok {
+		*grants = slices.Insert(*grants, i, query.Grant{Database: database})
+	}
+	return &(*grants)[i]
 }

@@ -188,6 +188,9 @@ func (p *printer) Rows(r *exec.Rows) error {
 		for k := range r.Values {
 			cells = append(cells, cell(&r.Values[k], i))
 		}
+		if r.Lists != nil {
+			cells = append(cells, fmt.Sprintf("%q", r.Lists[i]))
+		}
 		p.WriteString(strings.Join(cells, " ") + "\n")
 	}
 	p.more = r.More

@@ -31,6 +31,7 @@ type Store struct {
 
 	continuous    map[string][]query.ContinuousQuery // by database
 	subscriptions map[string][]query.Subscription
+	users         []query.User
 }
 
 type place struct{ database, policy string }
