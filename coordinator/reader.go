@@ -127,40 +127,6 @@ func (r *Reader) Scan(ctx context.Context, read *query.Read, f *plan.Fragment) (
 	return streams, nil
 }
 
-// List implements query.Storage.
-func (r *Reader) List(ctx context.Context, read *query.Read, shards []query.Shards, q *exec.ListRequest) (*exec.List, error) {
-	var found []part
-	for _, s := range shards {
-		more, err := r.find(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, more...)
-	}
-	lists, err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) (*exec.List, error) {
-		return p.List(ctx, ref, q)
-	})
-	if err != nil {
-		return nil, err
-	}
-	lists = slices.DeleteFunc(lists, func(l *exec.List) bool { return l == nil }) // of shards that were dropped
-	return mergeLists(lists, q.Limit), nil
-}
-
-// mergeLists merges by halves, so that no entry is looked at once per shard.
-func mergeLists(lists []*exec.List, limit int) *exec.List {
-	switch len(lists) {
-	case 0:
-		return &exec.List{}
-	case 1:
-		return lists[0]
-	}
-	half := len(lists) / 2
-	l := mergeLists(lists[:half], limit)
-	l.Merge(mergeLists(lists[half:], limit), limit)
-	return l
-}
-
 // Delete implements query.Storage.
 func (r *Reader) Delete(ctx context.Context, shards []query.Shards, d *model.Delete) error {
 	return r.writer.Delete(ctx, shards, d)
@@ -203,15 +169,24 @@ func changed(err error) error {
 // ends the work of all.
 func each[T any](ctx context.Context, r *Reader, read *query.Read, found []part, f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error)) ([]T, error) {
 	answers := make([]T, len(found))
+	err := eachGiven(ctx, r, read, found, f, func(i int, answer T) { answers[i] = answer })
+	return answers, err
+}
+
+// eachGiven is each that gives the answers as they come, maybe several at a time.
+func eachGiven[T any](ctx context.Context, r *Reader, read *query.Read, found []part, f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error), give func(i int, answer T)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.cfg.ReadShards)
 	for i := range found {
-		g.Go(func() (err error) {
-			answers[i], err = reading(ctx, r, read, found[i], false, func(ctx context.Context, p data.Peer, ref data.ReadRef, _ func(func() error) error) (T, error) {
+		g.Go(func() error {
+			answer, err := reading(ctx, r, read, found[i], false, func(ctx context.Context, p data.Peer, ref data.ReadRef, _ func(func() error) error) (T, error) {
 				return f(ctx, p, ref)
 			})
+			if err == nil {
+				give(i, answer)
+			}
 			return err
 		})
 	}
-	return answers, g.Wait()
+	return g.Wait()
 }

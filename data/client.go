@@ -63,12 +63,8 @@ func (c *Client) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit f
 	})
 }
 
-// maxListBytes bounds the list that one shard may answer, an entry being
-// entryBytes beside its texts.
-const (
-	maxListBytes = 1 << 30
-	entryBytes   = 56
-)
+// maxListBytes bounds the list that one shard may answer.
+const maxListBytes = 1 << 30
 
 // List implements Peer.
 func (c *Client) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*exec.List, error) {
@@ -79,13 +75,10 @@ func (c *Client) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*e
 		if err != nil {
 			return err
 		}
-		for _, e := range piece.Entries {
-			bytes += entryBytes + len(e.Measurement) + len(e.Key) + len(e.Value)
-		}
-		if bytes > maxListBytes {
+		if bytes += piece.Bytes(); bytes > maxListBytes {
 			return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("the list of %s takes more than %d bytes: ask for less", ref, maxListBytes)}
 		}
-		list.Entries = append(list.Entries, piece.Entries...)
+		list.Append(piece)
 		return nil
 	})
 	if err != nil {

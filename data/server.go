@@ -121,7 +121,7 @@ func (v server) list(ctx context.Context, _ rpc.Caller, req []byte, send func([]
 		return err
 	}
 	w := newRecordWriter(send)
-	err = pieces(list, func(piece *exec.List) error {
+	err = list.Pieces(func(piece *exec.List) error {
 		return w.write(func(dst []byte) []byte { return exec.AppendList(dst, piece) })
 	})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/varvedb/varve/internal/wire"
 	"github.com/varvedb/varve/model"
-	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/tsm"
 )
 
@@ -169,23 +168,4 @@ func decodeSnapshotPart(b []byte) (SnapshotPart, error) {
 		return p, fmt.Errorf("decode snapshot: %w", err)
 	}
 	return p, nil
-}
-
-// pieces cuts a list so that a piece of many short entries, or of few long
-// ones, is far below the bound of a record.
-func pieces(l *exec.List, each func(*exec.List) error) error {
-	const maxEntries, maxText = 8192, 4 << 20
-	from, text := 0, 0
-	for i := range l.Entries {
-		e := &l.Entries[i]
-		text += len(e.Measurement) + len(e.Key) + len(e.Value)
-		if i+1-from < maxEntries && text < maxText && i+1 < len(l.Entries) {
-			continue
-		}
-		if err := each(&exec.List{Entries: l.Entries[from : i+1]}); err != nil {
-			return err
-		}
-		from, text = i+1, 0
-	}
-	return nil
 }

@@ -237,8 +237,8 @@ func (r *statementRun) list(ctx context.Context, groups []group, q exec.ListRequ
 		}
 		all = append(all, list.Entries...)
 	}
-	slices.SortFunc(all, exec.Entry.Compare)
-	return slices.CompactFunc(all, func(a, b exec.Entry) bool { return a.Compare(b) == 0 }), nil
+	slices.SortFunc(all, func(a, b exec.Entry) int { return a.Compare(&b) })
+	return slices.CompactFunc(all, func(a, b exec.Entry) bool { return a == b }), nil
 }
 
 // emitByMeasurement gives one series per measurement, each cut by itself.

@@ -123,6 +123,12 @@ func (r *Reader) TagKeys(measurement string) []string {
 	return keys
 }
 
+// TagValues gives the values of a tag key of a measurement that a series with
+// data has, sorted.
+func (r *Reader) TagValues(measurement, key string) ([]string, error) {
+	return r.index.TagValues(measurement, key, r.below)
+}
+
 // Tags gives the tags of a series.
 func (r *Reader) Tags(series uint32) model.Tags { return r.index.Tags(series) }
 

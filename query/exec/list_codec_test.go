@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/varvedb/varve/internal/hll"
 	"github.com/varvedb/varve/internal/seeded"
 	"github.com/varvedb/varve/model"
 )
@@ -19,6 +21,9 @@ func TestListRequestsComeBack(t *testing.T) {
 		{Kind: ListMeasurements},
 		{Kind: ListTagValues, Where: model.IsMeasurement("m"), Keys: model.MatchRegexp("", regexp.MustCompile("h.*"), false), Limit: 7},
 		{Kind: ListSeries, Where: &model.Predicate{Op: model.Nothing}, Limit: 1<<63 - 1},
+		{Kind: ListTagKeys, Limit: 3, LimitEach: true, Within: &model.TimeRange{Min: -5, Max: 7}},
+		{Kind: ListSeries, Count: &Counting{Sketch: true}},
+		{Kind: ListSeries, Count: &Counting{GroupBy: []string{"host", "os"}, Part: 2, Parts: 3}},
 	} {
 		got, err := DecodeListRequest(AppendListRequest(nil, q))
 		if err != nil || !reflect.DeepEqual(got, q) {
@@ -38,7 +43,25 @@ func randomList(r *rand.Rand) *List {
 			Value: strings.Repeat("v", r.IntN(2)), Type: model.FieldType(r.IntN(6)),
 		})
 	}
-	l.sort()
+	compare := func(a, b Entry) int { return a.Compare(&b) }
+	slices.SortFunc(l.Entries, compare)
+	l.Entries = slices.Compact(l.Entries)
+	for range r.IntN(20) {
+		s := Set{Measurement: fmt.Sprint("m", r.IntN(3)), Tags: []string{fmt.Sprint(r.IntN(9)), ""}}
+		for range 1 + r.IntN(9) {
+			s.Members = append(s.Members, model.SeriesHash{Hi: r.Uint64N(20), Lo: 7})
+		}
+		slices.SortFunc(s.Members, model.SeriesHash.Compare)
+		s.Members = slices.Compact(s.Members)
+		l.Sets = append(l.Sets, s)
+	}
+	group := func(a, b Set) int { return a.CompareGroup(&b) }
+	slices.SortFunc(l.Sets, group)
+	l.Sets = slices.CompactFunc(l.Sets, func(a, b Set) bool { return group(a, b) == 0 })
+	if r.IntN(3) == 0 {
+		l.Sketch = new(hll.Sketch)
+		l.Sketch.Add(r.Uint64())
+	}
 	return l
 }
 
@@ -48,8 +71,12 @@ func TestListsComeBack(t *testing.T) {
 		l := randomList(r)
 		b := AppendList(nil, l)
 		got, err := DecodeList(b)
-		if err != nil || !slices.Equal(got.Entries, l.Entries) {
+		if err != nil || !bytes.Equal(AppendList(nil, got), b) {
 			t.Fatalf("got %v, %v, want %v", got, err, l)
+		}
+		joined := new(List)
+		if err := l.Pieces(func(piece *List) error { joined.Append(piece); return nil }); err != nil || !bytes.Equal(AppendList(nil, joined), b) {
+			t.Fatalf("the pieces give %v, %v, want %v", joined, err, l)
 		}
 		if n := r.IntN(len(b)); n > 0 {
 			if _, err := DecodeList(b[:n]); !errors.Is(err, model.ErrCorrupt) {
@@ -79,7 +106,8 @@ func FuzzDecodeList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if l, err := DecodeList(b); err == nil {
-			if again, err := DecodeList(AppendList(nil, l)); err != nil || !slices.Equal(again.Entries, l.Entries) {
+			b := AppendList(nil, l)
+			if again, err := DecodeList(b); err != nil || !bytes.Equal(AppendList(nil, again), b) {
 				t.Errorf("what was decoded does not come back: %v", err)
 			}
 		}

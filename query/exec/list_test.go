@@ -1,6 +1,8 @@
 package exec_test
 
 import (
+	"bytes"
+	"reflect"
 	"regexp"
 	"slices"
 	"testing"
@@ -61,32 +63,69 @@ func TestRunList(t *testing.T) {
 
 func TestMergedListsEqualTheWhole(t *testing.T) {
 	whole := oneShard(t, exectest.Options{}, cpu...)
+	var requests []exec.ListRequest
 	for kind := exec.ListMeasurements; kind <= exec.ListSeries; kind++ {
-		for _, limit := range []int{0, 2} {
-			q := &exec.ListRequest{Kind: kind, Limit: limit}
-			want, err := exec.RunList(t.Context(), whole.src, q)
+		requests = append(
+			requests,
+			exec.ListRequest{Kind: kind},
+			exec.ListRequest{Kind: kind, Limit: 2},
+			exec.ListRequest{Kind: kind, Limit: 1, LimitEach: true},
+			exec.ListRequest{Kind: kind, Within: &model.TimeRange{Min: 10, Max: 20}},
+			exec.ListRequest{Kind: kind, Count: &exec.Counting{Sketch: true}},
+			exec.ListRequest{Kind: kind, Count: &exec.Counting{}},
+			exec.ListRequest{Kind: kind, Count: &exec.Counting{GroupBy: []string{"h", "none"}}},
+			exec.ListRequest{Kind: kind, Count: &exec.Counting{Part: 1, Parts: 2}},
+		)
+	}
+	for _, q := range requests {
+		if q.Kind == exec.ListFieldKeys && q.Count != nil && q.Count.GroupBy != nil {
+			continue // each shard has fields of its own, and gives all to each group
+		}
+		want, err := exec.RunList(t.Context(), whole.src, &q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := &exec.List{}
+		for _, line := range cpu {
+			part, err := exec.RunList(t.Context(), oneShard(t, exectest.Options{}, line).src, &q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := &exec.List{}
-			for _, line := range cpu {
-				part, err := exec.RunList(t.Context(), oneShard(t, exectest.Options{}, line).src, q)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got.Merge(part, limit)
+			got.Merge(part, &q)
+		}
+		if a, b := exec.AppendList(nil, got), exec.AppendList(nil, want); !bytes.Equal(a, b) {
+			t.Errorf("%+v: %v, want %v", q, got, want)
+		}
+	}
+}
+
+func TestPartsOfACountAreTheWhole(t *testing.T) {
+	src := oneShard(t, exectest.Options{}, cpu...).src
+	for _, by := range [][]string{nil, {"h"}} {
+		q := exec.ListRequest{Kind: exec.ListSeries, Count: &exec.Counting{GroupBy: by}}
+		want, err := exec.RunList(t.Context(), src, &q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := &exec.List{}
+		for part := range 3 {
+			q.Count = &exec.Counting{GroupBy: by, Part: part, Parts: 3}
+			list, err := exec.RunList(t.Context(), src, &q)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if !slices.Equal(got.Entries, want.Entries) {
-				t.Errorf("kind %d, limit %d: %v, want %v", kind, limit, got, want)
-			}
+			got.Merge(list, &q)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("by %v: the parts are %v, the whole %v", by, got, want)
 		}
 	}
 }
 
 func TestSeriesComeInTheOrderOfTheirTags(t *testing.T) {
 	l := &exec.List{}
-	l.Merge(&exec.List{Entries: []exec.Entry{{Key: `m,a="q"`}, {Key: `m,a=\ x`}, {Key: "m"}}}, 0)
-	l.Merge(&exec.List{Entries: []exec.Entry{{Key: `m,a=\ x`}, {Key: "m,a=1"}}}, 0)
+	l.Merge(&exec.List{Entries: []exec.Entry{{Key: "m"}, {Key: `m,a=\ x`}, {Key: `m,a="q"`}}}, &exec.ListRequest{})
+	l.Merge(&exec.List{Entries: []exec.Entry{{Key: `m,a=\ x`}, {Key: "m,a=1"}}}, &exec.ListRequest{})
 	want := []exec.Entry{{Key: "m"}, {Key: `m,a=\ x`}, {Key: `m,a="q"`}, {Key: "m,a=1"}}
 	if !slices.Equal(l.Entries, want) {
 		t.Errorf("merged: got %q, want %q", l.Entries, want)

@@ -9,26 +9,27 @@ import (
 )
 
 // RunList answers q at a shard. It stops soon after ctx ends and does not
-// close src.
+// close src. With a limit it holds little more than what it lets through.
 func RunList(ctx context.Context, src Source, q *ListRequest) (*List, error) {
-	out := &List{}
+	if q.Kind < ListMeasurements || q.Kind > ListSeries {
+		return nil, fmt.Errorf("list: kind %d: %w", q.Kind, model.ErrInvalid)
+	}
+	if q.Count != nil {
+		return runCount(ctx, src, q)
+	}
+	l := &listing{ctx: ctx, src: src, q: q}
 	for _, m := range src.Measurements() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		if !mayHold(q.Where, m) {
 			continue
 		}
-		if err := out.add(ctx, src, q, m); err != nil {
+		if err := l.measurement(m); err != nil {
 			return nil, err
 		}
-		if q.Limit > 0 && len(out.Entries) >= q.Limit {
+		if q.Limit > 0 && !q.LimitEach && len(l.out.Entries) >= q.Limit {
 			break
 		}
 	}
-	out.sort()
-	out.cut(q.Limit)
-	return out, nil
+	return &l.out, nil
 }
 
 // mayHold reports whether p can be true of a series of the measurement.
@@ -61,84 +62,168 @@ func aboutTags(p *model.Predicate) bool {
 	return p.Key != model.MeasurementKey
 }
 
-// add adds the entries of one measurement.
-func (l *List) add(ctx context.Context, src Source, q *ListRequest, m string) error {
-	tags := aboutTags(q.Where)
+// listing is a list while it is made.
+type listing struct {
+	ctx context.Context
+	src Source
+	q   *ListRequest
+	out List // of the measurements so far, sorted and cut
+}
+
+// measurement adds the entries of one.
+func (l *listing) measurement(m string) error {
+	if err := l.ctx.Err(); err != nil {
+		return err
+	}
+	from := len(l.out.Entries)
+	err := l.entries(m, func(e Entry) {
+		l.out.Entries = append(l.out.Entries, e)
+		if room := l.room(from); room > 0 && len(l.out.Entries)-from >= 2*room+checkEvery {
+			l.settle(from)
+		}
+	})
+	l.settle(from)
+	return err
+}
+
+// room gives how many entries from one on the limit lets through, 0 for all.
+func (l *listing) room(from int) int {
 	switch {
-	case q.Kind == ListFieldKeys:
+	case l.q.Limit <= 0:
+		return 0
+	case l.q.LimitEach:
+		return l.q.Limit
+	}
+	return l.q.Limit - from
+}
+
+// settle sorts and cuts the entries of the last measurement.
+func (l *listing) settle(from int) {
+	last := l.out.Entries[from:]
+	compare := func(a, b Entry) int { return a.Compare(&b) }
+	if !slices.IsSortedFunc(last, compare) {
+		slices.SortFunc(last, compare)
+	}
+	last = slices.Compact(last)
+	if room := l.room(from); room > 0 && len(last) > room {
+		clear(last[room:])
+		last = last[:room]
+	}
+	l.out.Entries = l.out.Entries[:from+len(last)]
+}
+
+// entries gives those of a measurement in any order, some maybe several times.
+func (l *listing) entries(m string, add func(Entry)) error {
+	q, src := l.q, l.src
+	all := !aboutTags(q.Where) && q.Within == nil // every series counts
+	switch {
+	case all && q.Kind == ListMeasurements:
+		add(Entry{Measurement: m})
+		return nil
+	case all && q.Kind == ListFieldKeys:
 		for _, f := range src.Fields(m) {
-			l.Entries = append(l.Entries, Entry{Measurement: m, Key: f.Name, Type: f.Type})
+			add(Entry{Measurement: m, Key: f.Name, Type: f.Type})
 		}
 		return nil
-	case q.Kind == ListMeasurements && !tags:
-		l.Entries = append(l.Entries, Entry{Measurement: m})
-		return nil
-	case q.Kind == ListTagKeys && !tags:
-		for _, k := range src.TagKeys(m) {
-			if keyHolds(q.Keys, k) {
-				l.Entries = append(l.Entries, Entry{Measurement: m, Key: k})
-			}
-		}
-		return nil
+	case all && (q.Kind == ListTagKeys || q.Kind == ListTagValues):
+		return l.allTags(m, add)
 	}
 	series, err := src.Series(m, q.Where)
-	if err != nil {
+	if err != nil || len(series) == 0 {
+		return err
+	}
+	if q.Kind == ListFieldKeys {
+		fields, err := fieldsWithin(l.ctx, src, m, series, q.Within)
+		for _, f := range fields {
+			add(Entry{Measurement: m, Key: f.Name, Type: f.Type})
+		}
+		return err
+	}
+	once := q.Kind == ListMeasurements // one series is enough
+	if series, err = seriesWithin(l.ctx, src, m, series, q.Within, once); err != nil {
 		return err
 	}
 	switch q.Kind {
 	case ListMeasurements:
 		if len(series) > 0 {
-			l.Entries = append(l.Entries, Entry{Measurement: m})
+			add(Entry{Measurement: m})
 		}
+		return nil
 	case ListSeries:
-		return l.addSeries(ctx, src, m, series)
-	case ListTagKeys, ListTagValues:
-		return l.addTags(ctx, src, q, m, series)
-	default:
-		return fmt.Errorf("list: kind %d: %w", q.Kind, model.ErrInvalid)
+		return eachSeries(l.ctx, series, func(id uint32) {
+			add(Entry{Measurement: m, Key: string(src.Key(id))})
+		})
+	}
+	return l.tagsOf(m, series, add)
+}
+
+// allTags gives the tags of all series of a measurement, from what the index
+// has for each key: no series is looked at.
+func (l *listing) allTags(m string, add func(Entry)) error {
+	for _, key := range l.src.TagKeys(m) {
+		if !keyHolds(l.q.Keys, key) {
+			continue
+		}
+		if l.q.Kind == ListTagKeys {
+			add(Entry{Measurement: m, Key: key})
+			continue
+		}
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		values, err := l.src.TagValues(m, key)
+		if err != nil {
+			return err
+		}
+		for _, v := range values {
+			add(Entry{Measurement: m, Key: key, Value: v})
+		}
 	}
 	return nil
+}
+
+// tagsOf gives the tags of some series of a measurement.
+func (l *listing) tagsOf(m string, series []uint32, add func(Entry)) error {
+	seen := map[model.Tag]bool{}
+	wanted := keysWanted(l.q.Keys)
+	return eachSeries(l.ctx, series, func(id uint32) {
+		for _, t := range l.src.Tags(id) {
+			if l.q.Kind == ListTagKeys {
+				t.Value = ""
+			}
+			if !seen[t] && wanted(t.Key) {
+				seen[t] = true
+				add(Entry{Measurement: m, Key: t.Key, Value: t.Value})
+			}
+		}
+	})
 }
 
 // checkEvery is how many series are looked at between checks of the context.
 const checkEvery = 4096
 
-func (l *List) addSeries(ctx context.Context, src Source, m string, series []uint32) error {
+// eachSeries calls f for each series until ctx ends.
+func eachSeries(ctx context.Context, series []uint32, f func(id uint32)) error {
 	for i, id := range series {
 		if i%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		l.Entries = append(l.Entries, Entry{Measurement: m, Key: string(src.Key(id))})
+		f(id)
 	}
 	return nil
 }
 
-func (l *List) addTags(ctx context.Context, src Source, q *ListRequest, m string, series []uint32) error {
-	seen := map[model.Tag]bool{}
-	wanted := map[string]bool{}
-	for i, id := range series {
-		if i%checkEvery == 0 && ctx.Err() != nil {
-			return ctx.Err()
+// keysWanted gives keyHolds for p, which it asks once for each key.
+func keysWanted(p *model.Predicate) func(key string) bool {
+	known := map[string]bool{}
+	return func(key string) bool {
+		want, ok := known[key]
+		if !ok {
+			want = keyHolds(p, key)
+			known[key] = want
 		}
-		for _, t := range src.Tags(id) {
-			if q.Kind == ListTagKeys {
-				t.Value = ""
-			}
-			if seen[t] {
-				continue
-			}
-			seen[t] = true
-			want, known := wanted[t.Key]
-			if !known {
-				want = keyHolds(q.Keys, t.Key)
-				wanted[t.Key] = want
-			}
-			if want {
-				l.Entries = append(l.Entries, Entry{Measurement: m, Key: t.Key, Value: t.Value})
-			}
-		}
+		return want
 	}
-	return nil
 }
 
 // keyHolds reports whether a tag's key is asked for.
@@ -157,22 +242,4 @@ func keyHolds(p *model.Predicate, key string) bool {
 		return false
 	}
 	return p.HoldsValue(key)
-}
-
-// Merge adds the entries of another list and leaves the first limit, 0 for all.
-func (l *List) Merge(o *List, limit int) {
-	l.Entries = append(l.Entries, o.Entries...)
-	l.sort()
-	l.cut(limit)
-}
-
-func (l *List) sort() {
-	slices.SortFunc(l.Entries, Entry.Compare)
-	l.Entries = slices.Compact(l.Entries)
-}
-
-func (l *List) cut(limit int) {
-	if limit > 0 && len(l.Entries) > limit {
-		l.Entries = l.Entries[:limit]
-	}
 }

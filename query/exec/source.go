@@ -12,6 +12,8 @@ type Source interface {
 	Fields(measurement string) []model.Field
 	// TagKeys gives the tag keys of a measurement, sorted.
 	TagKeys(measurement string) []string
+	// TagValues gives the values of a tag key of a measurement, sorted.
+	TagValues(measurement, key string) ([]string, error)
 	// Series gives the ids of the series of a measurement for which where holds,
 	// ascending.
 	Series(measurement string, where *model.Predicate) ([]uint32, error)

@@ -180,7 +180,7 @@ func (s *Store) List(ctx context.Context, _ *query.Read, of []query.Shards, q *e
 			if err != nil {
 				return nil, err
 			}
-			all.Merge(list, q.Limit)
+			all.Merge(list, q)
 		}
 	}
 	return all, nil

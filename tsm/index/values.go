@@ -1,7 +1,9 @@
 package index
 
 import (
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -9,10 +11,27 @@ import (
 // Values gives the values of a tag key of a measurement that a series has which
 // is not buried.
 func (v *View) Values(measurement, key string) (map[string]struct{}, error) {
+	return v.values(measurement, key, v.delta.end())
+}
+
+// TagValues gives the values of a tag key of a measurement that a series has
+// with an id less than below that is not buried, sorted.
+func (v *View) TagValues(measurement, key string, below uint32) ([]string, error) {
+	live, err := v.values(measurement, key, below)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(live)), nil
+}
+
+func (v *View) values(measurement, key string, below uint32) (map[string]struct{}, error) {
 	dead := v.x.Buried()
-	live := v.delta.values(measurement, key, dead)
+	live := v.delta.values(measurement, key, below, dead)
 	for _, f := range v.files {
-		if err := f.addValues(live, measurement, key, dead); err != nil {
+		if f.first >= below {
+			break
+		}
+		if err := f.addValues(live, measurement, key, below, dead); err != nil {
 			return nil, err
 		}
 	}
@@ -33,9 +52,9 @@ func (v *View) MostValues() (int, error) {
 	return most, nil
 }
 
-// addValues adds to live the values of a tag key that a series has which is not
-// among the dead.
-func (f *File) addValues(live map[string]struct{}, measurement, key string, dead *roaring.Bitmap) (err error) {
+// addValues adds to live the values of a tag key that a series below below has
+// which is not among the dead.
+func (f *File) addValues(live map[string]struct{}, measurement, key string, below uint32, dead *roaring.Bitmap) (err error) {
 	defer f.guard(debug.SetPanicOnFault(true), &err)
 	p, err := f.tags()
 	if err != nil {
@@ -59,12 +78,13 @@ func (f *File) addValues(live map[string]struct{}, measurement, key string, dead
 		if err != nil {
 			return f.fail(err)
 		}
-		gone := dead.Contains(one)
+		gone := one >= below || dead.Contains(one)
 		if many != nil {
 			b, err := p.view(many)
 			if err != nil {
 				return f.fail(err)
 			}
+			b.RemoveRange(uint64(below), 1<<32)
 			gone = b.AndCardinality(dead) == b.GetCardinality()
 		}
 		if !gone {
@@ -111,8 +131,9 @@ func (d *delta) columnLocked(measurement, key string) *tagColumn {
 	return nil
 }
 
-// values gives those of a tag key that a series has which is not among the dead.
-func (d *delta) values(measurement, key string, dead *roaring.Bitmap) map[string]struct{} {
+// values gives those of a tag key that a series below below has which is not
+// among the dead.
+func (d *delta) values(measurement, key string, below uint32, dead *roaring.Bitmap) map[string]struct{} {
 	live := map[string]struct{}{}
 	d.tags.Lock()
 	defer d.tags.Unlock()
@@ -121,7 +142,7 @@ func (d *delta) values(measurement, key string, dead *roaring.Bitmap) map[string
 		return live
 	}
 	for i, id := range c.series {
-		if !dead.Contains(id) {
+		if id < below && !dead.Contains(id) {
 			live[c.values[c.symbol[i]]] = struct{}{}
 		}
 	}

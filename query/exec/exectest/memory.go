@@ -142,6 +142,18 @@ func (m *Memory) TagKeys(measurement string) []string {
 	return slices.Compact(out)
 }
 
+// TagValues implements exec.Source.
+func (m *Memory) TagValues(measurement, key string) ([]string, error) {
+	var out []string
+	for _, s := range m.series {
+		if v := s.tags.Get(key); v != "" && s.measurement == measurement {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
 // Series implements exec.Source.
 func (m *Memory) Series(measurement string, where *model.Predicate) ([]uint32, error) {
 	var out []uint32

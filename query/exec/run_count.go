@@ -1,0 +1,193 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/varvedb/varve/internal/hll"
+	"github.com/varvedb/varve/internal/wire"
+	"github.com/varvedb/varve/model"
+)
+
+// maxCountBytes bounds the sets that one shard answers with. Parts keep the
+// members of one request far below it; the names of groups may reach it.
+const maxCountBytes = 256 << 20
+
+// runCount answers a request that has Count set.
+func runCount(ctx context.Context, src Source, q *ListRequest) (*List, error) {
+	c := &counting{ctx: ctx, src: src, q: q, groups: map[string]*countedGroup{}}
+	if q.Count.Sketch {
+		c.out.Sketch = new(hll.Sketch)
+	}
+	for _, m := range src.Measurements() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !mayHold(q.Where, m) {
+			continue
+		}
+		if err := c.measurement(m); err != nil {
+			return nil, err
+		}
+	}
+	c.finish()
+	return &c.out, nil
+}
+
+// counting is a count while it is made.
+type counting struct {
+	ctx    context.Context
+	src    Source
+	q      *ListRequest
+	groups map[string]*countedGroup // by measurement and tags, each after its length
+	bytes  int
+	text   []byte // used again
+	out    List
+}
+
+type countedGroup struct {
+	prefix string // its key in groups
+	set    Set
+	seen   map[model.SeriesHash]struct{} // of what may come several times
+}
+
+// group gives the group of a measurement and the values of the tags to group by.
+func (c *counting) group(m string, tags model.Tags) *countedGroup {
+	if c.q.Kind == ListMeasurements {
+		m = ""
+	}
+	by := c.q.Count.GroupBy
+	c.text = wire.AppendString(c.text[:0], m)
+	for _, k := range by {
+		c.text = wire.AppendString(c.text, tags.Get(k))
+	}
+	g := c.groups[string(c.text)]
+	if g == nil {
+		g = &countedGroup{prefix: string(c.text), set: Set{Measurement: m}}
+		if len(by) > 0 {
+			g.set.Tags = make([]string, len(by))
+			for i, k := range by {
+				g.set.Tags[i] = tags.Get(k)
+			}
+		}
+		c.groups[g.prefix] = g
+		c.bytes += setBytes + 2*len(g.prefix)
+	}
+	return g
+}
+
+// add notes one thing of a group. What may be noted more than once says so.
+func (c *counting) add(g *countedGroup, text string, again bool) {
+	c.text = append(append(c.text[:0], g.prefix...), text...)
+	hash := model.HashSeriesKey(c.text, 0)
+	count := c.q.Count
+	switch {
+	case count.Sketch:
+		c.out.Sketch.Add(hash.Lo)
+		return
+	case count.Parts > 1 && hash.Hi%uint64(count.Parts) != uint64(count.Part):
+		return
+	case again:
+		if _, ok := g.seen[hash]; ok {
+			return
+		}
+		if g.seen == nil {
+			g.seen = map[model.SeriesHash]struct{}{}
+		}
+		g.seen[hash] = struct{}{}
+	}
+	g.set.Members = append(g.set.Members, hash)
+	c.bytes += memberBytes
+}
+
+// measurement counts what one has.
+func (c *counting) measurement(m string) error {
+	q := c.q
+	if len(q.Count.GroupBy) == 0 && q.Kind != ListSeries {
+		// What is listed once is counted once.
+		list := &listing{ctx: c.ctx, src: c.src, q: q}
+		g := c.group(m, nil)
+		err := list.entries(m, func(e Entry) { c.add(g, counted(q.Kind, e), true) })
+		if err != nil {
+			return err
+		}
+		return c.bounded()
+	}
+	series, err := c.src.Series(m, q.Where)
+	if err != nil {
+		return err
+	}
+	wanted := keysWanted(q.Keys)
+	var fields []model.Field
+	if q.Kind == ListFieldKeys {
+		fields = c.src.Fields(m)
+	}
+	for len(series) > 0 {
+		n := min(len(series), checkEvery)
+		err := eachSeries(c.ctx, series[:n], func(id uint32) {
+			var tags model.Tags
+			if len(q.Count.GroupBy) > 0 || q.Kind == ListTagKeys || q.Kind == ListTagValues {
+				tags = c.src.Tags(id)
+			}
+			g := c.group(m, tags)
+			switch q.Kind {
+			case ListSeries:
+				c.add(g, string(c.src.Key(id)), false)
+			case ListMeasurements:
+				c.add(g, m, true)
+			case ListFieldKeys:
+				for _, f := range fields {
+					c.add(g, f.Name, true)
+				}
+			default:
+				for _, t := range tags {
+					if wanted(t.Key) {
+						c.add(g, counted(q.Kind, Entry{Key: t.Key, Value: t.Value}), true)
+					}
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.bounded(); err != nil {
+			return err
+		}
+		series = series[n:]
+	}
+	return nil
+}
+
+// counted gives the text of an entry that makes it different from others.
+func counted(kind ListKind, e Entry) string {
+	switch kind {
+	case ListMeasurements:
+		return e.Measurement
+	case ListTagValues:
+		return e.Value
+	}
+	return e.Key
+}
+
+// bounded fails when the answer gets too large to be sent.
+func (c *counting) bounded() error {
+	if c.bytes <= maxCountBytes {
+		return nil
+	}
+	return &model.Error{
+		Kind: model.ErrTooLarge,
+		Text: fmt.Sprintf("the groups to count in take more than %d bytes: group by less", maxCountBytes),
+	}
+}
+
+func (c *counting) finish() {
+	for _, g := range c.groups {
+		if len(g.set.Members) == 0 {
+			continue
+		}
+		slices.SortFunc(g.set.Members, model.SeriesHash.Compare)
+		c.out.Sets = append(c.out.Sets, g.set)
+	}
+	slices.SortFunc(c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })
+}
