@@ -1,7 +1,9 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/varvedb/varve/meta"
@@ -21,9 +23,10 @@ func NewCatalog(store *meta.Store) *Catalog { return &Catalog{meta: store} }
 
 // Databases implements query.Catalog.
 func (c *Catalog) Databases(context.Context) ([]*query.Database, error) {
-	all := c.meta.Snapshot().Databases()
-	out := make([]*query.Database, len(all))
 	snapshot := c.meta.Snapshot()
+	all := snapshot.Databases()
+	slices.SortFunc(all, func(a, b *meta.Database) int { return cmp.Compare(a.UID, b.UID) })
+	out := make([]*query.Database, len(all))
 	for i, d := range all {
 		out[i] = describe(snapshot, d)
 	}

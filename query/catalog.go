@@ -15,7 +15,8 @@ import (
 // error of kind model.ErrNotFound is certain: when the metadata cannot be
 // asked, the kind is model.ErrUnavailable.
 type Catalog interface {
-	// Databases gives all databases by name. The result is shared and not changed.
+	// Databases gives all databases in the order in which they were created. The
+	// result is shared and not changed.
 	Databases(ctx context.Context) ([]*Database, error)
 	// Database gives one database, or model.ErrNotFound.
 	Database(ctx context.Context, name string) (*Database, error)
@@ -40,6 +41,7 @@ type Catalog interface {
 	ContinuousQueries
 	Subscriptions
 	Users
+	ShardGroups
 }
 
 // Database is a database as queries see it.

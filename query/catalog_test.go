@@ -66,3 +66,11 @@ func (c *fakeCatalog) Grant(_ context.Context, name, database string, p influxql
 func (c *fakeCatalog) Revoke(_ context.Context, name, database string, p influxql.Privilege) error {
 	return c.call("revoke %s on %s from %s", p, database, name)
 }
+
+func (c *fakeCatalog) ShardGroups(context.Context, string) ([]ShardGroup, error) {
+	return c.groups, nil
+}
+
+func (c *fakeCatalog) DropShard(_ context.Context, id uint64) error {
+	return c.call("drop shard %d", id)
+}

@@ -58,6 +58,8 @@ func (r *statementRun) change(stmt influxql.Statement) func(context.Context) err
 		return func(ctx context.Context) error {
 			return catalog.DropSubscription(ctx, stmt.Database, stmt.RetentionPolicy, stmt.Name)
 		}
+	case *influxql.DropShardStatement:
+		return func(ctx context.Context) error { return catalog.DropShard(ctx, stmt.ID) }
 	case *influxql.DropMeasurementStatement:
 		return func(ctx context.Context) error {
 			return r.remove(ctx, model.IsMeasurement(stmt.Name), model.AllTime)

@@ -142,6 +142,7 @@ func (q *Query) quick() bool {
 		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement,
 			*influxql.ShowDatabasesStatement, *influxql.ShowRetentionPoliciesStatement,
 			*influxql.ShowContinuousQueriesStatement, *influxql.ShowSubscriptionsStatement, *influxql.ShowUsersStatement, *influxql.ShowGrantsForUserStatement,
+			*influxql.ShowShardsStatement, *influxql.ShowShardGroupsStatement,
 			*influxql.CreateDatabaseStatement, *influxql.CreateRetentionPolicyStatement, *influxql.AlterRetentionPolicyStatement:
 		default:
 			return false
@@ -246,6 +247,10 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 		return r.showContinuousQueries(ctx)
 	case *influxql.ShowSubscriptionsStatement:
 		return r.showSubscriptions(ctx)
+	case *influxql.ShowShardsStatement:
+		return r.showShards(ctx)
+	case *influxql.ShowShardGroupsStatement:
+		return r.showShardGroups(ctx)
 	case *influxql.ShowUsersStatement:
 		return r.showUsers(ctx)
 	case *influxql.ShowGrantsForUserStatement:

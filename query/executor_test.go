@@ -27,6 +27,7 @@ type fakeCatalog struct {
 	continuous    []ContinuousQuery
 	subscriptions []Subscription
 	users         []User
+	groups        []ShardGroup
 }
 
 func (c *fakeCatalog) Databases(context.Context) ([]*Database, error) { return c.dbs, nil }
