@@ -90,7 +90,7 @@ func (r *statementRun) schemas(ctx context.Context, sel *plan.Select) ([]plan.Sc
 		if err := r.checkPolicy(ctx, p.database, p.policy); err != nil {
 			return nil, err
 		}
-		schemas, err := r.executor.storage.Schema(ctx, r.read, Shards{Database: p.database, Policy: p.policy, Range: sel.Range}, anyOf(each[p]))
+		schemas, err := r.executor.storage.Schema(ctx, r.read, Shards{Database: p.database, Policy: p.policy, Range: sel.Reads}, anyOf(each[p]))
 		if err != nil {
 			return nil, err
 		}

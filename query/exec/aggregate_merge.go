@@ -7,21 +7,48 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
-// merged is the state of a group after all shards' partials.
+// merged is the state of a group in a scan after all shards' partials.
 type merged struct {
+	scan    *plan.Scan
+	account memory.Account
 	windows *windows
 	cells   []*cells
 	aux     *auxiliary // nil without columns
 	order   []int32    // the slots by time, backwards when descending
 }
 
-// aggregateGroup makes a series of aggregates. members are the streams that
-// have the group now.
+// aggregateGroup makes a series of the aggregates of the one scan. members are
+// the streams that have the group now.
 func (g *grouper) aggregateGroup(key []string, members []*head) error {
-	m := g.newMerged()
+	m := g.newMerged(&g.b.Scans[0])
+	defer m.account.Close()
+	if err := g.mergeGroup(m, key, members); err != nil || len(m.order) == 0 {
+		return err
+	}
+	w := g.series(key)
+	if err := g.writeMerged(m, w); err != nil {
+		return err
+	}
+	return w.close()
+}
+
+func (g *grouper) newMerged(scan *plan.Scan) *merged {
+	m := &merged{scan: scan, account: g.budget.Account(), windows: newWindows(&g.b.Window)}
+	for _, a := range scan.Aggregates {
+		m.cells = append(m.cells, newCells(a.Function, a.Type))
+	}
+	if types := g.b.Slots[g.b.AuxFrom:]; len(types) > 0 {
+		m.aux = newAuxiliary(nil, types)
+	}
+	return m
+}
+
+// mergeGroup takes in what all members say of a group, and finishes it.
+func (g *grouper) mergeGroup(m *merged, key []string, members []*head) error {
 	for _, h := range members {
 		for h.part != nil && slices.Equal(h.part.Group, key) {
 			if err := g.merge(m, h.part); err != nil {
@@ -32,37 +59,16 @@ func (g *grouper) aggregateGroup(key []string, members []*head) error {
 			}
 		}
 	}
-	if len(m.windows.starts) == 0 {
-		return nil
-	}
 	m.order = m.windows.order()
 	if g.b.Descending {
 		slices.Reverse(m.order)
 	}
-	if err := g.settle(m); err != nil {
-		return err
-	}
-	w := g.series(key)
-	if err := g.writeMerged(m, w); err != nil {
-		return err
-	}
-	return w.close()
-}
-
-func (g *grouper) newMerged() *merged {
-	m := &merged{windows: newWindows(&g.b.Window)}
-	for _, a := range g.b.Scans[0].Aggregates {
-		m.cells = append(m.cells, newCells(a.Function, a.Type))
-	}
-	if types := g.b.Slots[g.b.AuxFrom:]; len(types) > 0 {
-		m.aux = newAuxiliary(nil, types)
-	}
-	return m
+	return g.settle(m)
 }
 
 // merge takes in a shard's partial.
 func (g *grouper) merge(m *merged, p *Partial) error {
-	if err := g.checkPartial(p); err != nil {
+	if err := g.checkPartial(m.scan, p); err != nil {
 		return err
 	}
 	for i, start := range p.Times {
@@ -88,7 +94,7 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 			taken := c.merge(slot, p.Columns[col:col+n], i)
 			col += n
 			if taken && m.aux != nil {
-				m.aux.merge(slot, p.Columns[g.auxColumns():], i)
+				m.aux.merge(slot, p.Columns[auxColumns(m.scan):], i)
 			}
 		}
 	}
@@ -99,16 +105,16 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 	if m.aux != nil {
 		bytes += m.aux.textBytes
 	}
-	if err := g.account.Set(bytes); err != nil {
+	if err := m.account.Set(bytes); err != nil {
 		return err
 	}
 	return g.ctx.Err()
 }
 
 // auxColumns gives the number of columns of states in a partial.
-func (g *grouper) auxColumns() int {
+func auxColumns(scan *plan.Scan) int {
 	n := 0
-	for _, a := range g.b.Scans[0].Aggregates {
+	for _, a := range scan.Aggregates {
 		n += len(a.Function.States(a.Type))
 	}
 	return n
@@ -116,9 +122,9 @@ func (g *grouper) auxColumns() int {
 
 // checkPartial refuses a partial that is not of the plan's shape: it may come
 // from another node.
-func (g *grouper) checkPartial(p *Partial) error {
+func (g *grouper) checkPartial(scan *plan.Scan, p *Partial) error {
 	var types []model.FieldType
-	for _, a := range g.b.Scans[0].Aggregates {
+	for _, a := range scan.Aggregates {
 		types = append(types, a.Function.States(a.Type)...)
 	}
 	types = append(types, g.b.Slots[g.b.AuxFrom:]...)
@@ -201,7 +207,7 @@ func (g *grouper) appendAux(slots []model.Column, m *merged, slot int) {
 
 // writeMerged writes the rows of a group.
 func (g *grouper) writeMerged(m *merged, w *seriesWriter) error {
-	if g.b.Scans[0].Aggregates[0].Function == function.Distinct {
+	if m.cells[0].f == function.Distinct {
 		return g.writeDistinct(m, w)
 	}
 	if !slices.ContainsFunc(m.cells, func(c *cells) bool {

@@ -105,7 +105,7 @@ func (g *grouper) settle(m *merged) error {
 				c.n[s] = 0
 				continue
 			}
-			c.settleSlot(s, values, g.b.Scans[0].Aggregates[i].Argument)
+			c.settleSlot(s, values, m.scan.Aggregates[i].Argument)
 			if err := g.ctx.Err(); err != nil {
 				return err
 			}
@@ -190,29 +190,42 @@ func (c *cells) mode(values []collected) collected {
 
 // writeDistinct writes the distinct values of each window; it has no fill.
 func (g *grouper) writeDistinct(m *merged, w *seriesWriter) error {
-	c := m.cells[0]
-	for _, slot := range m.order {
-		values, err := c.unpack(int(slot))
-		if err != nil {
+	next := g.distinctPoints(m, m.cells[0])
+	for !w.full {
+		p, err := next()
+		if err != nil || len(p.times) == 0 {
 			return err
 		}
-		at := label(m.windows.starts[slot])
-		if g.b.Window.IsZero() && g.b.Range.Min != model.MinTime {
-			at = g.b.Range.Min
-		}
-		slots := g.newSlots()
-		var times []int64
-		for _, v := range c.distinct(values) {
-			times = append(times, at)
-			if c.t == model.String {
-				slots[0].AppendText([]byte(v.text))
-			} else {
-				slots[0].AppendBits(v.bits)
-			}
-		}
-		if err := w.write(times, slots); err != nil {
+		if err := w.write(p.times, []model.Column{p.value}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// distinctPoints gives the distinct values of each window.
+func (g *grouper) distinctPoints(m *merged, c *cells) source {
+	order := m.order
+	return func() (points, error) {
+		p := newPoints(c.t)
+		for ; len(order) > 0 && len(p.times) < outputRows; order = order[1:] {
+			values, err := c.unpack(int(order[0]))
+			if err != nil {
+				return points{}, err
+			}
+			at := label(m.windows.starts[order[0]])
+			if g.b.Window.IsZero() {
+				at = label(g.b.Range.Min)
+			}
+			for _, v := range c.distinct(values) {
+				p.times = append(p.times, at)
+				if c.t == model.String {
+					p.value.AppendText([]byte(v.text))
+				} else {
+					p.value.AppendBits(v.bits)
+				}
+			}
+		}
+		return p, g.ctx.Err()
+	}
 }

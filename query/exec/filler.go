@@ -13,85 +13,60 @@ import (
 // made in pieces.
 type filler struct {
 	*grouper
+	sequence
 	m     *merged
 	calls []fillCall
-
-	next   int64 // the next window of the sequence
-	end    int64 // its last one
-	zone   int64 // the zone's offset at next
-	ranOut bool  // the sequence is over
-	open   bool  // the range has no beginning
 }
 
 // fillCall is an aggregate on its way through the windows.
 type fillCall struct {
-	c     *cells
-	slots []int32 // those with values, in order of the result
-	at    int     // the next of them
+	c      *cells
+	starts []int64 // of all slots' windows
+	slots  []int32 // those with values, in order of the result
+	at     int     // the next of them
+}
+
+func newFillCall(m *merged, c *cells) fillCall {
+	call := fillCall{c: c, starts: m.windows.starts}
+	for _, s := range m.order {
+		if c.n[s] > 0 {
+			call.slots = append(call.slots, s)
+		}
+	}
+	return call
 }
 
 func newFiller(g *grouper, m *merged) *filler {
-	f := &filler{grouper: g, m: m, calls: make([]fillCall, len(m.cells))}
-	for i, c := range m.cells {
-		f.calls[i].c = c
-		for _, s := range m.order {
-			if c.n[s] > 0 {
-				f.calls[i].slots = append(f.calls[i].slots, s)
-			}
-		}
+	f := &filler{grouper: g, m: m}
+	for _, c := range m.cells {
+		f.calls = append(f.calls, newFillCall(m, c))
 	}
-	r := g.b.Range
-	f.open = r.Min == model.MinTime
 	first, _ := f.nextPoint()
 	last := first
 	for _, c := range f.calls {
-		if n := len(c.slots); n > 0 && f.after(m.windows.starts[c.slots[n-1]], last) {
-			last = m.windows.starts[c.slots[n-1]]
+		if n := len(c.slots); n > 0 && g.before(last, c.start(n-1)) {
+			last = c.start(n - 1)
 		}
 	}
-	if g.b.Descending {
-		f.next, _ = g.b.Window.Bounds(r.Max)
-		if f.end, _ = g.b.Window.Bounds(r.Min); f.open {
-			f.end = last
-		}
-	} else {
-		if f.next, _ = g.b.Window.Bounds(r.Min); f.open {
-			f.next = first
-		}
-		f.end, _ = g.b.Window.Bounds(r.Max)
-	}
-	f.zone = g.b.Window.ZoneOffset(f.next)
+	f.sequence = newSequence(g.b, g.b.Range, first, last)
 	return f
 }
 
-// after reports whether s comes after t in the result.
-func (f *filler) after(s, t int64) bool { return s != t && (s > t) != f.b.Descending }
+// start gives the start of the i-th window that has a value.
+func (c *fillCall) start(i int) int64 { return c.starts[c.slots[i]] }
 
-// step gives the start of the next row's window, false at the end.
-func (f *filler) step() (int64, bool) {
-	f.ranOut = f.ranOut || f.after(f.next, f.end)
-	// A window of points that the sequence misses, where a zone's clock changes.
-	at, some := f.nextPoint()
-	if f.ranOut || some && f.after(f.next, at) {
-		return at, some
+// next gives the start of the next window that has a value.
+func (c *fillCall) next() (start int64, ok bool) {
+	if c.at == len(c.slots) {
+		return 0, false
 	}
-	at = f.next
-	next, zone := f.b.Window.Next(f.next, f.zone, f.b.Descending)
-	if !f.after(next, f.next) {
-		f.ranOut = true // past the end of time
-	}
-	f.next, f.zone = next, zone
-	return at, true
+	return c.start(c.at), true
 }
 
-// nextPoint gives the start of the next window that has a value.
+// nextPoint gives the start of the next window in which a call has a value.
 func (f *filler) nextPoint() (start int64, ok bool) {
 	for i := range f.calls {
-		c := &f.calls[i]
-		if c.at == len(c.slots) {
-			continue
-		}
-		if s := f.m.windows.starts[c.slots[c.at]]; !ok || f.after(start, s) {
+		if s, some := f.calls[i].next(); some && (!ok || f.before(s, start)) {
 			start, ok = s, true
 		}
 	}
@@ -99,16 +74,14 @@ func (f *filler) nextPoint() (start int64, ok bool) {
 }
 
 func (f *filler) write(w *seriesWriter) error {
-	if f.open {
-		if err := f.b.CheckBuckets(f.next, f.end); err != nil {
-			return err
-		}
+	if err := f.check(); err != nil {
+		return err
 	}
 	for !w.full {
 		slots := f.newSlots()
 		var times []int64
 		for len(times) < outputRows {
-			start, ok := f.step()
+			start, ok := f.step(f.nextPoint())
 			if !ok {
 				break
 			}
@@ -133,7 +106,7 @@ func (f *filler) row(slots []model.Column, start int64) {
 	selected := -1
 	for i := range f.calls {
 		c := &f.calls[i]
-		if c.at < len(c.slots) && f.m.windows.starts[c.slots[c.at]] == start {
+		if s, ok := c.next(); ok && s == start {
 			selected = int(c.slots[c.at])
 			c.at++
 			c.c.appendResult(&slots[i], selected)
@@ -151,10 +124,19 @@ func (f *filler) fill(c *fillCall, out *model.Column, start int64) {
 	switch {
 	case len(c.slots) == 0, f.open && (c.at == 0 && !f.b.Descending || c.at == len(c.slots) && f.b.Descending):
 		out.AppendNull()
-	case f.b.Fill == plan.FillNull && (c.c.f == function.Count || c.c.f == function.CountDistinct):
+	default:
+		c.fill(f.b, out, start)
+	}
+}
+
+// fill adds what stands in a window without a value under fill(null) and
+// fill(linear).
+func (c *fillCall) fill(b *plan.Bound, out *model.Column, start int64) {
+	switch {
+	case b.Fill == plan.FillNull && (c.c.f == function.Count || c.c.f == function.CountDistinct):
 		out.AppendBits(0)
-	case f.b.Fill == plan.FillLinear && c.at > 0 && c.at < len(c.slots):
-		f.fillLinear(c, out, start)
+	case b.Fill == plan.FillLinear && c.at > 0 && c.at < len(c.slots):
+		c.fillLinear(out, start, b.Window.Every)
 	default:
 		out.AppendNull()
 	}
@@ -162,16 +144,14 @@ func (f *filler) fill(c *fillCall, out *model.Column, start int64) {
 
 // fillLinear adds the value on the line between the values on both sides, over
 // the numbers of their windows.
-func (f *filler) fillLinear(c *fillCall, out *model.Column, start int64) {
+func (c *fillCall) fillLinear(out *model.Column, start, every int64) {
 	if out.Type == model.String || out.Type == model.Boolean {
 		out.AppendNull()
 		return
 	}
-	left, right := int(c.slots[c.at-1]), int(c.slots[c.at])
-	every := f.b.Window.Every
-	from, to := f.m.windows.starts[left]/every, f.m.windows.starts[right]/every
+	from, to := c.start(c.at-1)/every, c.start(c.at)/every
 	x, width := float64(start/every-from), float64(to-from)
-	l, r := c.c.result(left), c.c.result(right)
+	l, r := c.c.result(int(c.slots[c.at-1])), c.c.result(int(c.slots[c.at]))
 	switch out.Type {
 	case model.Float:
 		a, b := math.Float64frombits(l), math.Float64frombits(r)

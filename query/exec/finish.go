@@ -27,8 +27,7 @@ type Open func(f *plan.Fragment) ([]Stream, error)
 // that has none. Finish stops soon after ctx ends, and when emit gives an error.
 func Finish(ctx context.Context, b *plan.Bound, open Open, emit func(*Rows) error) error {
 	ctx, budget := memory.Bounded(ctx, int64(b.MaxBytes))
-	f := &finisher{b: b, open: open, emit: emit, budget: budget, account: budget.Account()}
-	defer f.account.Close()
+	f := &finisher{b: b, open: open, emit: emit, budget: budget}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	defer f.cancel()
 	for _, fragments := range byMeasurement(b) {
@@ -39,13 +38,24 @@ func Finish(ctx context.Context, b *plan.Bound, open Open, emit func(*Rows) erro
 	return nil
 }
 
+// scanned is a fragment and the index of its scan.
+type scanned struct {
+	*plan.Fragment
+	scan int
+}
+
 // byMeasurement gives the fragments of each measurement, in the order of the
-// result. There are several where it is in several databases or policies, or is
-// named twice.
-func byMeasurement(b *plan.Bound) [][]*plan.Fragment {
-	fragments := slices.Clone(b.Fragments())
-	slices.SortStableFunc(fragments, func(x, y *plan.Fragment) int { return strings.Compare(x.Measurement, y.Measurement) })
-	var all [][]*plan.Fragment
+// result. There are several where it is in several databases or policies, is
+// named twice, or has several scans.
+func byMeasurement(b *plan.Bound) [][]scanned {
+	var fragments []scanned
+	for i := range b.Scans {
+		for _, f := range b.Scans[i].Fragments {
+			fragments = append(fragments, scanned{f, i})
+		}
+	}
+	slices.SortStableFunc(fragments, func(x, y scanned) int { return strings.Compare(x.Measurement, y.Measurement) })
+	var all [][]scanned
 	for i := 0; i < len(fragments); {
 		n := i + 1
 		for n < len(fragments) && fragments[n].Measurement == fragments[i].Measurement {
@@ -61,7 +71,7 @@ func byMeasurement(b *plan.Bound) [][]*plan.Fragment {
 }
 
 // fragments makes the series of one measurement.
-func (f *finisher) fragments(fragments []*plan.Fragment) (err error) {
+func (f *finisher) fragments(fragments []scanned) (err error) {
 	var heads []*head
 	defer func() {
 		for _, h := range heads {
@@ -69,12 +79,12 @@ func (f *finisher) fragments(fragments []*plan.Fragment) (err error) {
 		}
 	}()
 	for _, fragment := range fragments {
-		streams, err := f.open(fragment)
+		streams, err := f.open(fragment.Fragment)
 		if err != nil {
 			return err
 		}
 		for _, s := range streams {
-			heads = append(heads, &head{stream: s})
+			heads = append(heads, &head{stream: s, scan: fragment.scan})
 		}
 	}
 	return f.measurement(fragments[0].Measurement, heads)
@@ -88,13 +98,13 @@ type finisher struct {
 	open   Open
 	emit   func(*Rows) error
 
-	budget  *memory.Budget
-	account memory.Account // of the group that is being merged
+	budget *memory.Budget
 }
 
 // head is a stream and its next partial.
 type head struct {
 	stream Stream
+	scan   int // index of its scan
 	opened bool
 	part   *Partial // nil at the end
 	row    int      // the next one of part, for raw rows
@@ -121,9 +131,8 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		return compare(x.stream.Range().Min, y.stream.Range().Min)
 	})
 	g := &grouper{finisher: f, name: name}
-	if len(f.b.GroupBy) == 0 && f.b.GroupLimit == 0 && f.b.GroupOffset == 0 && f.b.Raw() {
-		// There is one group, and later shards are only read when it is their turn.
-		return g.rawGroup(nil, nil, heads)
+	if len(f.b.GroupBy) == 0 && f.b.GroupLimit == 0 && f.b.GroupOffset == 0 {
+		return g.onlyGroup(heads)
 	}
 	if err := f.openAll(heads); err != nil {
 		return err
@@ -139,15 +148,47 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		}
 		if allowed != nil && !slices.ContainsFunc(allowed, func(k []string) bool { return slices.Equal(k, key) }) {
 			err = skipGroup(f.ctx, key, members)
-		} else if f.b.Raw() {
-			err = g.rawGroup(key, members, nil)
 		} else {
-			err = g.aggregateGroup(key, members)
+			err = g.group(key, members, nil)
 		}
 		if err != nil || len(f.b.GroupBy) == 0 {
 			return err // there is but one group
 		}
 	}
+}
+
+// onlyGroup makes the series of a statement without groups: of raw rows, later
+// shards are only read when it is their turn.
+func (g *grouper) onlyGroup(heads []*head) error {
+	var members, waiting []*head
+	for _, h := range heads {
+		if g.b.Scans[h.scan].Raw() {
+			waiting = append(waiting, h)
+		} else {
+			members = append(members, h)
+		}
+	}
+	if err := g.openAll(members); err != nil {
+		return err
+	}
+	members = slices.DeleteFunc(members, func(h *head) bool { return h.part == nil })
+	if len(members) == 0 && len(waiting) == 0 {
+		return nil
+	}
+	return g.group(nil, members, waiting)
+}
+
+// group makes the series of a group. members are the streams that have it now;
+// waiting are raw ones that were not read yet, in order of time, and have no
+// other group.
+func (g *grouper) group(key []string, members, waiting []*head) error {
+	switch {
+	case g.b.Raw():
+		return g.rawGroup(key, members, waiting)
+	case g.b.Joined():
+		return g.joinGroup(key, members, waiting)
+	}
+	return g.aggregateGroup(key, members)
 }
 
 // openAll reads the first partial of every stream, several at a time: the

@@ -14,36 +14,17 @@ import (
 // have no other group.
 func (g *grouper) rawGroup(key []string, members, waiting []*head) error {
 	w := g.series(key)
-	members = slices.Clone(members)
+	rows := &groupRows{grouper: g, key: key, members: slices.Clone(members), waiting: waiting}
 	for !w.full {
-		// Read what can have the next row.
-		for len(waiting) > 0 && (len(members) == 0 || g.mayPrecede(waiting[0], members)) {
-			h := waiting[0]
-			waiting = waiting[1:]
-			if err := h.advance(g.ctx); err != nil {
-				return err
-			}
-			if h.part != nil {
-				members = append(members, h)
-			}
+		times, slots, err := rows.next()
+		if err != nil {
+			return err
 		}
-		if len(members) == 0 {
+		if len(times) == 0 {
 			break
 		}
-		best := g.earliest(members)
-		h := members[best]
-		n := g.run(members, best, waiting)
-		if err := w.write(h.take(n)); err != nil {
+		if err := w.write(times, slots); err != nil {
 			return err
-		}
-		if h.row < len(h.part.Times) {
-			continue
-		}
-		if err := h.advance(g.ctx); err != nil {
-			return err
-		}
-		if h.part == nil || !slices.Equal(h.part.Group, key) {
-			members = slices.Delete(members, best, best+1)
 		}
 	}
 	if len(g.b.GroupBy) > 0 {
@@ -52,6 +33,58 @@ func (g *grouper) rawGroup(key []string, members, waiting []*head) error {
 		}
 	}
 	return w.close()
+}
+
+// groupRows merges the raw rows of a group, in the order of the result.
+type groupRows struct {
+	*grouper
+	key     []string
+	members []*head // the streams that have the group now
+	waiting []*head // as of rawGroup
+	last    *head   // where the last rows came from
+}
+
+// next gives rows, which belong to the caller; none at the end. It reads a
+// stream only when it can have the next row.
+func (r *groupRows) next() (times []int64, columns []model.Column, err error) {
+	if err := r.leave(); err != nil {
+		return nil, nil, err
+	}
+	for len(r.waiting) > 0 && (len(r.members) == 0 || r.mayPrecede(r.waiting[0], r.members)) {
+		h := r.waiting[0]
+		r.waiting = r.waiting[1:]
+		if err := h.advance(r.ctx); err != nil {
+			return nil, nil, err
+		}
+		if h.part != nil {
+			r.members = append(r.members, h)
+		}
+	}
+	if len(r.members) == 0 {
+		return nil, nil, nil
+	}
+	best := r.earliest(r.members)
+	r.last = r.members[best]
+	times, columns = r.last.take(r.run(r.members, best, r.waiting))
+	return times, columns, nil
+}
+
+// leave moves the stream of the last rows to its next partial where it has no
+// more rows. It is not done before they are written: what a LIMIT cuts off need
+// not be read.
+func (r *groupRows) leave() error {
+	h := r.last
+	if h == nil || h.row < len(h.part.Times) {
+		return nil
+	}
+	r.last = nil
+	if err := h.advance(r.ctx); err != nil {
+		return err
+	}
+	if h.part == nil || !slices.Equal(h.part.Group, r.key) {
+		r.members = slices.DeleteFunc(r.members, func(x *head) bool { return x == h })
+	}
+	return nil
 }
 
 // before reports whether time s comes before t in the result.

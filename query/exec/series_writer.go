@@ -83,16 +83,22 @@ func (w *seriesWriter) fill(slots []model.Column, n int) {
 func (w *seriesWriter) fillNumber(c *model.Column, n int) model.Column {
 	out := model.Column{Field: c.Field}
 	for i := range n {
-		switch {
-		case c.Has(i):
+		if c.Has(i) {
 			out.AppendRow(c, i)
-		case c.Type == model.String:
-			out.AppendText(nil)
-		default:
-			out.AppendBits(numberAs(w.b.FillValue, c.Type))
+		} else {
+			appendNumber(&out, w.b.FillValue)
 		}
 	}
 	return out
+}
+
+// appendNumber adds fill(x).
+func appendNumber(out *model.Column, x float64) {
+	if out.Type == model.String {
+		out.AppendText(nil)
+		return
+	}
+	out.AppendBits(numberAs(x, out.Type))
 }
 
 // numberAs gives the bits of fill(x) in a column of a type; it is false and ""

@@ -18,6 +18,29 @@ type points struct {
 	aux   []model.Column // of the slots from AuxFrom on, for functions that select rows
 }
 
+func newPoints(t model.FieldType, aux ...model.FieldType) points {
+	p := points{value: model.Column{Field: model.Field{Type: t}}}
+	for _, t := range aux {
+		p.aux = append(p.aux, model.Column{Field: model.Field{Type: t}})
+	}
+	return p
+}
+
+// appendAll adds all rows of o.
+func (p *points) appendAll(o *points) {
+	if len(p.times) == 0 {
+		*p = *o
+		return
+	}
+	p.times = append(p.times, o.times...)
+	for i := range o.times {
+		p.value.AppendRow(&o.value, i)
+		for j := range p.aux {
+			p.aux[j].AppendRow(&o.aux[j], i)
+		}
+	}
+}
+
 // stage is a function over the points of a group. There is one for each call
 // and group.
 type stage interface {
@@ -40,6 +63,14 @@ func (b *budget) give(bytes int) { _ = b.account.Add(-bytes) } // giving back do
 // and it ends soon after ctx does.
 func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
 	switch s.Function {
+	case function.Derivative, function.NonNegativeDerivative, function.Difference, function.NonNegativeDifference:
+		return newChange(s, b.Descending), nil
+	case function.Elapsed:
+		return &elapsed{unit: s.Unit}, nil
+	case function.CumulativeSum:
+		return &cumulativeSum{t: s.Type}, nil
+	case function.MovingAverage:
+		return &movingAverage{t: s.Type, n: s.N, held: held}, nil
 	case function.ExponentialMovingAverage, function.DoubleExponentialMovingAverage, function.TripleExponentialMovingAverage,
 		function.TripleExponentialDerivative, function.RelativeStrengthIndex, function.ChandeMomentumOscillator,
 		function.KaufmansEfficiencyRatio, function.KaufmansAdaptiveMovingAverage:

@@ -150,3 +150,9 @@ func (f ID) States(t model.FieldType) []model.FieldType {
 	}
 	return []model.FieldType{model.Integer, t, model.Integer}
 }
+
+// LooksBack reports whether f over the windows of a query needs the one before
+// the query's first.
+func (f ID) LooksBack() bool {
+	return f >= Derivative && f <= ChandeMomentumOscillator && f != CumulativeSum
+}

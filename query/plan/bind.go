@@ -28,59 +28,35 @@ func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 			return nil, invalid(err)
 		}
 	}
-	b := &binder{sel: s, stmt: stmt, template: &Fragment{
-		Range: s.Range, Window: s.window, Descending: !stmt.TimeAscending(),
-		MaxSeries: s.opt.MaxSeries, MaxPoints: s.opt.MaxPoints, MaxBytes: s.opt.MaxBytes,
-	}}
-	return b.bind(schemas)
+	b := &binder{sel: s, stmt: stmt, schemas: schemas, slots: map[string]int{}}
+	return b.bind()
 }
 
-// binder makes a Bound. The inputs of all fragments are the same; what fields
-// they are made of differs.
+// binder makes a Bound.
 type binder struct {
-	sel      *Select
-	stmt     *influxql.SelectStatement
-	template *Fragment
-	refs     []influxql.VarRef // of template.Inputs
-	byRef    map[influxql.VarRef]int
-	out      *Bound
-	slots    map[string]int // by text of the expression
+	sel     *Select
+	stmt    *influxql.SelectStatement
+	schemas []Schema
+	out     *Bound
+	scans   []*scanBinder
+	refs    []influxql.VarRef // fields and tags outside of calls
+	slots   map[string]int    // by text of the expression
 }
 
-func (b *binder) bind(schemas []Schema) (*Bound, error) {
-	b.byRef = map[influxql.VarRef]int{}
-	b.slots = map[string]int{}
+func (b *binder) bind() (*Bound, error) {
 	b.out = &Bound{
-		Scans:   []Scan{{Range: b.sel.Range}},
-		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: b.template.Descending,
+		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: !b.stmt.TimeAscending(),
 		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
 		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets,
 	}
 	b.fill()
 	b.groupBy()
-	some, err := b.columns()
-	if err != nil {
+	if err := b.columns(); err != nil {
 		return nil, err
 	}
-	if b.stmt.Condition != nil {
-		where := builder{ref: b.input, intDiv: true}
-		filter := where.condition(b.stmt.Condition)
-		exact := false
-		b.template.Where, exact = seriesPredicate(filter)
-		if !exact {
-			b.template.Filter = filter
-		}
+	for _, s := range b.scans {
+		b.out.Scans = append(b.out.Scans, s.bind())
 	}
-	if b.out.Raw() && b.out.Limit > 0 {
-		b.template.RowLimit = upTo(b.out.Offset, b.out.Limit)
-	}
-	if b.out.GroupLimit > 0 {
-		b.template.GroupLimit = upTo(b.out.GroupOffset, b.out.GroupLimit)
-	}
-	if !some || b.sel.Range.Empty() || b.template.Where != nil && b.template.Where.Op == model.Nothing {
-		return b.out, nil
-	}
-	b.fragments(schemas)
 	return b.out, nil
 }
 
@@ -113,45 +89,48 @@ func (b *binder) groupBy() {
 	}
 	slices.Sort(b.out.GroupBy)
 	b.out.GroupBy = slices.Compact(b.out.GroupBy)
-	b.template.GroupBy = b.out.GroupBy
 }
 
-// columns makes the expressions of the result and what they need. some is
-// false when no row can come of it.
-func (b *binder) columns() (some bool, err error) {
+// columns makes the expressions of the result and what they need.
+func (b *binder) columns() error {
+	fields := b.fields()
 	calls := b.calls()
+	b.findRefs(fields)
 	for _, call := range calls {
-		if err := b.aggregate(call); err != nil {
-			return false, err
+		if err := b.call(call); err != nil {
+			return err
 		}
 	}
 	b.out.AuxFrom = len(b.out.Slots)
-	b.refSlots()
+	b.auxSlots(len(calls) == 0)
 	make := builder{ref: b.slot, call: func(call *influxql.Call) *Expr {
 		if i, ok := b.slots[call.String()]; ok {
 			return &Expr{Kind: Input, Type: b.out.Slots[i], Column: i}
 		}
 		return null
 	}}
-	for _, f := range b.stmt.Fields {
-		b.out.Exprs = append(b.out.Exprs, make.expr(f.Expr))
+	for _, f := range fields {
+		b.out.Exprs = append(b.out.Exprs, make.expr(f))
 	}
-	if aggregates := b.out.Scans[0].Aggregates; len(calls) == 1 && len(aggregates) == 1 && b.out.Window.IsZero() {
-		f := aggregates[0].Function
-		b.out.PointTime = f.Selects() || f == function.Percentile
-	}
-	if len(calls) > 0 {
-		return !b.out.Raw(), nil
-	}
-	for _, i := range b.template.Columns {
-		if !b.template.Inputs[i].IsTag {
-			return true, nil
-		}
-	}
-	return false, nil
+	b.out.PointTime = len(calls) == 1 && influxql.IsSelector(calls[0]) && b.out.Window.IsZero()
+	return nil
 }
 
-// calls gives the distinct aggregates of the statement.
+// fields gives what the columns of the result are: the fields of the statement,
+// and behind a top() or bottom() the tags and fields that it names.
+func (b *binder) fields() []influxql.Expr {
+	var out []influxql.Expr
+	for _, f := range b.stmt.Fields {
+		out = append(out, f.Expr)
+		if call, ok := f.Expr.(*influxql.Call); ok && b.stmt.Target == nil && (call.Name == "top" || call.Name == "bottom") {
+			out = append(out, call.Args[1:len(call.Args)-1]...)
+		}
+	}
+	return out
+}
+
+// calls gives the distinct calls of the statement that are not arguments of
+// others.
 func (b *binder) calls() []*influxql.Call {
 	var calls []*influxql.Call
 	seen := map[string]bool{}
@@ -164,7 +143,7 @@ func (b *binder) calls() []*influxql.Call {
 	return calls
 }
 
-// callVisitor visits the aggregates that are not arguments of others.
+// callVisitor visits the calls that are not arguments of others.
 type callVisitor func(*influxql.Call)
 
 func (v callVisitor) Visit(n influxql.Node) influxql.Visitor {
@@ -175,67 +154,19 @@ func (v callVisitor) Visit(n influxql.Node) influxql.Visitor {
 	return v
 }
 
-// aggregate adds a slot for a call, unless its argument is unknown or a tag:
-// then it never has a value.
-func (b *binder) aggregate(call *influxql.Call) error {
-	f, _ := function.Lookup(call.Name)
-	arg := call.Args[0]
-	if inner, ok := arg.(*influxql.Call); ok && f == function.Count && inner.Name == "distinct" {
-		f, arg = function.CountDistinct, inner.Args[0]
-	}
-	ref, ok := arg.(*influxql.VarRef)
-	if !ok {
-		return invalidf("expected field argument in %s()", call.Name)
-	}
-	t := fieldType(ref.Type)
-	if t == 0 {
-		return nil
-	}
-	in := b.input(ref)
-	if !f.Takes(t) {
-		return invalidf("unsupported %s iterator type: *query.%sInterruptIterator", call.Name, t)
-	}
-	bound := BoundAggregate{Function: f, Type: t}
-	if f == function.Percentile {
-		switch n := call.Args[1].(type) {
-		case *influxql.IntegerLiteral:
-			bound.Argument = float64(n.Val)
-		case *influxql.NumberLiteral:
-			bound.Argument = n.Val
-		}
-	}
-	b.slots[call.String()] = len(b.out.Slots)
-	b.out.Slots = append(b.out.Slots, f.Result(t))
-	scan := &b.out.Scans[0]
-	b.out.Calls = append(b.out.Calls, BoundCall{Column: len(scan.Aggregates), Range: scan.Range})
-	scan.Aggregates = append(scan.Aggregates, bound)
-	b.template.Aggregates = append(b.template.Aggregates, Aggregate{Function: f, Input: in.Column})
-	return nil
-}
-
-// refSlots adds slots for the fields and tags that stand outside of calls. They
-// are sorted by name: rows of equal time are ordered by them.
-func (b *binder) refSlots() {
+// findRefs finds the fields and tags outside of calls. They are sorted by name:
+// rows of equal time are ordered by them.
+func (b *binder) findRefs(fields []influxql.Expr) {
 	seen := map[influxql.VarRef]bool{}
-	var refs influxql.VarRefs
-	for _, f := range b.stmt.Fields {
+	for _, f := range fields {
 		influxql.Walk(refVisitor(func(ref *influxql.VarRef) {
-			if !seen[*ref] {
+			if !seen[*ref] && (ref.Type == influxql.Tag || fieldType(ref.Type) != 0) {
 				seen[*ref] = true
-				refs = append(refs, *ref)
+				b.refs = append(b.refs, *ref)
 			}
-		}), f.Expr)
+		}), f)
 	}
-	sort.Sort(refs)
-	for _, ref := range refs {
-		in := b.input(&ref)
-		if in.Kind != Input {
-			continue
-		}
-		b.slots[ref.String()] = len(b.out.Slots)
-		b.out.Slots = append(b.out.Slots, in.Type)
-		b.template.Columns = append(b.template.Columns, in.Column)
-	}
+	sort.Sort(influxql.VarRefs(b.refs))
 }
 
 // refVisitor visits the names that are not arguments of aggregates.
@@ -253,6 +184,26 @@ func (v refVisitor) Visit(n influxql.Node) influxql.Visitor {
 	return v
 }
 
+// auxSlots adds slots for the fields and tags outside of calls. alone is set
+// where the statement has no calls.
+func (b *binder) auxSlots(alone bool) {
+	for _, ref := range b.refs {
+		t := fieldType(ref.Type)
+		if ref.Type == influxql.Tag {
+			t = model.String
+		}
+		b.slots[ref.String()] = len(b.out.Slots)
+		b.out.Slots = append(b.out.Slots, t)
+	}
+	if alone {
+		s := b.scan(b.sel.Range)
+		s.addColumns(b.refs)
+		if b.out.Limit > 0 {
+			s.template.RowLimit = upTo(b.out.Offset, b.out.Limit)
+		}
+	}
+}
+
 // slot gives the slot of a field or tag that is selected.
 func (b *binder) slot(ref *influxql.VarRef) *Expr {
 	i, ok := b.slots[ref.String()]
@@ -260,99 +211,4 @@ func (b *binder) slot(ref *influxql.VarRef) *Expr {
 		return null
 	}
 	return &Expr{Kind: Input, Type: b.out.Slots[i], Column: i}
-}
-
-// input gives the input of a field or tag, adding it.
-func (b *binder) input(ref *influxql.VarRef) *Expr {
-	source := Source{Type: fieldType(ref.Type)}
-	switch {
-	case ref.Type == influxql.Tag:
-		source = Source{Type: model.String, IsTag: true, Tag: ref.Val}
-	case source.Type == 0:
-		return null
-	}
-	i, ok := b.byRef[*ref]
-	if !ok {
-		i = len(b.template.Inputs)
-		b.byRef[*ref] = i
-		b.refs = append(b.refs, *ref)
-		b.template.Inputs = append(b.template.Inputs, source)
-	}
-	return &Expr{Kind: Input, Type: source.Type, Column: i}
-}
-
-// fragments makes a fragment for each schema that can give rows.
-func (b *binder) fragments(schemas []Schema) {
-	scan := &b.out.Scans[0]
-	type name struct{ database, policy, measurement string }
-	seen := map[name]bool{}
-	for _, schema := range schemas {
-		n := name{schema.Database, schema.Policy, schema.Name}
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		if f := b.fragment(schema); f != nil {
-			for range b.sel.mentions(schema) {
-				scan.Fragments = append(scan.Fragments, f)
-			}
-		}
-	}
-	slices.SortStableFunc(scan.Fragments, func(x, y *Fragment) int {
-		switch {
-		case x.Measurement < y.Measurement:
-			return -1
-		case x.Measurement > y.Measurement:
-			return 1
-		}
-		return 0
-	})
-}
-
-// mentions gives how often the statement names a measurement: like in InfluxDB,
-// FROM m, m counts every point twice. Databases and policies that are left
-// open in the statement are those of the schema.
-func (s *Select) mentions(schema Schema) int {
-	n := 0
-	for _, m := range s.Measurements {
-		switch {
-		case m.Database != "" && m.Database != schema.Database, m.Policy != "" && m.Policy != schema.Policy:
-		case m.Regex != nil && m.Regex.MatchString(schema.Name), m.Regex == nil && m.Name == schema.Name:
-			n++
-		}
-	}
-	return n
-}
-
-func (b *binder) fragment(schema Schema) *Fragment {
-	f := *b.template
-	f.Database, f.Policy, f.Measurement = schema.Database, schema.Policy, schema.Name
-	f.Inputs = slices.Clone(b.template.Inputs)
-	f.Fields = nil
-	for i, ref := range b.refs {
-		if f.Inputs[i].IsTag {
-			continue
-		}
-		f.Inputs[i].Fields = nil
-		for _, field := range schema.Fields {
-			if field.Name != ref.Val || !converts(field.Type, f.Inputs[i].Type) {
-				continue
-			}
-			at := slices.Index(f.Fields, field)
-			if at < 0 {
-				at = len(f.Fields)
-				f.Fields = append(f.Fields, field)
-			}
-			f.Inputs[i].Fields = append(f.Inputs[i].Fields, at)
-		}
-	}
-	drives := func(input int) bool { return len(f.Inputs[input].Fields) > 0 }
-	if f.Raw() {
-		if !slices.ContainsFunc(f.Columns, drives) {
-			return nil
-		}
-	} else if !slices.ContainsFunc(f.Aggregates, func(a Aggregate) bool { return drives(a.Input) }) {
-		return nil
-	}
-	return &f
 }

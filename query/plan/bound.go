@@ -68,9 +68,9 @@ type BoundCall struct {
 	// Scan is the index of the scan, negative where nothing is stored that the
 	// call could be of: then it never has a value of its own.
 	Scan int
-	// Column is the index of the aggregate in its scan. In a raw scan the value
-	// is the first column, and the columns after it are those of the slots from
-	// AuxFrom on.
+	// Column is the index of the aggregate in its scan. In a raw scan it is the
+	// last column; those before it are the slots from AuxFrom on, by which rows of
+	// equal time are ordered.
 	Column int
 	Stages []Stage // innermost first
 	// Range is that of the windows that are filled before the first stage.
@@ -90,14 +90,28 @@ type Stage struct {
 	Warmup   string  // "" where the statement has none
 	Season   int     // of holt_winters()
 	Argument float64 // which percentile
-	Keys     []int   // of top() and bottom(): indexes among the columns after the value
+	Keys     []int   // of top() and bottom(): the tags among the columns before the value; nil without arguments
 }
 
 // Raw reports whether the result is rows and not made by calls.
 func (b *Bound) Raw() bool { return len(b.Calls) == 0 }
 
-// Fragments gives the fragments of all scans, in the order of the streams that
-// exec.Finish takes.
+// Joined reports whether the calls have points of their own, which are joined
+// by time. Otherwise each of them is the aggregate of its index in the one scan,
+// and all have the same windows.
+func (b *Bound) Joined() bool {
+	for i := range b.Calls {
+		if c := &b.Calls[i]; c.Scan != 0 || c.Column != i || len(c.Stages) > 0 {
+			return true
+		}
+	}
+	// In InfluxDB LIMIT and OFFSET count the points of each call. That shows where
+	// calls have different windows.
+	limited := (b.Limit > 0 || b.Offset > 0) && !b.Window.IsZero()
+	return limited && len(b.Calls) > 1 && (b.Fill == FillNone || b.Range.Min == model.MinTime)
+}
+
+// Fragments gives the fragments of all scans.
 func (b *Bound) Fragments() []*Fragment {
 	if len(b.Scans) == 1 {
 		return b.Scans[0].Fragments

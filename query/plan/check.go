@@ -21,6 +21,7 @@ type checker struct {
 	distinct      bool   // a distinct() that is not in another call
 	topBottom     string // top or bottom, when there is one
 	auxiliary     bool   // a field or tag stands outside of all calls
+	lookBack      int    // how many windows before the first one are needed
 }
 
 // fields checks every selected field and folds constants in it.
@@ -72,20 +73,6 @@ func (c *checker) combination(stmt *influxql.SelectStatement) error {
 			return invalidf("mixing aggregate and non-aggregate queries is not supported")
 		} else if len(c.calls) > 1 {
 			return invalidf("mixing multiple selector functions with tags or fields is not supported")
-		}
-	}
-	return nil
-}
-
-// supported refuses functions of a later version.
-func (c *checker) supported() error {
-	for _, call := range c.calls {
-		f, ok := function.Lookup(call.Name)
-		if !ok || !f.Aggregates() {
-			return notSupported(call.Name + "()")
-		}
-		if f == function.Percentile && c.auxiliary {
-			return notSupported("percentile() with other fields or tags")
 		}
 	}
 	return nil

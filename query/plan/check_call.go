@@ -31,7 +31,7 @@ func (c *exprChecker) call(call *influxql.Call) error {
 		if got := len(args); got != 1 {
 			return invalidf("invalid number of arguments for %s, expected 1, got %d", name, got)
 		}
-		return c.transformed(name, args[0], true)
+		return c.transformed(name, args[0], 1, true)
 	case "moving_average":
 		return c.movingAverage(args)
 	case "exponential_moving_average", "double_exponential_moving_average", "triple_exponential_moving_average",
@@ -166,7 +166,7 @@ func (c *exprChecker) timed(name string, args []influxql.Expr) error {
 			return invalidf("duration argument must be positive, got %s", influxql.FormatDuration(d.Val))
 		}
 	}
-	return c.transformed(name, args[0], true)
+	return c.transformed(name, args[0], 1, true)
 }
 
 func (c *exprChecker) movingAverage(args []influxql.Expr) error {
@@ -179,7 +179,7 @@ func (c *exprChecker) movingAverage(args []influxql.Expr) error {
 	} else if n.Val <= 1 {
 		return invalidf("moving_average window must be greater than 1, got %d", n.Val)
 	}
-	return c.transformed("moving_average", args[0], true)
+	return c.transformed("moving_average", args[0], int(n.Val), true)
 }
 
 // technical checks the moving averages and their like: a field, a period, a
@@ -213,7 +213,7 @@ func (c *exprChecker) technical(name string, args []influxql.Expr, most int, lis
 			return invalidf("%s warmup type must be one of: %s", name, list)
 		}
 	}
-	return c.transformed(name, args[0], false)
+	return c.transformed(name, args[0], int(period.Val), false)
 }
 
 func (c *exprChecker) holtWinters(name string, args []influxql.Expr) error {
@@ -243,9 +243,11 @@ func (c *exprChecker) holtWinters(name string, args []influxql.Expr) error {
 }
 
 // transformed checks what a transformation is applied to: a field, or an
-// aggregate by time.
-func (c *exprChecker) transformed(name string, arg influxql.Expr, distinct bool) error {
+// aggregate by time. lookBack is how many windows before the first one it may
+// need.
+func (c *exprChecker) transformed(name string, arg influxql.Expr, lookBack int, distinct bool) error {
 	c.onlySelectors = false
+	c.lookBack = max(c.lookBack, lookBack)
 	call, ok := arg.(*influxql.Call)
 	switch {
 	case ok && !c.grouped:

@@ -81,7 +81,6 @@ func TestWrongStatementsGetInfluxDBsErrors(t *testing.T) {
 
 func TestWhatComesLaterIsNotSupportedYet(t *testing.T) {
 	for _, c := range []struct{ q, want string }{
-		{"SELECT derivative(f) FROM m", "derivative() is not supported yet"},
 		{"SELECT f FROM (SELECT f FROM m)", "a subquery is not supported yet"},
 	} {
 		_, err := bind(t, c.q, plan.Options{})

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math/bits"
 	"regexp"
 	"strings"
 	"time"
@@ -40,8 +41,11 @@ type Measurement struct {
 // bound several times, by several goroutines.
 type Select struct {
 	Measurements []Measurement   // in the order of the statement
-	Range        model.TimeRange // of the rows that count, for choosing shards
-	Location     *time.Location  // of tz(), in which times are shown; nil for UTC
+	Range        model.TimeRange // of the rows that count
+	// Reads is Range and the windows before it that transformations need, for
+	// choosing shards.
+	Reads    model.TimeRange
+	Location *time.Location // of tz(), in which times are shown; nil for UTC
 
 	stmt   *influxql.SelectStatement
 	opt    Options
@@ -110,9 +114,10 @@ func (s *Select) compile() error {
 	if err := c.combination(stmt); err != nil {
 		return err
 	}
-	if err := s.supported(&c); err != nil {
+	if err := s.sources(); err != nil {
 		return err
 	}
+	s.Reads = s.lookBack(s.Range, c.lookBack)
 	if stmt.Target != nil && stmt.Fill == influxql.NullFill {
 		stmt.Fill = influxql.NoFill // nothing is written for a window without points
 	}
@@ -123,8 +128,26 @@ func (s *Select) compile() error {
 	return s.checkBuckets()
 }
 
-// supported refuses what is valid and comes in a later version.
-func (s *Select) supported(c *checker) error {
+// lookBack gives a range that begins, in the statement's order of time, some
+// windows earlier.
+func (s *Select) lookBack(r model.TimeRange, windows int) model.TimeRange {
+	room := uint64(r.Min - model.MinTime)
+	if !s.stmt.TimeAscending() {
+		room = uint64(model.MaxTime - r.Max)
+	}
+	hi, by := bits.Mul64(uint64(windows), uint64(s.window.Every))
+	if hi > 0 || by > room {
+		by = room
+	}
+	if s.stmt.TimeAscending() {
+		r.Min -= int64(by)
+	} else {
+		r.Max += int64(by)
+	}
+	return r
+}
+
+func (s *Select) sources() error {
 	for _, source := range s.stmt.Sources {
 		m, ok := source.(*influxql.Measurement)
 		if !ok {
@@ -136,7 +159,7 @@ func (s *Select) supported(c *checker) error {
 		}
 		s.Measurements = append(s.Measurements, out)
 	}
-	return c.supported()
+	return nil
 }
 
 // compileDimensions checks GROUP BY and finds the windows. grouped reports

@@ -7,6 +7,7 @@ import (
 	"github.com/influxdata/influxql"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
 )
 
 // converts reports whether values of a stored type can be read as another.
@@ -97,21 +98,24 @@ func (m typeMapper) CallType(name string, args []influxql.DataType) (influxql.Da
 	return callTypes{}.CallType(name, args)
 }
 
-// callTypes tells influxql the types of functions, as far as it takes to find
-// operators between types that do not combine.
+// callTypes tells influxql the types of functions, to find operators between
+// types that do not combine, and of calls of what is not stored.
 type callTypes struct{}
 
 func (callTypes) MapType(*influxql.Measurement, string) influxql.DataType { return influxql.Unknown }
 
 func (callTypes) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
-	switch name {
-	case "mean":
-		return influxql.Float, nil
-	case "count":
-		return influxql.Integer, nil
-	}
 	if len(args) == 0 {
 		return influxql.Unknown, fmt.Errorf("invalid number of arguments for %s, expected at least 1, got 0", name)
+	}
+	f, ok := function.Lookup(name)
+	if !ok {
+		return args[0], nil
+	}
+	// Where the type does not depend on the argument, it is also known of what is
+	// not stored.
+	if t := f.Result(0); t != 0 {
+		return dataType(t), nil
 	}
 	return args[0], nil
 }

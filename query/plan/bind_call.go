@@ -1,0 +1,215 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
+)
+
+// call adds a slot for a call, unless not even its type is known: then it never
+// has a value.
+func (b *binder) call(call *influxql.Call) error {
+	bound := BoundCall{Scan: -1, Range: b.sel.Range}
+	t, err := b.points(call, b.sel.Range, &bound)
+	if err != nil {
+		return err
+	}
+	if t == 0 {
+		types := influxql.TypeValuerEval{TypeMapper: callTypes{}}
+		unknown, _ := types.EvalType(call)
+		if t = fieldType(unknown); t == 0 {
+			return nil
+		}
+		bound.Scan = -1
+	}
+	b.slots[call.String()] = len(b.out.Slots)
+	b.out.Slots = append(b.out.Slots, t)
+	b.out.Calls = append(b.out.Calls, bound)
+	return nil
+}
+
+// points finds what the points of a call over a range are made of, and their
+// type, 0 where there are none.
+func (b *binder) points(call *influxql.Call, r model.TimeRange, out *BoundCall) (model.FieldType, error) {
+	f, _ := function.Lookup(call.Name)
+	arg := call.Args[0]
+	if inner, ok := arg.(*influxql.Call); ok && f == function.Count && inner.Name == "distinct" {
+		f, arg = function.CountDistinct, inner.Args[0]
+	}
+	inner, nested := arg.(*influxql.Call)
+	if nested && f.Aggregates() {
+		return 0, invalidf("expected field argument in %s()", call.Name)
+	}
+	if !nested {
+		ref, ok := arg.(*influxql.VarRef)
+		if !ok {
+			return 0, invalidf("expected field argument in %s()", call.Name)
+		}
+		return b.overField(f, call, ref, r, out)
+	}
+	if f.LooksBack() {
+		r = b.sel.lookBack(r, 1)
+	}
+	t, err := b.points(inner, r, out)
+	if t == 0 || err != nil {
+		return 0, err
+	}
+	return b.addStage(f, call, t, out)
+}
+
+// overField is a call of a field: an aggregate, or a function over the rows.
+func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.VarRef, r model.TimeRange, out *BoundCall) (model.FieldType, error) {
+	t := fieldType(ref.Type)
+	if t == 0 {
+		return 0, nil
+	}
+	out.Range = r
+	selectsRows := f == function.Percentile && len(b.refs) > 0
+	if f.Aggregates() && !selectsRows {
+		return b.aggregate(f, call, ref, out)
+	}
+	result, err := b.addStage(f, call, t, out)
+	if err != nil {
+		return 0, err
+	}
+	if f.LooksBack() {
+		r = b.sel.lookBack(r, 1) // where a subquery inherits windows
+	}
+	s := b.scan(r)
+	s.addColumns(b.refs)
+	s.addColumns([]influxql.VarRef{*ref})
+	out.Scan, out.Column = len(b.scans)-1, len(b.refs)
+	return result, nil
+}
+
+// aggregate adds an aggregate to the scan of the call's range.
+func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.VarRef, out *BoundCall) (model.FieldType, error) {
+	t := fieldType(ref.Type)
+	if !f.Takes(t) {
+		return 0, unsupportedType(f, t)
+	}
+	bound := BoundAggregate{Function: f, Type: t}
+	if f == function.Percentile {
+		bound.Argument = number(call.Args[1])
+	}
+	out.Scan = slices.IndexFunc(b.scans, func(s *scanBinder) bool { return !s.out.Raw() && s.out.Range == out.Range })
+	if out.Scan < 0 {
+		out.Scan = len(b.scans)
+		b.scan(out.Range).addColumns(b.refs)
+	}
+	s := b.scans[out.Scan]
+	in := s.input(ref)
+	for i, a := range s.out.Aggregates {
+		if a == bound && s.template.Aggregates[i].Input == in.Column {
+			out.Column = i
+			return f.Result(t), nil
+		}
+	}
+	out.Column = len(s.out.Aggregates)
+	s.out.Aggregates = append(s.out.Aggregates, bound)
+	s.template.Aggregates = append(s.template.Aggregates, Aggregate{Function: f, Input: in.Column})
+	return f.Result(t), nil
+}
+
+// addStage adds a stage over points of a type and gives the type of its result.
+func (b *binder) addStage(f function.ID, call *influxql.Call, t model.FieldType, out *BoundCall) (model.FieldType, error) {
+	if !f.Takes(t) {
+		return 0, unsupportedType(f, t)
+	}
+	s := Stage{Function: f, Type: t, Hold: -1}
+	switch f {
+	case function.Derivative, function.NonNegativeDerivative:
+		s.Unit = unit(call, time.Second)
+		if len(call.Args) == 1 && !b.sel.window.IsZero() {
+			s.Unit = b.sel.window.Every
+		}
+	case function.Elapsed:
+		s.Unit = unit(call, time.Nanosecond)
+	case function.Integral:
+		s.Unit = unit(call, time.Second)
+	case function.Percentile:
+		s.Argument = number(call.Args[1])
+	case function.HoltWinters, function.HoltWintersWithFit:
+		s.N, s.Season = integer(call.Args[1]), integer(call.Args[2])
+	case function.Top, function.Bottom:
+		s.N = integer(call.Args[len(call.Args)-1])
+		s.Keys = b.keys(call.Args[1 : len(call.Args)-1])
+	default:
+		if len(call.Args) > 1 {
+			s.N = integer(call.Args[1])
+		}
+		if len(call.Args) > 2 {
+			s.Hold = integer(call.Args[2])
+		}
+		if len(call.Args) > 3 {
+			s.Warmup = call.Args[3].(*influxql.StringLiteral).Val
+		}
+	}
+	out.Stages = append(out.Stages, s)
+	return f.Result(t), nil
+}
+
+// keys gives the tags among the arguments of top() and bottom(), as indexes
+// among the columns before the value; nil where there are no arguments at all.
+func (b *binder) keys(args []influxql.Expr) []int {
+	if len(args) == 0 {
+		return nil
+	}
+	keys := []int{}
+	for _, arg := range args {
+		if ref, ok := arg.(*influxql.VarRef); ok && ref.Type == influxql.Tag {
+			if i := slices.Index(b.refs, *ref); i >= 0 {
+				keys = append(keys, i)
+			}
+		}
+	}
+	return keys
+}
+
+// unit gives the duration that is the call's second argument.
+func unit(call *influxql.Call, otherwise time.Duration) int64 {
+	if len(call.Args) == 2 {
+		if d, ok := call.Args[1].(*influxql.DurationLiteral); ok {
+			return int64(d.Val)
+		}
+	}
+	return int64(otherwise)
+}
+
+// number and integer give a literal's value; checks have seen that it is one.
+func number(e influxql.Expr) float64 {
+	switch e := e.(type) {
+	case *influxql.IntegerLiteral:
+		return float64(e.Val)
+	case *influxql.NumberLiteral:
+		return e.Val
+	}
+	return 0
+}
+
+func integer(e influxql.Expr) int {
+	if n, ok := e.(*influxql.IntegerLiteral); ok {
+		return int(n.Val)
+	}
+	return 0
+}
+
+// unsupportedType is InfluxDB's error for a function of values that it does not
+// take.
+func unsupportedType(f function.ID, t model.FieldType) error {
+	name := f.String()
+	switch {
+	case f == function.NonNegativeDerivative, f == function.NonNegativeDifference:
+		name = strings.TrimPrefix(name, "non_negative_")
+	case f == function.HoltWinters, f == function.HoltWintersWithFit:
+		name = "elapsed"
+	case !f.Aggregates():
+		name = strings.ReplaceAll(name, "_", " ")
+	}
+	return invalidf("unsupported %s iterator type: *query.%sInterruptIterator", name, t)
+}
