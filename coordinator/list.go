@@ -2,11 +2,11 @@ package coordinator
 
 import (
 	"context"
-	"sync"
 
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/query"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // List implements query.Storage. What a shard answers is merged as it comes:
@@ -20,19 +20,16 @@ func (r *Reader) List(ctx context.Context, read *query.Read, shards []query.Shar
 		}
 		found = append(found, more...)
 	}
-	var (
-		mu  sync.Mutex // protects all
-		all = new(exec.List)
-	)
-	err := eachGiven(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) (*exec.List, error) {
+	held := memory.FromContext(ctx).Account() // until the statement has ended
+	all := new(exec.List)
+	err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) (*exec.List, error) {
 		return p.List(ctx, ref, q)
-	}, func(_ int, list *exec.List) {
+	}, func(_ int, list *exec.List) error {
 		if list == nil {
-			return // of a shard that was dropped
+			return nil // of a shard that was dropped
 		}
-		mu.Lock()
-		defer mu.Unlock()
 		all.Merge(list, q)
+		return held.Set(all.Bytes())
 	})
 	if err != nil {
 		return nil, err

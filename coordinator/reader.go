@@ -1,12 +1,10 @@
 package coordinator
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +15,7 @@ import (
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -51,8 +50,15 @@ func (r *Reader) Schema(ctx context.Context, read *query.Read, shards query.Shar
 	if err != nil {
 		return nil, err
 	}
-	answers, err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) ([]data.Measurement, error) {
+	u := newUnion(found, memory.FromContext(ctx).Account())
+	defer u.account.Close()
+	err = each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) ([]data.Measurement, error) {
 		return p.Schema(ctx, ref, where)
+	}, func(i int, answer []data.Measurement) error {
+		if len(answer) == 0 && read != nil && read.Partial {
+			return nil // perhaps nobody has answered
+		}
+		return u.add(i, answer)
 	})
 	if err != nil {
 		return nil, err
@@ -61,46 +67,7 @@ func (r *Reader) Schema(ctx context.Context, read *query.Read, shards query.Shar
 	if err != nil {
 		return nil, changed(err)
 	}
-	out := mergeSchemas(answers)
-	for i := range out {
-		out[i].Database, out[i].Policy = shards.Database, policy.Name
-	}
-	return out, nil
-}
-
-// mergeSchemas gives the union of what shards know, sorted by measurement.
-func mergeSchemas(answers [][]data.Measurement) []plan.Schema {
-	type union struct {
-		fields map[model.Field]struct{}
-		tags   map[string]struct{}
-	}
-	all := make(map[string]union)
-	for _, answer := range answers {
-		for _, m := range answer {
-			u, ok := all[m.Name]
-			if !ok {
-				u = union{make(map[model.Field]struct{}), make(map[string]struct{})}
-				all[m.Name] = u
-			}
-			for _, f := range m.Fields {
-				u.fields[f] = struct{}{}
-			}
-			for _, t := range m.Tags {
-				u.tags[t] = struct{}{}
-			}
-		}
-	}
-	out := make([]plan.Schema, 0, len(all))
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, plan.Schema{
-			Name: name,
-			Fields: slices.SortedFunc(maps.Keys(all[name].fields), func(a, b model.Field) int {
-				return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
-			}),
-			TagKeys: slices.Sorted(maps.Keys(all[name].tags)),
-		})
-	}
-	return out
+	return u.schemas(shards.Database, policy.Name), nil
 }
 
 // Scan implements query.Storage.
@@ -109,6 +76,7 @@ func (r *Reader) Scan(ctx context.Context, read *query.Read, f *plan.Fragment) (
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(s part) bool { return f.Located.Lacks(s.shard.ID) })
 	streams := make([]exec.Stream, len(found))
 	for i, s := range found {
 		streams[i] = exec.Pipe(s.group.Range(), func(ctx context.Context, emit func(*exec.Partial) error) error {
@@ -165,28 +133,32 @@ func changed(err error) error {
 	return err
 }
 
-// each asks one owner of each of the shards, several at a time. One that fails
-// ends the work of all.
-func each[T any](ctx context.Context, r *Reader, read *query.Read, found []part, f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error)) ([]T, error) {
-	answers := make([]T, len(found))
-	err := eachGiven(ctx, r, read, found, f, func(i int, answer T) { answers[i] = answer })
-	return answers, err
-}
-
-// eachGiven is each that gives the answers as they come, maybe several at a time.
-func eachGiven[T any](ctx context.Context, r *Reader, read *query.Read, found []part, f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error), give func(i int, answer T)) error {
-	g, ctx := errgroup.WithContext(ctx)
+// each asks one owner of each of the shards, several at a time, and hands the
+// answers to take, one at a time. One that fails ends the work of all.
+func each[T any](ctx context.Context, r *Reader, read *query.Read, found []part,
+	f func(ctx context.Context, p data.Peer, ref data.ReadRef) (T, error), take func(i int, answer T) error,
+) error {
+	var taking sync.Mutex
+	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(r.cfg.ReadShards)
 	for i := range found {
+		if asking.Err() != nil {
+			break
+		}
 		g.Go(func() error {
-			answer, err := reading(ctx, r, read, found[i], false, func(ctx context.Context, p data.Peer, ref data.ReadRef, _ func(func() error) error) (T, error) {
+			answer, err := reading(asking, r, read, found[i], false, func(ctx context.Context, p data.Peer, ref data.ReadRef, _ func(func() error) error) (T, error) {
 				return f(ctx, p, ref)
 			})
-			if err == nil {
-				give(i, answer)
+			if err != nil {
+				return err
 			}
-			return err
+			taking.Lock()
+			defer taking.Unlock()
+			return take(i, answer)
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }

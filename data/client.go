@@ -8,6 +8,7 @@ import (
 	"github.com/varvedb/varve/internal/wire"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 	"github.com/varvedb/varve/tsm"
 )
@@ -63,23 +64,20 @@ func (c *Client) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit f
 	})
 }
 
-// maxListBytes bounds the list that one shard may answer.
-const maxListBytes = 1 << 30
-
-// List implements Peer.
+// List implements Peer. What has come is counted by the budget of ctx.
 func (c *Client) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*exec.List, error) {
-	list, bytes := &exec.List{}, 0
+	held := memory.FromContext(ctx).Account()
+	defer held.Close()
+	list := &exec.List{}
 	req := exec.AppendListRequest(appendReadRef(nil, ref), q)
 	err := c.stream(ctx, methodList, req, func(record []byte) error {
 		piece, err := exec.DecodeList(record)
 		if err != nil {
 			return err
 		}
-		if bytes += piece.Bytes(); bytes > maxListBytes {
-			return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("the list of %s takes more than %d bytes: ask for less", ref, maxListBytes)}
-		}
+		bytes := piece.Bytes()
 		list.Append(piece)
-		return nil
+		return held.Add(bytes)
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/varvedb/varve/internal/hll"
 	"github.com/varvedb/varve/internal/wire"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // maxCountBytes bounds the sets that one shard answers with. Parts keep the
@@ -16,7 +17,8 @@ const maxCountBytes = 256 << 20
 
 // runCount answers a request that has Count set.
 func runCount(ctx context.Context, src Source, q *ListRequest) (*List, error) {
-	c := &counting{ctx: ctx, src: src, q: q, groups: map[string]*countedGroup{}}
+	c := &counting{ctx: ctx, src: src, q: q, groups: map[string]*countedGroup{}, held: memory.FromContext(ctx).Account()}
+	defer c.held.Close()
 	if q.Count.Sketch {
 		c.out.Sketch = new(hll.Sketch)
 	}
@@ -42,6 +44,7 @@ type counting struct {
 	q      *ListRequest
 	groups map[string]*countedGroup // by measurement and tags, each after its length
 	bytes  int
+	held   memory.Account
 	text   []byte // used again
 	out    List
 }
@@ -106,7 +109,8 @@ func (c *counting) measurement(m string) error {
 	q := c.q
 	if len(q.Count.GroupBy) == 0 && q.Kind != ListSeries {
 		// What is listed once is counted once.
-		list := &listing{ctx: c.ctx, src: c.src, q: q}
+		list := newListing(c.ctx, c.src, q)
+		defer list.held.Close()
 		g := c.group(m, nil)
 		err := list.entries(m, func(e Entry) { c.add(g, counted(q.Kind, e), true) })
 		if err != nil {
@@ -125,7 +129,7 @@ func (c *counting) measurement(m string) error {
 	}
 	for len(series) > 0 {
 		n := min(len(series), checkEvery)
-		err := eachSeries(c.ctx, series[:n], func(id uint32) {
+		err := eachSeries(c.ctx.Err, series[:n], func(id uint32) {
 			var tags model.Tags
 			if len(q.Count.GroupBy) > 0 || q.Kind == ListTagKeys || q.Kind == ListTagValues {
 				tags = c.src.Tags(id)
@@ -173,7 +177,7 @@ func counted(kind ListKind, e Entry) string {
 // bounded fails when the answer gets too large to be sent.
 func (c *counting) bounded() error {
 	if c.bytes <= maxCountBytes {
-		return nil
+		return c.held.Set(c.bytes)
 	}
 	return &model.Error{
 		Kind: model.ErrTooLarge,

@@ -6,10 +6,12 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // RunList answers q at a shard. It stops soon after ctx ends and does not
-// close src. With a limit it holds little more than what it lets through.
+// close src. With a limit it holds little more than what it lets through; what
+// it holds is counted by the budget of ctx.
 func RunList(ctx context.Context, src Source, q *ListRequest) (*List, error) {
 	if q.Kind < ListMeasurements || q.Kind > ListSeries {
 		return nil, fmt.Errorf("list: kind %d: %w", q.Kind, model.ErrInvalid)
@@ -17,7 +19,8 @@ func RunList(ctx context.Context, src Source, q *ListRequest) (*List, error) {
 	if q.Count != nil {
 		return runCount(ctx, src, q)
 	}
-	l := &listing{ctx: ctx, src: src, q: q}
+	l := newListing(ctx, src, q)
+	defer l.held.Close()
 	for _, m := range src.Measurements() {
 		if !mayHold(q.Where, m) {
 			continue
@@ -68,11 +71,30 @@ type listing struct {
 	src Source
 	q   *ListRequest
 	out List // of the measurements so far, sorted and cut
+
+	held    memory.Account
+	counted int // entries of out that held counts, or that settle has cut
+}
+
+func newListing(ctx context.Context, src Source, q *ListRequest) *listing {
+	return &listing{ctx: ctx, src: src, q: q, held: memory.FromContext(ctx).Account()}
+}
+
+// check is called now and then while entries are added.
+func (l *listing) check() error {
+	if n := len(l.out.Entries); n > l.counted {
+		added := List{Entries: l.out.Entries[l.counted:]}
+		if err := l.held.Add(added.Bytes()); err != nil {
+			return err
+		}
+		l.counted = n
+	}
+	return l.ctx.Err()
 }
 
 // measurement adds the entries of one.
 func (l *listing) measurement(m string) error {
-	if err := l.ctx.Err(); err != nil {
+	if err := l.check(); err != nil {
 		return err
 	}
 	from := len(l.out.Entries)
@@ -150,7 +172,7 @@ func (l *listing) entries(m string, add func(Entry)) error {
 		}
 		return nil
 	case ListSeries:
-		return eachSeries(l.ctx, series, func(id uint32) {
+		return eachSeries(l.check, series, func(id uint32) {
 			add(Entry{Measurement: m, Key: string(src.Key(id))})
 		})
 	}
@@ -168,7 +190,7 @@ func (l *listing) allTags(m string, add func(Entry)) error {
 			add(Entry{Measurement: m, Key: key})
 			continue
 		}
-		if err := l.ctx.Err(); err != nil {
+		if err := l.check(); err != nil {
 			return err
 		}
 		values, err := l.src.TagValues(m, key)
@@ -186,7 +208,7 @@ func (l *listing) allTags(m string, add func(Entry)) error {
 func (l *listing) tagsOf(m string, series []uint32, add func(Entry)) error {
 	seen := map[model.Tag]bool{}
 	wanted := keysWanted(l.q.Keys)
-	return eachSeries(l.ctx, series, func(id uint32) {
+	return eachSeries(l.check, series, func(id uint32) {
 		for _, t := range l.src.Tags(id) {
 			if l.q.Kind == ListTagKeys {
 				t.Value = ""
@@ -202,11 +224,14 @@ func (l *listing) tagsOf(m string, series []uint32, add func(Entry)) error {
 // checkEvery is how many series are looked at between checks of the context.
 const checkEvery = 4096
 
-// eachSeries calls f for each series until ctx ends.
-func eachSeries(ctx context.Context, series []uint32, f func(id uint32)) error {
+// eachSeries calls f for each series until check, which it calls now and then,
+// gives an error.
+func eachSeries(check func() error, series []uint32, f func(id uint32)) error {
 	for i, id := range series {
-		if i%checkEvery == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if i%checkEvery == 0 {
+			if err := check(); err != nil {
+				return err
+			}
 		}
 		f(id)
 	}

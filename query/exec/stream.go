@@ -6,8 +6,10 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // Stream is the partials of one fragment from one shard. Pipe makes one of
@@ -50,11 +52,18 @@ type pipe struct {
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	closed   bool
+
+	// What is on its way counts from when it is emitted until the receiver asks
+	// for the next one.
+	budget *memory.Budget
+	held   atomic.Int64 // of all of them
+	taken  int64        // of the one that the receiver has
 }
 
 func (p *pipe) Range() model.TimeRange { return p.times }
 
 func (p *pipe) start(ctx context.Context) {
+	p.budget = memory.FromContext(ctx)
 	ctx, p.cancel = context.WithCancel(ctx)
 	p.partials = make(chan *Partial, pipeDepth)
 	p.done.Go(func() {
@@ -66,6 +75,11 @@ func (p *pipe) start(ctx context.Context) {
 			}
 		}()
 		p.err = p.run(ctx, func(part *Partial) error {
+			bytes := part.MemoryBytes()
+			if err := p.budget.Take(bytes); err != nil {
+				return err
+			}
+			p.held.Add(bytes)
 			select {
 			case p.partials <- part:
 				return nil
@@ -83,10 +97,13 @@ func (p *pipe) Next(ctx context.Context) (*Partial, error) {
 	case p.partials == nil:
 		p.start(ctx)
 	}
+	p.release(p.taken)
+	p.taken = 0
 	select {
 	case part, ok := <-p.partials:
 		switch {
 		case ok:
+			p.taken = part.MemoryBytes()
 			return part, nil
 		case p.err != nil:
 			return nil, p.err
@@ -101,7 +118,13 @@ func (p *pipe) Close() error {
 	if p.partials != nil && !p.closed {
 		p.cancel()
 		p.done.Wait()
+		p.release(p.held.Load())
 	}
 	p.closed = true
 	return nil
+}
+
+func (p *pipe) release(bytes int64) {
+	p.held.Add(-bytes)
+	p.budget.Give(bytes)
 }

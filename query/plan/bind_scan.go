@@ -113,7 +113,7 @@ func (s *Select) mentions(schema Schema) int {
 // fragment gives the template for a schema, nil where that can give no rows.
 func (s *scanBinder) fragment(schema Schema) *Fragment {
 	f := *s.template
-	f.Database, f.Policy, f.Measurement = schema.Database, schema.Policy, schema.Name
+	f.Database, f.Policy, f.Measurement, f.Located = schema.Database, schema.Policy, schema.Name, schema.Located
 	f.Inputs = slices.Clone(s.template.Inputs)
 	f.Fields = nil
 	for i, ref := range s.refs {

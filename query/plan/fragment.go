@@ -10,6 +10,7 @@ import (
 type Fragment struct {
 	Database, Policy string // which shards it is for
 	Measurement      string
+	Located          *Located         // does not go over the wire
 	Where            *model.Predicate // holds for every series that can have rows
 	Range            model.TimeRange
 	Fields           []model.Field // to be read, distinct

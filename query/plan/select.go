@@ -59,6 +59,7 @@ type Schema struct {
 	Database, Policy, Name string // the real ones, defaults filled in
 	Fields                 []model.Field
 	TagKeys                []string
+	Located                *Located
 }
 
 // Compile checks a statement and extracts what can be known without a schema.
