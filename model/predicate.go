@@ -9,7 +9,8 @@ import (
 // Op is the operator of a Predicate. The numbers are part of formats.
 type Op uint8
 
-// The operators. A tag that a series lacks compares as "".
+// The operators. A tag that a series lacks compares as "" with a value, and is
+// equal to no other tag.
 const (
 	And        Op = 1
 	Or         Op = 2
@@ -19,6 +20,8 @@ const (
 	NotMatch   Op = 6
 	Everything Op = 7
 	Nothing    Op = 8
+	SameTag    Op = 9  // the tags Key and Value have the same value
+	OtherTag   Op = 10 // they do not
 )
 
 // MeasurementKey is the Key of a Predicate that is about the measurement's
@@ -31,7 +34,7 @@ type Predicate struct {
 	Op          Op
 	Left, Right *Predicate     // And, Or
 	Key         string         // a tag, or MeasurementKey
-	Value       string         // Equal, NotEqual; the pattern's text for Match, NotMatch
+	Value       string         // Equal, NotEqual; the pattern's text for Match, NotMatch; a tag for SameTag, OtherTag
 	Regexp      *regexp.Regexp // Match, NotMatch
 }
 
@@ -78,6 +81,9 @@ func (p *Predicate) Holds(measurement string, tags Tags) bool {
 		return true
 	case Nothing:
 		return false
+	case SameTag, OtherTag:
+		v := tags.Get(p.Key)
+		return (v != "" && v == tags.Get(p.Value)) == (p.Op == SameTag)
 	}
 	if p.Key == MeasurementKey {
 		return p.HoldsValue(measurement)
@@ -86,7 +92,7 @@ func (p *Predicate) Holds(measurement string, tags Tags) bool {
 }
 
 // HoldsValue reports whether a comparison is true of a value of its key; ""
-// stands for a tag that is absent. p is not And, Or, Everything or Nothing.
+// stands for a tag that is absent. p is Equal, NotEqual, Match or NotMatch.
 func (p *Predicate) HoldsValue(v string) bool {
 	switch p.Op {
 	case Equal:
@@ -148,7 +154,7 @@ func decodePredicate(b []byte, depth int) (p *Predicate, rest []byte, err error)
 		return p, b, err
 	case Everything, Nothing:
 		return &Predicate{Op: op}, b, nil
-	case Equal, NotEqual, Match, NotMatch:
+	case Equal, NotEqual, Match, NotMatch, SameTag, OtherTag:
 		p = &Predicate{Op: op}
 		if p.Key, b, err = decodeText(b); err != nil {
 			return nil, nil, err

@@ -57,7 +57,10 @@ func randomPredicate(rng *rand.Rand, depth int) *model.Predicate {
 	}
 	key := []string{"a", "b", "c d", "unknown", model.MeasurementKey}[rng.IntN(5)]
 	value := []string{"", "v4", "v7", "v99", "m1"}[rng.IntN(5)]
-	switch rng.IntN(5) {
+	switch rng.IntN(6) {
+	case 5:
+		other := []string{"a", "b", "c d", "unknown"}[rng.IntN(4)]
+		return &model.Predicate{Op: []model.Op{model.SameTag, model.OtherTag}[rng.IntN(2)], Key: key, Value: other}
 	case 0:
 		return &model.Predicate{Op: model.NotEqual, Key: key, Value: value}
 	case 1:

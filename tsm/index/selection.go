@@ -124,6 +124,8 @@ type source interface {
 	// matching gives the series that have a value of a tag, not the empty one,
 	// that matches.
 	matching(key string, m *matcher) (*roaring.Bitmap, error)
+	// same gives the series that have two tags with the same value.
+	same(key, other string) (*roaring.Bitmap, error)
 }
 
 func (e *evaluation) eval(s source, p *model.Predicate) (*roaring.Bitmap, error) {
@@ -150,6 +152,19 @@ func (e *evaluation) eval(s source, p *model.Predicate) (*roaring.Bitmap, error)
 		return s.all()
 	case model.Nothing:
 		return roaring.New(), nil
+	case model.SameTag:
+		return s.same(p.Key, p.Value)
+	case model.OtherTag:
+		b, err := s.all()
+		if err != nil {
+			return nil, err
+		}
+		same, err := s.same(p.Key, p.Value)
+		if err != nil {
+			return nil, err
+		}
+		b.AndNot(same)
+		return b, nil
 	}
 	if p.Key == model.MeasurementKey {
 		return allOrNone(s, p.HoldsValue(s.name()))

@@ -69,6 +69,10 @@ func predicateText(p *model.Predicate) string {
 		return key + " =~ /" + p.Value + "/"
 	case model.NotMatch:
 		return key + " !~ /" + p.Value + "/"
+	case model.SameTag:
+		return key + " = " + strconv.Quote(p.Value)
+	case model.OtherTag:
+		return key + " != " + strconv.Quote(p.Value)
 	case model.Nothing:
 		return "nothing"
 	}
