@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/meta"
-	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 )
 
@@ -66,6 +65,8 @@ func describePolicy(s *meta.Snapshot, p *meta.Policy) query.Policy {
 		Duration:      p.Duration,
 		ShardDuration: p.ShardDuration,
 		Replication:   s.Factor(p),
+		FutureLimit:   p.FutureLimit,
+		PastLimit:     p.PastLimit,
 	}
 }
 
@@ -74,10 +75,7 @@ func (c *Catalog) CreateDatabase(ctx context.Context, name string, policy *query
 	if policy == nil {
 		return c.meta.CreateDatabase(ctx, name, nil)
 	}
-	spec, err := specOf(policy)
-	if err != nil {
-		return err
-	}
+	spec := specOf(policy)
 	return c.meta.CreateDatabase(ctx, name, &spec)
 }
 
@@ -88,22 +86,17 @@ func (c *Catalog) DropDatabase(ctx context.Context, name string) error {
 
 // CreatePolicy implements query.Catalog.
 func (c *Catalog) CreatePolicy(ctx context.Context, database string, policy query.PolicySpec, makeDefault bool) error {
-	spec, err := specOf(&policy)
-	if err != nil {
-		return err
-	}
-	return c.meta.CreatePolicy(ctx, database, spec, makeDefault)
+	return c.meta.CreatePolicy(ctx, database, specOf(&policy), makeDefault)
 }
 
 // AlterPolicy implements query.Catalog.
 func (c *Catalog) AlterPolicy(ctx context.Context, database, policy string, change query.PolicyChange) error {
-	if err := noLimits(change.FutureLimit, change.PastLimit); err != nil {
-		return err
-	}
 	return c.meta.AlterPolicy(ctx, database, policy, meta.PolicyUpdate{
 		Duration:      change.Duration,
 		ShardDuration: change.ShardDuration,
 		Replicas:      change.Replication,
+		FutureLimit:   change.FutureLimit,
+		PastLimit:     change.PastLimit,
 		Default:       change.MakeDefault,
 	})
 }
@@ -113,20 +106,20 @@ func (c *Catalog) DropPolicy(ctx context.Context, database, policy string) error
 	return c.meta.DropPolicy(ctx, database, policy)
 }
 
-func specOf(p *query.PolicySpec) (meta.PolicySpec, error) {
-	spec := meta.PolicySpec{Name: p.Name, Duration: p.Duration, Replicas: p.Replication}
-	if p.ShardDuration != nil {
-		spec.ShardDuration = *p.ShardDuration
+func specOf(p *query.PolicySpec) meta.PolicySpec {
+	return meta.PolicySpec{
+		Name:          p.Name,
+		Duration:      p.Duration,
+		ShardDuration: orZero(p.ShardDuration),
+		Replicas:      p.Replication,
+		FutureLimit:   orZero(p.FutureLimit),
+		PastLimit:     orZero(p.PastLimit),
 	}
-	return spec, noLimits(p.FutureLimit, p.PastLimit)
 }
 
-// noLimits refuses the limits on write times of InfluxDB 1.12.
-func noLimits(limits ...*time.Duration) error {
-	for _, l := range limits {
-		if l != nil && *l != 0 {
-			return &model.Error{Kind: model.ErrNotSupported, Text: "FUTURE LIMIT and PAST LIMIT are not supported yet"}
-		}
+func orZero(d *time.Duration) time.Duration {
+	if d == nil {
+		return 0
 	}
-	return nil
+	return *d
 }

@@ -24,17 +24,12 @@ func shardRef(g *meta.ShardGroup, s *meta.Shard) data.ShardRef {
 	return data.ShardRef{Database: g.Database, Policy: g.Policy, Group: g.ID, Shard: s.ID, Revision: s.Revision}
 }
 
-const beyondRetention = "points beyond retention policy"
-
 // split cuts a batch into the parts of the shards it belongs to, whose groups
 // are made when missing. Rows that the policy would not keep go nowhere.
 func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch) ([]part, refusal, error) {
-	oldest, bounded := policy.Oldest(time.Now())
-	if !bounded {
-		oldest = model.MinTime
-	}
+	bounds := boundsOf(policy, time.Now())
 	all := b.Range()
-	if all.Min >= oldest && (w.meta.Snapshot().Group(policy.UID, all.Min) != nil || uint64(all.Max-all.Min) < uint64(policy.ShardDuration)) {
+	if bounds.take(all.Min) && bounds.take(all.Max) && (w.meta.Snapshot().Group(policy.UID, all.Min) != nil || uint64(all.Max-all.Min) < uint64(policy.ShardDuration)) {
 		g, err := w.group(ctx, policy, all.Min)
 		if err != nil {
 			return nil, refusal{}, err
@@ -44,19 +39,19 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 		}
 	}
 
-	if err := w.checkSpread(policy, b, oldest); err != nil {
+	if err := w.checkSpread(policy, b, bounds); err != nil {
 		return nil, refusal{}, err
 	}
 	d := destinations{find: func(t int64) (*meta.ShardGroup, error) { return w.group(ctx, policy, t) }, limit: w.cfg.GroupsPerWrite}
 	r := route{to: make([][]int32, len(b.Tables))}
-	var late refusal
+	var out beyond
 	for i := range b.Tables {
 		t := &b.Tables[i]
 		r.to[i] = make([]int32, len(t.Times))
 		for row, at := range t.Times {
-			if at < oldest {
+			if !bounds.take(at) {
 				r.to[i][row] = nowhere
-				late.add(refusal{count: 1, reason: beyondRetention})
+				out.add(bounds, b.Series[t.Series[row]].Key, at)
 				continue
 			}
 			to, err := d.of(at, b.Series[t.Series[row]].Hash)
@@ -70,20 +65,20 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 	for i, batch := range distribute(b, r) {
 		d.parts[i].batch = batch
 	}
-	return d.parts, late, nil
+	return d.parts, out.refusal(bounds), nil
 }
 
-// checkSpread refuses rows from oldest on that would go to more shard groups
-// than one write may touch, before any of those that are missing is made: the
+// checkSpread refuses rows within bounds that would go to more shard groups than
+// one write may touch, before any of those that are missing is made: the
 // groups of a refused write would stay.
-func (w *Writer) checkSpread(policy *meta.Policy, b *model.Batch, oldest int64) error {
+func (w *Writer) checkSpread(policy *meta.Policy, b *model.Batch, bounds *bounds) error {
 	snapshot := w.meta.Snapshot()
 	starts := make(map[int64]struct{})
 	var start int64   // of the group of the row before
 	var length uint64 // of that group
 	for i := range b.Tables {
 		for _, at := range b.Tables[i].Times {
-			if at < oldest || uint64(at-start) < length {
+			if !bounds.take(at) || uint64(at-start) < length {
 				continue
 			}
 			if g := snapshot.Group(policy.UID, at); g != nil {

@@ -60,3 +60,16 @@ func (p *Policy) Oldest(now time.Time) (t int64, ok bool) {
 	}
 	return now.Add(-p.Duration).UnixNano(), true
 }
+
+// Window gives the times that a point written at now may have by the limits of
+// the policy, whatever it keeps: model.AllTime when it has none.
+func (p *Policy) Window(now time.Time) model.TimeRange {
+	w := model.AllTime
+	if p.PastLimit > 0 {
+		w.Min = max(w.Min, clampTime(now.Add(-p.PastLimit)))
+	}
+	if p.FutureLimit > 0 {
+		w.Max = min(w.Max, clampTime(now.Add(p.FutureLimit)))
+	}
+	return w
+}

@@ -175,7 +175,9 @@ func (d *Database) policyIndex(name string) int {
 func (s *Snapshot) matches(spec *PolicySpec, p *Policy) bool {
 	return (spec.Duration == nil || *spec.Duration == p.Duration) &&
 		(spec.Replicas == nil || *spec.Replicas == s.Factor(p)) &&
-		shardDuration(spec.ShardDuration, p.Duration) == p.ShardDuration
+		shardDuration(spec.ShardDuration, p.Duration) == p.ShardDuration &&
+		(spec.FutureLimit == 0 || spec.FutureLimit == p.FutureLimit) &&
+		(spec.PastLimit == 0 || spec.PastLimit == p.PastLimit)
 }
 
 // change runs attempt on a fresh Snapshot until it is done or fails. attempt

@@ -22,6 +22,8 @@ type PolicySpec struct {
 	Duration      *time.Duration // nil and 0: for ever
 	ShardDuration time.Duration  // 0: by Duration
 	Replicas      *int           // nil: AutoReplicas
+
+	FutureLimit, PastLimit time.Duration // 0: none
 }
 
 // PolicyUpdate is what ALTER RETENTION POLICY says; nil fields stay.
@@ -29,12 +31,14 @@ type PolicyUpdate struct {
 	Duration      *time.Duration
 	ShardDuration *time.Duration
 	Replicas      *int
+	FutureLimit   *time.Duration // 0: none any more
+	PastLimit     *time.Duration
 	Default       bool // make it the default; false changes nothing
 }
 
 // policy gives the policy that s asks for, without a uid.
 func (s *PolicySpec) policy() (*Policy, error) {
-	p := &Policy{Name: s.Name, Replicas: AutoReplicas}
+	p := &Policy{Name: s.Name, Replicas: AutoReplicas, FutureLimit: s.FutureLimit, PastLimit: s.PastLimit}
 	if p.Name == "" {
 		p.Name = DefaultPolicyName
 	}
@@ -60,6 +64,8 @@ func (p *Policy) check() error {
 		return errNoReplicas
 	case p.Duration != 0 && p.Duration < p.ShardDuration:
 		return invalid("retention policy duration must be greater than the shard duration")
+	case p.FutureLimit < 0 || p.PastLimit < 0:
+		return invalid("write limits of a retention policy must not be negative")
 	}
 	return nil
 }
@@ -92,13 +98,20 @@ func (u *PolicyUpdate) apply(p *Policy) (*Policy, error) {
 	if u.ShardDuration != nil {
 		to.ShardDuration = shardDuration(*u.ShardDuration, to.Duration)
 	}
+	if u.FutureLimit != nil {
+		to.FutureLimit = *u.FutureLimit
+	}
+	if u.PastLimit != nil {
+		to.PastLimit = *u.PastLimit
+	}
 	return &to, to.check()
 }
 
 // same reports whether p and o ask for the same thing under the same name. A
 // factor that is auto is the same as the number that is in force.
 func (s *Snapshot) same(p, o *Policy) bool {
-	return p.Name == o.Name && p.Duration == o.Duration && p.ShardDuration == o.ShardDuration && s.Factor(p) == s.Factor(o)
+	return p.Name == o.Name && p.Duration == o.Duration && p.ShardDuration == o.ShardDuration && s.Factor(p) == s.Factor(o) &&
+		p.FutureLimit == o.FutureLimit && p.PastLimit == o.PastLimit
 }
 
 // shardDuration gives the span of the groups of a policy: what was asked for,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/influxdata/influxql"
 
@@ -28,15 +29,27 @@ func (r *statementRun) showPolicies(ctx context.Context, stmt *influxql.ShowRete
 	if err != nil {
 		return err
 	}
-	t := newTable("",
+	columns := []any{
 		"name", model.String, "duration", model.String, "shardGroupDuration", model.String,
-		"replicaN", model.Integer, "default", model.Boolean)
+		"replicaN", model.Integer, "default", model.Boolean,
+	}
+	// As InfluxDB 1.12 has them, before the last column. Clients of 1.8 know the
+	// columns by number.
+	limited := slices.ContainsFunc(db.Policies, func(p Policy) bool { return p.FutureLimit != 0 || p.PastLimit != 0 })
+	if limited {
+		columns = slices.Insert(columns, 8, any("futureWriteLimit"), any(model.String), any("pastWriteLimit"), any(model.String))
+	}
+	t := newTable("", columns...)
 	for _, p := range db.Policies {
 		t.text(0, p.Name)
 		t.text(1, p.Duration.String())
 		t.text(2, p.ShardDuration.String())
 		t.bits(3, uint64(p.Replication))
-		t.flag(4, p.Name == db.DefaultPolicy)
+		if limited {
+			t.text(4, p.FutureLimit.String())
+			t.text(5, p.PastLimit.String())
+		}
+		t.flag(len(t.Values)-1, p.Name == db.DefaultPolicy)
 	}
 	return r.table(t)
 }
