@@ -79,7 +79,7 @@ func (f *finisher) fragments(fragments []scanned) (err error) {
 		}
 	}()
 	for _, fragment := range fragments {
-		streams, err := f.open(fragment.Fragment)
+		streams, err := f.streams(fragment.Fragment)
 		if err != nil {
 			return err
 		}
@@ -88,6 +88,15 @@ func (f *finisher) fragments(fragments []scanned) (err error) {
 		}
 	}
 	return f.measurement(fragments[0].Measurement, heads)
+}
+
+// streams gives the streams of a fragment: those of its shards, or that of the
+// subquery that it reads.
+func (f *finisher) streams(fragment *plan.Fragment) ([]Stream, error) {
+	if fragment.Inner != nil {
+		return []Stream{nested(fragment, f.open)}, nil
+	}
+	return f.open(fragment)
 }
 
 // finisher is one run of Finish.

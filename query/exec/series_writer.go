@@ -149,7 +149,7 @@ func (w *seriesWriter) compute(times []int64, slots []model.Column) *Rows {
 	for i, x := range w.b.Exprs {
 		v := e.eval(x)
 		c := v.column(len(times))
-		if c.Type == model.Float && (x.Kind != plan.Input || !w.b.Raw()) {
+		if c.Type == model.Float && !w.b.Inner && (x.Kind != plan.Input || !w.b.Raw()) {
 			c = withoutNaN(c)
 		}
 		c.Name = w.b.Columns[i+1]

@@ -14,11 +14,11 @@ import (
 // Bind resolves wildcards and types by what is stored. A schema that comes
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
-	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return s.mentions(x) == 0 })
-	if err := s.checkColumns(schemas); err != nil {
+	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return mentions(s.Measurements, x) == 0 })
+	if _, err := s.checkColumns(schemas); err != nil {
 		return nil, err
 	}
-	stmt, err := s.stmt.RewriteFields(typeMapper{schemas})
+	stmt, err := s.stmt.RewriteFields(newTypeMapper(schemas))
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -28,7 +28,7 @@ func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 			return nil, invalid(err)
 		}
 	}
-	b := &binder{sel: s, stmt: stmt, schemas: schemas, slots: map[string]int{}}
+	b := &binder{sel: s, stmt: stmt, schemas: schemas, slots: map[string]int{}, nested: new(int)}
 	return b.bind()
 }
 
@@ -41,13 +41,17 @@ type binder struct {
 	scans   []*scanBinder
 	refs    []influxql.VarRef // fields and tags outside of calls
 	slots   map[string]int    // by text of the expression
+
+	around *groupKeys // of a subquery, what the statement around it wants
+	carry  []string   // the tags that its rows have in columns for that
+	nested *int       // how many fragments read subqueries
 }
 
 func (b *binder) bind() (*Bound, error) {
 	b.out = &Bound{
 		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: !b.stmt.TimeAscending(),
 		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
-		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets,
+		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets, Inner: b.around != nil,
 	}
 	b.fill()
 	b.groupBy()
@@ -55,7 +59,10 @@ func (b *binder) bind() (*Bound, error) {
 		return nil, err
 	}
 	for _, s := range b.scans {
-		b.out.Scans = append(b.out.Scans, s.bind())
+		if err := s.bind(); err != nil {
+			return nil, err
+		}
+		b.out.Scans = append(b.out.Scans, s.out)
 	}
 	return b.out, nil
 }
@@ -89,6 +96,9 @@ func (b *binder) groupBy() {
 	}
 	slices.Sort(b.out.GroupBy)
 	b.out.GroupBy = slices.Compact(b.out.GroupBy)
+	if b.around != nil {
+		b.out.GroupBy, b.carry = b.groupNested(b.out.GroupBy)
+	}
 }
 
 // columns makes the expressions of the result and what they need.
@@ -112,6 +122,7 @@ func (b *binder) columns() error {
 	for _, f := range fields {
 		b.out.Exprs = append(b.out.Exprs, make.expr(f))
 	}
+	b.carryTags()
 	b.out.PointTime = len(calls) == 1 && influxql.IsSelector(calls[0]) && b.out.Window.IsZero()
 	return nil
 }
@@ -187,7 +198,8 @@ func (v refVisitor) Visit(n influxql.Node) influxql.Visitor {
 // auxSlots adds slots for the fields and tags outside of calls. alone is set
 // where the statement has no calls.
 func (b *binder) auxSlots(alone bool) {
-	for _, ref := range b.refs {
+	refs := slices.Concat(b.refs, b.carried())
+	for _, ref := range refs {
 		t := fieldType(ref.Type)
 		if ref.Type == influxql.Tag {
 			t = model.String
@@ -197,7 +209,7 @@ func (b *binder) auxSlots(alone bool) {
 	}
 	if alone {
 		s := b.scan(b.sel.Range)
-		s.addColumns(b.refs)
+		s.addColumns(refs)
 		if b.out.Limit > 0 {
 			s.template.RowLimit = upTo(b.out.Offset, b.out.Limit)
 		}

@@ -64,7 +64,7 @@ func (b *binder) points(call *influxql.Call, r model.TimeRange, out *BoundCall) 
 
 // overField is a call of a field: an aggregate, or a function over the rows.
 func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.VarRef, r model.TimeRange, out *BoundCall) (model.FieldType, error) {
-	t := fieldType(ref.Type)
+	t := b.argument(ref)
 	if t == 0 {
 		return 0, nil
 	}
@@ -87,9 +87,18 @@ func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.Var
 	return result, nil
 }
 
+// argument gives the type of the values of a call's argument. Tags have values
+// for calls in the rows of subqueries only.
+func (b *binder) argument(ref *influxql.VarRef) model.FieldType {
+	if ref.Type == influxql.Tag && len(b.sel.nested) > 0 {
+		return model.String
+	}
+	return fieldType(ref.Type)
+}
+
 // aggregate adds an aggregate to the scan of the call's range.
 func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.VarRef, out *BoundCall) (model.FieldType, error) {
-	t := fieldType(ref.Type)
+	t := b.argument(ref)
 	if !f.Takes(t) {
 		return 0, unsupportedType(f, t)
 	}

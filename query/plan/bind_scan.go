@@ -59,7 +59,7 @@ func (s *scanBinder) input(ref *influxql.VarRef) *Expr {
 }
 
 // bind adds the condition, and the fragments unless no row can come of them.
-func (s *scanBinder) bind() Scan {
+func (s *scanBinder) bind() error {
 	if s.stmt.Condition != nil {
 		where := builder{ref: s.input, intDiv: true}
 		filter := where.condition(s.stmt.Condition)
@@ -69,11 +69,17 @@ func (s *scanBinder) bind() Scan {
 			s.template.Filter = filter
 		}
 	}
-	if s.out.Range.Empty() || s.template.Where != nil && s.template.Where.Op == model.Nothing {
-		return s.out
+	if s.out.Range.Empty() {
+		return nil
 	}
-	s.fragments()
-	return s.out
+	if s.template.Where == nil || s.template.Where.Op != model.Nothing {
+		s.fragments()
+	}
+	if err := s.nestedFragments(); err != nil {
+		return err
+	}
+	slices.SortStableFunc(s.out.Fragments, func(x, y *Fragment) int { return strings.Compare(x.Measurement, y.Measurement) })
+	return nil
 }
 
 // fragments makes a fragment for each schema that can give rows.
@@ -87,20 +93,19 @@ func (s *scanBinder) fragments() {
 		}
 		seen[n] = true
 		if f := s.fragment(schema); f != nil {
-			for range s.sel.mentions(schema) {
+			for range mentions(s.sel.direct, schema) {
 				s.out.Fragments = append(s.out.Fragments, f)
 			}
 		}
 	}
-	slices.SortStableFunc(s.out.Fragments, func(x, y *Fragment) int { return strings.Compare(x.Measurement, y.Measurement) })
 }
 
-// mentions gives how often the statement names a measurement: like in InfluxDB,
+// mentions gives how often a statement names a measurement: like in InfluxDB,
 // FROM m, m counts every point twice. Databases and policies that are left
 // open in the statement are those of the schema.
-func (s *Select) mentions(schema Schema) int {
+func mentions(measurements []Measurement, schema Schema) int {
 	n := 0
-	for _, m := range s.Measurements {
+	for _, m := range measurements {
 		switch {
 		case m.Database != "" && m.Database != schema.Database, m.Policy != "" && m.Policy != schema.Policy:
 		case m.Regex != nil && m.Regex.MatchString(schema.Name), m.Regex == nil && m.Name == schema.Name:

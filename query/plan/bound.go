@@ -35,6 +35,9 @@ type Bound struct {
 	GroupOffset   int
 	MaxBytes      int
 	MaxBuckets    int // of a group, where the range has no beginning; 0 is none
+	// Inner is set for a subquery. Values of its rows that are no numbers stay:
+	// they are missing only in a result.
+	Inner bool
 }
 
 // Scan is fragments that differ in the measurement alone: aggregates or raw

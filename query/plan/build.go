@@ -15,6 +15,7 @@ type builder struct {
 	ref    func(*influxql.VarRef) *Expr
 	call   func(*influxql.Call) *Expr
 	intDiv bool // integers divide to integers, as in WHERE
+	byRow  bool // conditions on tags are decided row by row, as for a subquery
 }
 
 func (b *builder) expr(expr influxql.Expr) *Expr {

@@ -10,10 +10,13 @@ import (
 // together. It knows all functions of InfluxDB, also those that are refused
 // afterwards, so that wrong statements get InfluxDB's errors.
 type checker struct {
-	grouped  bool // by time
-	limit    int
-	into     bool
-	timeName string // of the time column: "" is "time"
+	grouped bool // by time
+	// inherited is set where only the statement around a subquery is grouped by
+	// time, which does not oblige the subquery.
+	inherited bool
+	limit     int
+	into      bool
+	timeName  string // of the time column: "" is "time"
 
 	fieldCount    int
 	calls         []*influxql.Call // all but scalar functions, also nested ones
@@ -61,7 +64,7 @@ func (c *checker) combination(stmt *influxql.SelectStatement) error {
 			return invalidf("fill(none) must be used with a function")
 		case stmt.Fill == influxql.LinearFill:
 			return invalidf("fill(linear) must be used with a function")
-		case c.grouped:
+		case c.grouped && !c.inherited:
 			return invalidf("GROUP BY requires at least one aggregate function")
 		}
 	}

@@ -256,7 +256,7 @@ func (c *exprChecker) transformed(name string, arg influxql.Expr, lookBack int, 
 		return c.nested(call)
 	case ok:
 		return c.expr(call)
-	case c.grouped:
+	case c.grouped && !c.inherited:
 		return invalidf("aggregate function required inside the call to %s", name)
 	}
 	return c.symbol(name, arg)

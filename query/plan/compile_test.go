@@ -79,17 +79,6 @@ func TestWrongStatementsGetInfluxDBsErrors(t *testing.T) {
 	}
 }
 
-func TestWhatComesLaterIsNotSupportedYet(t *testing.T) {
-	for _, c := range []struct{ q, want string }{
-		{"SELECT f FROM (SELECT f FROM m)", "a subquery is not supported yet"},
-	} {
-		_, err := bind(t, c.q, plan.Options{})
-		if err == nil || err.Error() != c.want || !errors.Is(err, model.ErrNotSupported) {
-			t.Errorf("%s: %v, want %s", c.q, err, c.want)
-		}
-	}
-}
-
 func TestConditionsOnTagsPickSeries(t *testing.T) {
 	for _, c := range []struct {
 		where  string

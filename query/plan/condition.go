@@ -19,7 +19,7 @@ func (b *builder) condition(expr influxql.Expr) *Expr {
 		case influxql.OR:
 			return binary(Or, b.condition(expr.LHS), b.condition(expr.RHS))
 		}
-		if e := tagCondition(expr); e != nil {
+		if e := tagCondition(expr); e != nil && !b.byRow {
 			return e
 		}
 		return asCondition(b.expr(expr))

@@ -40,16 +40,21 @@ type Measurement struct {
 // Select is a SELECT that passed all checks that need no schema. It may be
 // bound several times, by several goroutines.
 type Select struct {
-	Measurements []Measurement   // in the order of the statement
+	Measurements []Measurement   // in the order of the statement, with those of subqueries
 	Range        model.TimeRange // of the rows that count
 	// Reads is Range and the windows before it that transformations need, for
 	// choosing shards.
 	Reads    model.TimeRange
 	Location *time.Location // of tz(), in which times are shown; nil for UTC
 
-	stmt   *influxql.SelectStatement
-	opt    Options
-	window Window
+	stmt    *influxql.SelectStatement
+	opt     Options
+	window  Window
+	grouped bool // by time, even by a time() that InfluxDB ignores, such as time(-1s)
+	// inherited is set where the time() is that of the statement around this one.
+	inherited bool
+	direct    []Measurement // those of Measurements that are not of subqueries
+	nested    []*Select     // the subqueries, in the order of the statement
 }
 
 // Schema is what is stored of one measurement in the shards of a Select's
@@ -74,13 +79,14 @@ func Compile(stmt *influxql.SelectStatement, opt Options) (*Select, error) {
 		opt.MaxBytes = DefaultMaxBytes
 	}
 	s := &Select{stmt: stmt.Clone(), opt: opt, Location: stmt.Location}
-	if err := s.compile(); err != nil {
+	if err := s.compile(nil); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Select) compile() error {
+// compile compiles a statement, outer being the one that it is a subquery of.
+func (s *Select) compile(outer *Select) error {
 	stmt := s.stmt
 	valuer := influxql.NowValuer{Now: s.opt.Now, Location: stmt.Location}
 	condition, times, err := influxql.ConditionExpr(stmt.Condition, &valuer)
@@ -92,8 +98,7 @@ func (s *Select) compile() error {
 	}
 	stmt.Condition = condition
 
-	grouped, err := s.compileDimensions()
-	if err != nil {
+	if s.grouped, err = s.compileDimensions(); err != nil {
 		return err
 	}
 	s.Range = model.TimeRange{Min: model.MinTime, Max: model.MaxTime}
@@ -103,19 +108,27 @@ func (s *Select) compile() error {
 	switch {
 	case !times.Max.IsZero():
 		s.Range.Max = times.MaxTimeNano()
-	case grouped:
+	case s.grouped && outer == nil:
 		// Windows without an end would never end.
 		s.Range.Max = s.opt.Now.UnixNano()
 	}
+	if outer != nil {
+		if err := s.inherit(outer); err != nil {
+			return err
+		}
+	}
 
-	c := checker{grouped: grouped, limit: stmt.Limit, into: stmt.Target != nil}
+	c := checker{grouped: s.grouped, inherited: s.inherited, limit: stmt.Limit, into: stmt.Target != nil}
 	if err := c.fields(stmt); err != nil {
 		return err
 	}
 	if err := c.combination(stmt); err != nil {
 		return err
 	}
-	if err := s.sources(); err != nil {
+	if outer != nil && len(c.calls) > 0 {
+		s.dropNullFill()
+	}
+	if err := s.compileSources(); err != nil {
 		return err
 	}
 	s.Reads = s.lookBack(s.Range, c.lookBack)
@@ -126,7 +139,10 @@ func (s *Select) compile() error {
 	stmt.RewriteDistinct()
 	s.dropTimeFields()
 	stmt.RewriteRegexConditions()
-	return s.checkBuckets()
+	if outer != nil {
+		return nil // its range depends on that of the statement around it
+	}
+	return s.checkBuckets(s.Range)
 }
 
 // lookBack gives a range that begins, in the statement's order of time, some
@@ -148,19 +164,32 @@ func (s *Select) lookBack(r model.TimeRange, windows int) model.TimeRange {
 	return r
 }
 
-func (s *Select) sources() error {
+// compileSources takes apart what FROM names.
+func (s *Select) compileSources() error {
 	for _, source := range s.stmt.Sources {
-		m, ok := source.(*influxql.Measurement)
-		if !ok {
-			return notSupported("a subquery")
+		switch source := source.(type) {
+		case *influxql.Measurement:
+			m := measurement(source)
+			s.direct = append(s.direct, m)
+			s.Measurements = append(s.Measurements, m)
+		case *influxql.SubQuery:
+			inner := &Select{stmt: source.Statement, opt: s.opt, Location: source.Statement.Location}
+			if err := inner.compile(s); err != nil {
+				return err
+			}
+			s.nested = append(s.nested, inner)
+			s.Measurements = append(s.Measurements, inner.Measurements...)
 		}
-		out := Measurement{Database: m.Database, Policy: m.RetentionPolicy, Name: m.Name}
-		if m.Regex != nil {
-			out.Name, out.Regex = "", m.Regex.Val
-		}
-		s.Measurements = append(s.Measurements, out)
 	}
 	return nil
+}
+
+func measurement(source *influxql.Measurement) Measurement {
+	m := Measurement{Database: source.Database, Policy: source.RetentionPolicy, Name: source.Name}
+	if source.Regex != nil {
+		m.Name, m.Regex = "", source.Regex.Val
+	}
+	return m
 }
 
 // compileDimensions checks GROUP BY and finds the windows. grouped reports
@@ -269,12 +298,12 @@ func (s *Select) dropTimeFields() {
 }
 
 // checkBuckets refuses more windows than allowed, where both ends are given.
-func (s *Select) checkBuckets() error {
-	if s.opt.MaxBuckets == 0 || s.window.IsZero() || s.Range.Min == model.MinTime || s.Range.Empty() {
+func (s *Select) checkBuckets(r model.TimeRange) error {
+	if s.opt.MaxBuckets == 0 || s.window.IsZero() || r.Min == model.MinTime || r.Empty() {
 		return nil
 	}
-	first, _ := s.window.Bounds(s.Range.Min)
-	last, _ := s.window.Bounds(s.Range.Max - 1)
+	first, _ := s.window.Bounds(r.Min)
+	last, _ := s.window.Bounds(r.Max - 1)
 	n := (uint64(last-first) + uint64(s.window.Every)) / uint64(s.window.Every)
 	return tooManyBuckets(n, s.opt.MaxBuckets)
 }

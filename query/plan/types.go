@@ -49,16 +49,39 @@ func dataType(t model.FieldType) influxql.DataType {
 	return influxql.Unknown
 }
 
-// typeMapper tells influxql the types of all schemas together: one column of
-// the result has one type, whatever measurement its rows come from.
-type typeMapper struct{ schemas []Schema }
+// typeMapper tells influxql the types of what a source names, of all its schemas
+// together: one column of the result has one type, whatever measurement its rows
+// come from.
+type typeMapper struct {
+	schemas []Schema
+	of      map[*influxql.Measurement][]*Schema
+}
 
-var _ influxql.FieldMapper = typeMapper{}
+func newTypeMapper(schemas []Schema) *typeMapper {
+	return &typeMapper{schemas: schemas, of: make(map[*influxql.Measurement][]*Schema)}
+}
 
-func (m typeMapper) FieldDimensions(*influxql.Measurement) (map[string]influxql.DataType, map[string]struct{}, error) {
+// source gives the schemas of a source.
+func (m *typeMapper) source(source *influxql.Measurement) []*Schema {
+	list, ok := m.of[source]
+	if !ok {
+		one := []Measurement{measurement(source)}
+		for i := range m.schemas {
+			if mentions(one, m.schemas[i]) > 0 {
+				list = append(list, &m.schemas[i])
+			}
+		}
+		m.of[source] = list
+	}
+	return list
+}
+
+var _ influxql.FieldMapper = (*typeMapper)(nil)
+
+func (m *typeMapper) FieldDimensions(source *influxql.Measurement) (map[string]influxql.DataType, map[string]struct{}, error) {
 	fields := map[string]influxql.DataType{}
 	tags := map[string]struct{}{}
-	for _, s := range m.schemas {
+	for _, s := range m.source(source) {
 		for _, f := range s.Fields {
 			if t := dataType(f.Type); fields[f.Name].LessThan(t) {
 				fields[f.Name] = t
@@ -71,12 +94,12 @@ func (m typeMapper) FieldDimensions(*influxql.Measurement) (map[string]influxql.
 	return fields, tags, nil
 }
 
-func (m typeMapper) MapType(_ *influxql.Measurement, name string) influxql.DataType {
+func (m *typeMapper) MapType(source *influxql.Measurement, name string) influxql.DataType {
 	t := influxql.Unknown
 	if name == "_name" || name == "_tagKey" || name == "_tagValue" || name == "_seriesKey" {
 		return influxql.String
 	}
-	for _, s := range m.schemas {
+	for _, s := range m.source(source) {
 		for _, f := range s.Fields {
 			if d := dataType(f.Type); f.Name == name && t.LessThan(d) {
 				t = d
@@ -86,7 +109,7 @@ func (m typeMapper) MapType(_ *influxql.Measurement, name string) influxql.DataT
 	if t != influxql.Unknown {
 		return t
 	}
-	for _, s := range m.schemas {
+	for _, s := range m.source(source) {
 		if slices.Contains(s.TagKeys, name) {
 			return influxql.Tag
 		}
@@ -94,7 +117,7 @@ func (m typeMapper) MapType(_ *influxql.Measurement, name string) influxql.DataT
 	return t
 }
 
-func (m typeMapper) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
+func (m *typeMapper) CallType(name string, args []influxql.DataType) (influxql.DataType, error) {
 	return callTypes{}.CallType(name, args)
 }
 

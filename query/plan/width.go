@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"maps"
+	"regexp"
+
 	"github.com/influxdata/influxql"
 
 	"github.com/varvedb/varve/model"
@@ -17,12 +20,17 @@ const (
 )
 
 // checkColumns refuses a statement whose wildcards stand for too many columns,
-// before they are put in its place.
-func (s *Select) checkColumns(schemas []Schema) error {
+// before they are put in its place. It gives the names of the result's columns
+// and tags, as wildcards of a statement around it see them.
+func (s *Select) checkColumns(schemas []Schema) (map[string]struct{}, error) {
 	names := make(map[string]struct{})
 	sources := 0
 	for _, x := range schemas {
-		sources += s.mentions(x)
+		n := mentions(s.direct, x)
+		if n == 0 {
+			continue
+		}
+		sources += n
 		for _, f := range x.Fields {
 			names[f.Name] = struct{}{}
 		}
@@ -30,17 +38,68 @@ func (s *Select) checkColumns(schemas []Schema) error {
 			names[k] = struct{}{}
 		}
 	}
+	for _, inner := range s.nested {
+		of, err := inner.checkColumns(schemas)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(names, of)
+		sources++
+	}
 	columns := 0
 	for _, f := range s.stmt.Fields {
 		columns += width(f.Expr, names)
 		if columns > maxColumns {
-			return tooWide("columns", columns, maxColumns)
+			return nil, tooWide("columns", columns, maxColumns)
 		}
 	}
 	if n := columns * sources; n > maxInputs {
-		return tooWide("columns of all measurements", n, maxInputs)
+		return nil, tooWide("columns of all measurements", n, maxInputs)
 	}
-	return nil
+	return s.resultNames(names), nil
+}
+
+// resultNames gives the names of the result's columns and tags, names being
+// those of what the statement reads.
+func (s *Select) resultNames(names map[string]struct{}) map[string]struct{} {
+	out := make(map[string]struct{})
+	add := func(prefix string, re *regexp.Regexp) {
+		for name := range names {
+			if re == nil || re.MatchString(name) {
+				out[prefix+name] = struct{}{}
+			}
+		}
+	}
+	each := func(e influxql.Expr, prefix string) bool {
+		switch e := e.(type) {
+		case *influxql.Wildcard:
+			add(prefix, nil)
+		case *influxql.RegexLiteral:
+			add(prefix, e.Val)
+		default:
+			return false
+		}
+		return true
+	}
+	for _, f := range s.stmt.Fields {
+		e := f.Expr
+		for call, ok := e.(*influxql.Call); ok && len(call.Args) > 0; call, ok = e.(*influxql.Call) {
+			e = call.Args[0]
+		}
+		switch prefix := f.Name() + "_"; {
+		case e == f.Expr && each(e, ""), e != f.Expr && each(e, prefix):
+		default:
+			out[f.Name()] = struct{}{}
+		}
+	}
+	for _, d := range s.stmt.Dimensions {
+		if ref, ok := d.Expr.(*influxql.VarRef); ok {
+			out[ref.Val] = struct{}{}
+		} else {
+			each(d.Expr, "")
+		}
+	}
+	return out
 }
 
 // width gives how many columns an expression of a SELECT stands for, at most.
