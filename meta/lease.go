@@ -58,6 +58,24 @@ func (s *Store) Acquire(ctx context.Context, name string, ttl time.Duration) (*L
 	return l, nil
 }
 
+// Holder gives the node that has a lease; 0 is none.
+func (s *Store) Holder(ctx context.Context, name string) (uint64, error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	item, taken, err := s.kv.Get(ctx, s.keys.lease(name))
+	if err != nil {
+		return 0, s.unavailable(ctx, "read lease", err)
+	}
+	if !taken {
+		return 0, nil
+	}
+	r, err := decode(item.Value, func(r *leaseRecord) int { return r.Format })
+	if err != nil {
+		return 0, err
+	}
+	return r.Holder, nil
+}
+
 // Renew gives the lease its full time again.
 func (l *Lease) Renew(ctx context.Context) error {
 	ctx, cancel := l.store.deadline(ctx)

@@ -33,6 +33,7 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 	target := stmt.Target.Measurement
 	to := &into{
 		writer: r.executor.writer,
+		guard:  r.req.guard,
 		to:     Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
 		name:   target.Name,
 	}
@@ -65,6 +66,7 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 // fields, as in InfluxDB.
 type into struct {
 	writer Writer
+	guard  func() error // asked before each write; nil: none
 	to     Destination
 	name   string // of the measurement; "" is that of the rows
 
@@ -227,6 +229,11 @@ func (t *into) flush(ctx context.Context) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if t.guard != nil {
+		if err := t.guard(); err != nil {
+			return err
+		}
 	}
 	return t.writer.Write(ctx, t.to, b)
 }

@@ -32,6 +32,8 @@ type Request struct {
 	ChunkSize int
 	// Now is what now() means; the zero Time is the current time.
 	Now time.Time
+
+	guard func() error // asked before each write of SELECT … INTO; nil: none
 }
 
 // DefaultChunkSize is the ChunkSize for clients that want pieces of no certain

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/rpc/trust"
 	"github.com/varvedb/varve/meta"
@@ -46,6 +47,9 @@ type config struct {
 	replaceAfter time.Duration
 	catchupBytes int64
 	catchupAge   time.Duration
+
+	continuousOff bool
+	continuous    continuous.Config
 
 	logLevel    slog.Level
 	unsigned    bool
@@ -84,6 +88,7 @@ func defaultConfig() config {
 		limits:       coordinator.DefaultConfig().Limits,
 		queries:      queryConfig(),
 		replication:  meta.DefaultConfig().DefaultReplication,
+		continuous:   continuous.DefaultConfig(),
 		replaceAfter: control.DefaultConfig().ReplaceAfter,
 		catchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		catchupAge:   data.DefaultConfig().CatchupMaxAge,

@@ -13,7 +13,8 @@ import (
 
 // loadFile sets what a TOML file says. A key is the setting's name, of which
 // the part before a dash may be a table: http-bind-address, or bind-address
-// under [http]. The error is about the first line that is wrong.
+// under [http]; an underscore is a dash, since InfluxDB has
+// [continuous_queries]. The error is about the first line that is wrong.
 func loadFile(c *config, name, text string) error {
 	top := make(map[string]toml.Primitive)
 	md, err := toml.Decode(text, &top)
@@ -50,7 +51,7 @@ type file struct {
 func (f *file) table(path []string, entries map[string]toml.Primitive) {
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		at := append(slices.Clip(path), key)
-		name := strings.Join(at, "-")
+		name := strings.ReplaceAll(strings.Join(at, "-"), "_", "-")
 		if f.md.Type(at...) == "Hash" && prefixes(name) {
 			inner := make(map[string]toml.Primitive)
 			if err := f.md.PrimitiveDecode(entries[key], &inner); err != nil {

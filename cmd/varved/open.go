@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/admin"
+	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/parking"
 	"github.com/varvedb/varve/data"
@@ -277,6 +278,20 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 		coordinator.ServeQueries(s.rpc, queries)
 	}
 	parts.Writer, parts.Queries, parts.Databases = writer, queries, catalog
+	return s.startContinuous(queries)
+}
+
+// startContinuous takes part in the election of the node that runs the
+// continuous queries.
+func (s *server) startContinuous(queries *query.Executor) error {
+	if s.cfg.continuousOff {
+		return nil
+	}
+	r, err := continuous.New(s.store, queries, s.cfg.continuous, s.log, s.registry)
+	if err != nil {
+		return err
+	}
+	s.background("continuous queries", r.Run)
 	return nil
 }
 

@@ -28,6 +28,12 @@ func parseSwitch(v string) (bool, error) {
 	return b, nil
 }
 
+// parseOff reads a switch for what is on by default.
+func parseOff(v string) (bool, error) {
+	on, err := parseSwitch(v)
+	return !on, err
+}
+
 // list splits at commas.
 func list(v string) []string {
 	var out []string

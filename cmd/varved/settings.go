@@ -122,6 +122,20 @@ var settings = []setting{
 		return err
 	}},
 
+	// What the cluster does by itself.
+	{"continuous-queries-enabled", "BOOL", "take part in running continuous queries (default true)", func(c *config, v string) (err error) {
+		c.continuousOff, err = parseOff(v)
+		return err
+	}},
+	{"continuous-queries-run-interval", "TIME", "how often it looks for continuous queries that are due (default 1s)", func(c *config, v string) (err error) {
+		c.continuous.RunInterval, err = parseTime(v)
+		return err
+	}},
+	{"continuous-queries-log-enabled", "BOOL", "log every run of a continuous query (default true)", func(c *config, v string) (err error) {
+		c.continuous.LogEnabled, err = parseSwitch(v)
+		return err
+	}},
+
 	// An etcd of one's own.
 	{"etcd-endpoints", "LIST", "an etcd of your own in place of the embedded one, as http://host:2379,…", func(c *config, v string) error {
 		c.etcd.Endpoints = list(v)

@@ -57,6 +57,9 @@ type Select struct {
 	nested    []*Select     // the subqueries, in the order of the statement
 }
 
+// Window gives the windows of GROUP BY time; they are zero without.
+func (s *Select) Window() Window { return s.window }
+
 // Schema is what is stored of one measurement in the shards of a Select's
 // range. Of a Measurement with a regular expression there is one Schema for
 // each measurement that it matches.

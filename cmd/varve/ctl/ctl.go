@@ -58,7 +58,7 @@ func commands() []*command {
 		showCommand, showShardsCommand, statusCommand, verifyCommand,
 		nodeListCommand, nodeDrainCommand, nodeRemoveCommand, nodeReplaceCommand, nodeLabelCommand, joinTokenCommand,
 		rebalanceCommand, copyShardCommand, copyShardStatusCommand, killCopyShardCommand, moveShardCommand, removeShardCommand,
-		truncateShardsCommand, compactCommand, limitCommand,
+		truncateShardsCommand, compactCommand, limitCommand, continuousCommand,
 	}
 }
 

@@ -136,8 +136,13 @@ func TestOutputs(t *testing.T) {
 			{Name: "telegraf", SeriesLimits: adminapi.SeriesLimits{MaxSeries: 5000, MaxValuesPerTag: 100000}, OwnSeries: true}, {Name: "test"},
 		}},
 		"POST /databases/telegraf/limits": struct{}{},
-		"POST /shards/21/compact":         adminapi.Compacted{Nodes: []string{"a", "b"}},
-		"POST /shards/22/compact":         adminapi.Compacted{Nodes: []string{"a"}, Failed: []string{"c: node 7 does not answer"}},
+		"GET /continuous": adminapi.Continuous{Runner: "a", Queries: []adminapi.ContinuousQuery{
+			{Database: "telegraf", Name: "hourly", Until: noon, LastRun: noon, Points: 1200},
+			{Database: "telegraf", Name: "daily", Until: noon, LastRun: noon, Lag: 90 * time.Minute, Points: 3, Error: "retention policy not found: year"},
+			{Database: "test", Name: "new"},
+		}},
+		"POST /shards/21/compact": adminapi.Compacted{Nodes: []string{"a", "b"}},
+		"POST /shards/22/compact": adminapi.Compacted{Nodes: []string{"a"}, Failed: []string{"c: node 7 does not answer"}},
 	}
 	for _, c := range []struct {
 		file string
@@ -176,6 +181,7 @@ func TestOutputs(t *testing.T) {
 		{file: "compact_wait", args: "compact --wait"},
 		{file: "limit", args: "limit"},
 		{file: "limit_change", args: "limit telegraf --max-series 5000 --max-values-per-tag default"},
+		{file: "continuous", args: "continuous"},
 		{file: "limit_nonsense", args: "limit telegraf --max-series 0"},
 		{file: "refused", args: "show", with: map[string]any{"GET /nodes": adminapi.Error{Error: "metadata store unavailable"}}},
 		{file: "help", args: "--help"},

@@ -1,0 +1,113 @@
+package continuous
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/varvedb/varve/query"
+)
+
+// runs gives the ranges of the runs of a query that was made at one time and is
+// looked at each second up to another, or only at the end.
+func runs(t *testing.T, resample, group, from, to string, each bool) string {
+	t.Helper()
+	q, err := query.ParseContinuous("d", fmt.Sprintf("CREATE CONTINUOUS QUERY q ON d %s BEGIN SELECT mean(v) INTO m FROM src GROUP BY %s END", resample, group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSchedule(q)
+	at, end := clock(t, from), clock(t, to)
+	var out []string
+	add := func(next, at int64) {
+		if over := s.covers(next, at); !over.Empty() {
+			out = append(out, show(at)+"="+show(over.Min)+"-"+show(over.Max+1))
+		}
+	}
+	add(at, at)
+	mark := s.mark(at)
+	if !each {
+		at = end
+	}
+	for ; at <= end; at += int64(time.Second) {
+		for next := s.next(mark); next <= at; next = s.next(mark) {
+			until := s.until(next, at, 2)
+			add(next, until)
+			mark = s.mark(until)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func clock(t *testing.T, text string) int64 {
+	t.Helper()
+	at, err := time.Parse("02 15:04:05", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Date(2026, 3, at.Day(), at.Hour(), at.Minute(), at.Second(), 0, time.UTC).UnixNano()
+}
+
+func show(at int64) string {
+	u := time.Unix(0, at).UTC()
+	if u.Hour() == 0 && u.Minute() == 0 || u.Day() > 20 {
+		return u.Format("02/15:04")
+	}
+	return u.Format("15:04:05")
+}
+
+// The ranges of the first part are those that InfluxDB 1.8.10 logs.
+func TestRunsCoverWhatInfluxDBCovers(t *testing.T) {
+	for _, c := range []struct{ resample, group, from, to, want string }{
+		{
+			"", "time(1m)", "02 10:00:20", "02 10:02:30",
+			"10:01:00=10:00:00-10:01:00 10:02:00=10:01:00-10:02:00",
+		},
+		{
+			"", "time(1m, 15s)", "02 10:00:20", "02 10:02:30",
+			"10:01:15=10:00:15-10:01:15 10:02:15=10:01:15-10:02:15",
+		},
+		{ // a window is computed again while it grows
+			"RESAMPLE EVERY 30s", "time(1m)", "02 10:00:20", "02 10:01:40",
+			"10:00:30=10:00:00-10:01:00 10:01:00=10:00:00-10:01:00 10:01:30=10:01:00-10:02:00",
+		},
+		{ // all windows since the run before
+			"RESAMPLE EVERY 2m", "time(1m)", "02 10:00:20", "02 10:04:30",
+			"10:02:00=10:00:00-10:02:00 10:04:00=10:02:00-10:04:00",
+		},
+		{
+			"RESAMPLE FOR 3m", "time(1m)", "02 10:00:20", "02 10:02:30",
+			"10:00:20=09:58:00-10:00:00 10:01:00=09:58:00-10:01:00 10:02:00=09:59:00-10:02:00",
+		},
+		{
+			"RESAMPLE EVERY 2m FOR 3m", "time(1m)", "02 10:00:20", "02 10:04:30",
+			"10:00:20=09:58:00-10:00:00 10:02:00=09:59:00-10:02:00 10:04:00=10:01:00-10:04:00",
+		},
+		{ // the day on which the clock is set forward has 23 hours
+			"", "time(1d) tz('Europe/Berlin')", "28 12:00:00", "30 12:00:00",
+			"28/23:00=27/23:00-28/23:00 29/22:00=28/23:00-29/22:00",
+		},
+	} {
+		if got := runs(t, c.resample, c.group, c.from, c.to, true); got != c.want {
+			t.Errorf("%s %s:\n got %s\nwant %s", c.resample, c.group, got, c.want)
+		}
+	}
+}
+
+func TestAnOutageIsMadeUpForAFewWindowsAtATime(t *testing.T) {
+	for _, c := range []struct{ resample, want string }{
+		{"", "10:03:00=10:00:00-10:03:00 10:06:00=10:03:00-10:06:00 10:07:30=10:06:00-10:07:00"},
+		{"RESAMPLE EVERY 2m", "10:06:00=10:00:00-10:06:00"},
+		{"RESAMPLE EVERY 30s", "10:02:00=10:00:00-10:02:00 10:04:00=10:02:00-10:04:00 10:06:00=10:04:00-10:06:00 10:07:30=10:06:00-10:08:00"},
+	} {
+		got := runs(t, c.resample, "time(1m)", "02 10:00:00", "02 10:07:30", false)
+		// The first run is of the present, before the outage.
+		if _, rest, ok := strings.Cut(got, " "); strings.HasPrefix(got, "10:00:00=") && ok {
+			got = rest
+		}
+		if got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.resample, got, c.want)
+		}
+	}
+}
