@@ -42,7 +42,7 @@ const DefaultChunkSize = 10000
 
 // parse checks and parses the text.
 func (r *Request) parse() (*influxql.Query, error) {
-	text, quotings, err := prepare(r.Text)
+	text, edits, err := prepare(r.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (r *Request) parse() (*influxql.Query, error) {
 	}
 	q, err := p.ParseQuery()
 	if err != nil {
-		return nil, parseError(err, quotings)
+		return nil, parseError(err, edits)
 	}
 	return q, nil
 }

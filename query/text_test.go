@@ -30,11 +30,35 @@ func TestPrepareQuotesKeywordsThatAreNewerThanInfluxDB18(t *testing.T) {
 	}
 }
 
+func TestPrepareRewritesTheSyntaxBeyondInfluxDB(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`SELECT mean(v) FROM m GROUP BY time(1mo)`, `SELECT mean(v) FROM m GROUP BY time('1mo')`},
+		{`SELECT mean(v) FROM m GROUP BY host, TIME(2q , 12h) ORDER BY time DESC`, `SELECT mean(v) FROM m GROUP BY host, TIME('2q' , 12h) ORDER BY time DESC`},
+		{`SELECT mean(v) FROM m GROUP BY time(1m)`, `SELECT mean(v) FROM m GROUP BY time(1m)`},
+		{`SELECT time(1mo) FROM m`, `SELECT time(1mo) FROM m`},
+		{`SELECT x FROM (SELECT max(v) AS x FROM m GROUP BY time(1y)) GROUP BY h`, `SELECT x FROM (SELECT max(v) AS x FROM m GROUP BY time('1y')) GROUP BY h`},
+		{`SELECT max(v) FROM m GROUP BY time(1h) fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h, 0s, 'previous 7d') fill(previous)`},
+		{`SELECT max(v) FROM m GROUP BY time(1h, 5m), h FILL( previous , 1w2d ) LIMIT 1`, `SELECT max(v) FROM m GROUP BY time(1h, 5m, 'previous 1w2d'), h FILL( previous) LIMIT 1`},
+		{`SELECT max(v) FROM m GROUP BY time(1mo) fill(previous, 90d)`, `SELECT max(v) FROM m GROUP BY time('1mo', 0s, 'previous 90d') fill(previous)`},
+		{`SELECT max(v) FROM m GROUP BY h fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY h fill(previous, 7d)`},
+		{`SELECT max(v) FROM m GROUP BY time(1h) fill(previous, 0s)`, `SELECT max(v) FROM m GROUP BY time(1h) fill(previous, 0s)`},
+		{`SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`},
+		{`SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`},
+	} {
+		got, _, err := prepare(c.in)
+		if err != nil || got != c.want {
+			t.Errorf("prepare(%q) = %q, %v, want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
 func TestParseErrorsSpeakOfTheTextThatTheClientWrote(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`SELECT future FROM`, `error parsing query: found EOF, expected identifier at line 1, char 20`},
 		{"SELECT past, future\nFROM past past", `error parsing query: found past, expected ; at line 2, char 11`},
 		{`ALTER RETENTION POLICY p ON d`, `error parsing query: found EOF, expected DURATION, REPLICATION, SHARD, DEFAULT at line 1, char 31`},
+		{`SELECT max(v) FROM m GROUP BY time(1mo) fill(previous, 7d) LIMIT x`, `error parsing query: found x, expected integer at line 1, char 66`},
+		{"SELECT max(v) FROM m GROUP BY time(1mo) fill(previous,\n 7d) LIMIT x", `error parsing query: found x, expected integer at line 2, char 12`},
 		{`SELEC`, `error parsing query: found SELEC, expected SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL at line 1, char 1`},
 	} {
 		r := Request{Text: c.in}
@@ -80,19 +104,23 @@ func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
 func FuzzPrepare(f *testing.F) {
 	for _, s := range []string{
 		"SELECT future FROM past LIMIT 1", "ALTER RETENTION POLICY p ON d PAST LIMIT 1h", "SELECT '\\'future' FROM /a\\/b/ WHERE a / 2 / 3 = 1",
-		"SELECT \"a\\\"past\", $past, $\"past\" FROM m -- past\n WHERE /* future */ x =~ /past/", "'\nfuture", "\"\\", "/", "-", "\xff future",
+		"SELECT mean(v) FROM m GROUP BY time(1mo), h fill(previous,\n7d)", "SELECT \"a\\\"past\", $past, $\"past\" FROM m -- past\n WHERE /* future */ x =~ /past/", "'\nfuture", "\"\\", "/", "-", "\xff future",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, quotings, err := prepare(text)
+		got, edits, err := prepare(text)
 		if err != nil {
 			return
 		}
-		if len(got) != len(text)+2*len(quotings) {
-			t.Fatalf("prepare(%q) = %q with %d pairs of quotes", text, got, len(quotings))
+		longer := 0
+		for _, e := range edits {
+			longer += len(e.with) - (e.to - e.from)
 		}
-		if len(quotings) == 0 && got != text {
+		if len(got) != len(text)+longer || strings.Count(got, "\n") != strings.Count(text, "\n") {
+			t.Fatalf("prepare(%q) = %q with %+v", text, got, edits)
+		}
+		if len(edits) == 0 && got != text {
 			t.Fatalf("prepare(%q) = %q", text, got)
 		}
 		// What 1.8's parser takes must still be taken, and the parser must live.

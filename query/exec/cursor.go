@@ -216,7 +216,19 @@ func newFilledPoints(g *grouper, m *merged, c *cells, r model.TimeRange) *filled
 	f := &filledPoints{grouper: g, call: call, last: newPoints(c.f.Result(c.t)).value}
 	f.sequence = newSequence(g.b, r, call.start(0), call.start(len(call.slots)-1))
 	f.last.AppendNull()
+	f.carry()
 	return f
+}
+
+// carry takes the last value from before the windows of fill(previous, d).
+func (f *filledPoints) carry() {
+	for at, some := f.call.next(); some && f.before(at, f.sequence.next); at, some = f.call.next() {
+		f.call.at++
+	}
+	if n := f.call.at; n > 0 {
+		f.last.Reset()
+		f.call.c.appendPoint(&f.last, int(f.call.slots[n-1]))
+	}
 }
 
 func (f *filledPoints) next() (points, error) {

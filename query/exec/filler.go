@@ -77,6 +77,7 @@ func (f *filler) write(w *seriesWriter) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.carry(w)
 	for !w.full {
 		slots := f.newSlots()
 		var times []int64
@@ -99,6 +100,19 @@ func (f *filler) write(w *seriesWriter) error {
 		}
 	}
 	return nil
+}
+
+// carry takes the values from before the windows of fill(previous, d).
+func (f *filler) carry(w *seriesWriter) {
+	for {
+		start, some := f.nextPoint()
+		if !some || !f.before(start, f.sequence.next) {
+			return
+		}
+		slots := f.newSlots()
+		f.row(slots, start)
+		w.fill(slots, 1)
+	}
 }
 
 // row adds the row of a window.
@@ -136,22 +150,26 @@ func (c *fillCall) fill(b *plan.Bound, out *model.Column, start int64) {
 	case b.Fill == plan.FillNull && (c.c.f == function.Count || c.c.f == function.CountDistinct):
 		out.AppendBits(0)
 	case b.Fill == plan.FillLinear && c.at > 0 && c.at < len(c.slots):
-		c.fillLinear(out, start, b.Window.Every)
+		c.fillLinear(out, start, &b.Window)
 	default:
 		out.AppendNull()
 	}
 }
 
-// fillLinear adds the value on the line between the values on both sides, over
-// the numbers of their windows.
-func (c *fillCall) fillLinear(out *model.Column, start, every int64) {
+func (c *fillCall) fillLinear(out *model.Column, start int64, w *plan.Window) {
 	if out.Type == model.String || out.Type == model.Boolean {
 		out.AppendNull()
 		return
 	}
-	from, to := c.start(c.at-1)/every, c.start(c.at)/every
-	x, width := float64(start/every-from), float64(to-from)
 	l, r := c.c.result(int(c.slots[c.at-1])), c.c.result(int(c.slots[c.at]))
+	appendLinear(out, w, start, c.start(c.at-1), c.start(c.at), l, r)
+}
+
+// appendLinear adds the value in the window at start on the line between the
+// numbers l in the window at from and r in that at to. The numbers of the
+// windows count, not their times.
+func appendLinear(out *model.Column, w *plan.Window, start, from, to int64, l, r uint64) {
+	x, width := float64(w.Index(start)-w.Index(from)), float64(w.Index(to)-w.Index(from))
 	switch out.Type {
 	case model.Float:
 		a, b := math.Float64frombits(l), math.Float64frombits(r)

@@ -32,7 +32,7 @@ const bestKeyBytes = 64
 func newBestStage(window *plan.Window, descending bool, s *plan.Stage, held *budget) *bestStage {
 	b := &bestStage{stage: s, descending: descending, window: passage{window: window}, rows: keptRows{held: held}}
 	b.order.t = s.Type
-	if len(s.Keys) > 0 {
+	if s.Keys != nil {
 		b.byKey = map[string]int{}
 	}
 	return b

@@ -17,10 +17,10 @@ type windows struct {
 	start, end int64
 	slot       int
 
-	pages  map[int64]*[pageWindows]int32 // slot+1 by window, without a zone
-	last   *[pageWindows]int32           // the page of the last look-up
-	lastAt int64
-	byZone map[int64]int32 // slot by start, with a zone: its windows are uneven
+	pages   map[int64]*[pageWindows]int32 // slot+1 by window, where all are as long
+	last    *[pageWindows]int32           // the page of the last look-up
+	lastAt  int64
+	byStart map[int64]int32 // slot by start, where they are not
 }
 
 // pageWindows is a power of two; a page is 1 KB.
@@ -39,8 +39,8 @@ func (d *windows) reset() {
 	if d.w.IsZero() {
 		return
 	}
-	if d.w.Zone != nil {
-		d.byZone = map[int64]int32{}
+	if !d.w.Even() {
+		d.byStart = map[int64]int32{}
 	} else {
 		d.pages = map[int64]*[pageWindows]int32{}
 	}
@@ -48,7 +48,7 @@ func (d *windows) reset() {
 
 // bytes is what the look-up tables take.
 func (d *windows) bytes() int {
-	return len(d.pages)*pageWindows*4 + len(d.byZone)*24 + len(d.starts)*8
+	return len(d.pages)*pageWindows*4 + len(d.byStart)*24 + len(d.starts)*8
 }
 
 // find gives the slot of the window of t, and the first time after it. isNew
@@ -78,11 +78,11 @@ const forever = 1<<63 - 1
 // slotOf gives the slot of the window that starts at start.
 func (d *windows) slotOf(start int64) (slot int, isNew bool) {
 	next := int32(len(d.starts))
-	if d.w.Zone != nil {
-		s, ok := d.byZone[start]
+	if !d.w.Even() {
+		s, ok := d.byStart[start]
 		if !ok {
 			s = next
-			d.byZone[start] = s
+			d.byStart[start] = s
 			d.starts = append(d.starts, start)
 		}
 		return int(s), !ok

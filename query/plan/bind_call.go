@@ -106,10 +106,11 @@ func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.Var
 	if f == function.Percentile {
 		bound.Argument = number(call.Args[1])
 	}
-	out.Scan = slices.IndexFunc(b.scans, func(s *scanBinder) bool { return !s.out.Raw() && s.out.Range == out.Range })
+	reads := b.sel.reads(out.Range)
+	out.Scan = slices.IndexFunc(b.scans, func(s *scanBinder) bool { return !s.out.Raw() && s.out.Range == reads })
 	if out.Scan < 0 {
 		out.Scan = len(b.scans)
-		b.scan(out.Range).addColumns(b.refs)
+		b.scan(reads).addColumns(b.refs)
 	}
 	s := b.scans[out.Scan]
 	in := s.input(ref)
@@ -144,7 +145,7 @@ func (b *binder) addStage(f function.ID, call *influxql.Call, t model.FieldType,
 	case function.Percentile:
 		s.Argument = number(call.Args[1])
 	case function.HoltWinters, function.HoltWintersWithFit:
-		s.N, s.Season = integer(call.Args[1]), integer(call.Args[2])
+		s.N, s.Season, s.Unit = integer(call.Args[1]), integer(call.Args[2]), b.sel.window.Every
 	case function.Top, function.Bottom:
 		s.N = integer(call.Args[len(call.Args)-1])
 		s.Keys = b.keys(call.Args[1 : len(call.Args)-1])

@@ -76,7 +76,8 @@ type BoundCall struct {
 	// equal time are ordered.
 	Column int
 	Stages []Stage // innermost first
-	// Range is that of the windows that are filled before the first stage.
+	// Range is that of the windows that are filled before the first stage. The
+	// scan's begins earlier where values from before are carried into it.
 	Range model.TimeRange
 }
 

@@ -162,6 +162,7 @@ func decodeSource(r *wire.Reader, s *Source, fields []model.Field) {
 func appendWindow(dst []byte, w *Window) []byte {
 	dst = wire.AppendUvarint(dst, uint64(w.Every))
 	dst = wire.AppendVarint(dst, w.Offset)
+	dst = wire.AppendUvarint(dst, uint64(w.Months))
 	zone := ""
 	if w.Zone != nil {
 		zone = w.Zone.String()
@@ -170,7 +171,10 @@ func appendWindow(dst []byte, w *Window) []byte {
 }
 
 func decodeWindow(r *wire.Reader, w *Window) {
-	w.Every, w.Offset = int64(r.Number(maxLimit)), r.Varint()
+	w.Every, w.Offset, w.Months = int64(r.Number(maxLimit)), r.Varint(), r.Number(maxMonths)
+	if w.Months > 0 && w.Every == 0 {
+		r.Fail("windows of %d months without a length", w.Months)
+	}
 	if w.Every > 0 && (w.Offset < -w.Every || w.Offset > w.Every) {
 		r.Fail("windows of %d moved by %d", w.Every, w.Offset)
 	}

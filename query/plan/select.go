@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"math/bits"
 	"regexp"
 	"strings"
 	"time"
@@ -47,10 +46,11 @@ type Select struct {
 	Reads    model.TimeRange
 	Location *time.Location // of tz(), in which times are shown; nil for UTC
 
-	stmt    *influxql.SelectStatement
-	opt     Options
-	window  Window
-	grouped bool // by time, even by a time() that InfluxDB ignores, such as time(-1s)
+	stmt     *influxql.SelectStatement
+	opt      Options
+	window   Window
+	fillBack int64 // of fill(previous, d), in nanoseconds; 0 for none
+	grouped  bool  // by time, even by a time() that InfluxDB ignores, such as time(-1s)
 	// inherited is set where the time() is that of the statement around this one.
 	inherited bool
 	direct    []Measurement // those of Measurements that are not of subqueries
@@ -134,7 +134,7 @@ func (s *Select) compile(outer *Select) error {
 	if err := s.compileSources(); err != nil {
 		return err
 	}
-	s.Reads = s.lookBack(s.Range, c.lookBack)
+	s.Reads = s.reads(s.lookBack(s.Range, c.lookBack))
 	if stmt.Target != nil && stmt.Fill == influxql.NullFill {
 		stmt.Fill = influxql.NoFill // nothing is written for a window without points
 	}
@@ -142,6 +142,9 @@ func (s *Select) compile(outer *Select) error {
 	stmt.RewriteDistinct()
 	s.dropTimeFields()
 	stmt.RewriteRegexConditions()
+	if s.fillBack > 0 && !stmt.TimeAscending() {
+		return invalidf("fill(previous, %s) needs ascending order of time", influxql.FormatDuration(time.Duration(s.fillBack)))
+	}
 	if outer != nil {
 		return nil // its range depends on that of the statement around it
 	}
@@ -151,18 +154,21 @@ func (s *Select) compile(outer *Select) error {
 // lookBack gives a range that begins, in the statement's order of time, some
 // windows earlier.
 func (s *Select) lookBack(r model.TimeRange, windows int) model.TimeRange {
-	room := uint64(r.Min - model.MinTime)
-	if !s.stmt.TimeAscending() {
-		room = uint64(model.MaxTime - r.Max)
+	switch {
+	case s.window.IsZero():
+	case s.stmt.TimeAscending():
+		r.Min = s.window.Move(r.Min, -int64(windows))
+	default:
+		r.Max = s.window.Move(r.Max, int64(windows))
 	}
-	hi, by := bits.Mul64(uint64(windows), uint64(s.window.Every))
-	if hi > 0 || by > room {
-		by = room
-	}
-	if s.stmt.TimeAscending() {
-		r.Min -= int64(by)
-	} else {
-		r.Max += int64(by)
+	return r
+}
+
+// reads gives what is read for the windows of a range: with fill(previous, d)
+// also whole windows before it, for the values that are carried into it.
+func (s *Select) reads(r model.TimeRange) model.TimeRange {
+	if s.fillBack > 0 && r.Min != model.MinTime {
+		r.Min, _ = s.window.Bounds(addTime(r.Min, -s.fillBack))
 	}
 	return r
 }
@@ -211,18 +217,19 @@ func (s *Select) compileDimensions() (grouped bool, err error) {
 			if seen {
 				// A first time(0s) does not count, like in InfluxDB.
 				if expr.Name == "time" && len(expr.Args) > 0 && len(expr.Args) < 3 {
-					if _, ok := expr.Args[0].(*influxql.DurationLiteral); ok {
+					_, clock := expr.Args[0].(*influxql.DurationLiteral)
+					if _, calendar := calendarMonths(expr.Args[0]); clock || calendar {
 						return false, invalidf("multiple time dimensions not allowed")
 					}
 				}
 			}
-			every, offset, err := s.compileTime(expr)
+			w, err := s.compileTime(expr)
 			if err != nil {
 				return false, err
 			}
-			seen = every != 0
-			if every > 0 {
-				s.window = Window{Every: int64(every), Offset: offset, Zone: zoneOf(s.stmt.Location)}
+			seen = w.Every != 0
+			if w.Every > 0 {
+				s.window = w
 			}
 		case *influxql.Wildcard, *influxql.RegexLiteral:
 		default:
@@ -240,52 +247,73 @@ func zoneOf(l *time.Location) *time.Location {
 	return l
 }
 
-// compileTime reads time(every[, offset]).
-func (s *Select) compileTime(call *influxql.Call) (every time.Duration, offset int64, err error) {
+// compileTime reads time(every[, offset]). With fill(previous, d) a third
+// argument says d.
+func (s *Select) compileTime(call *influxql.Call) (Window, error) {
 	if call.Name != "time" {
-		return 0, 0, invalidf("only time() calls allowed in dimensions")
+		return Window{}, invalidf("only time() calls allowed in dimensions")
 	}
-	if n := len(call.Args); n < 1 || n > 2 {
-		return 0, 0, invalidf("time dimension expected 1 or 2 arguments")
-	}
-	d, ok := call.Args[0].(*influxql.DurationLiteral)
-	if !ok {
-		return 0, 0, invalidf("time dimension must have duration argument")
-	}
-	if len(call.Args) == 1 {
-		return d.Val, 0, nil
-	}
-	var text string
-	switch arg := call.Args[1].(type) {
-	case *influxql.DurationLiteral:
-		if d.Val != 0 {
-			offset = int64(arg.Val % d.Val)
+	args := call.Args
+	if n := len(args); n == 3 {
+		var ok bool
+		if s.fillBack, ok = fillBack(args[2]); ok {
+			args = args[:2]
 		}
+	}
+	if n := len(args); n < 1 || n > 2 {
+		return Window{}, invalidf("time dimension expected 1 or 2 arguments")
+	}
+	w := Window{Zone: zoneOf(s.stmt.Location)}
+	if months, ok := calendarMonths(args[0]); ok {
+		w.Months, w.Every = months, int64(months)*monthNanos
+	} else if d, ok := args[0].(*influxql.DurationLiteral); ok {
+		w.Every = int64(d.Val)
+	} else {
+		return Window{}, invalidf("time dimension must have duration argument")
+	}
+	if len(args) == 1 {
+		return w, nil
+	}
+	var err error
+	w.Offset, err = s.compileOffset(args[1], &w)
+	return w, err
+}
+
+// compileOffset reads the second argument of time().
+func (s *Select) compileOffset(arg influxql.Expr, w *Window) (int64, error) {
+	every := time.Duration(w.Every)
+	switch arg := arg.(type) {
+	case *influxql.DurationLiteral:
+		if every == 0 {
+			return 0, nil
+		}
+		return int64(arg.Val % every), nil
 	case *influxql.TimeLiteral:
-		offset = int64(arg.Val.Sub(arg.Val.Truncate(d.Val)))
+		return int64(arg.Val.Sub(arg.Val.Truncate(every))), nil
 	case *influxql.Call:
 		if arg.Name != "now" {
-			return 0, 0, invalidf("time dimension offset function must be now()")
+			return 0, invalidf("time dimension offset function must be now()")
 		} else if len(arg.Args) != 0 {
-			return 0, 0, invalidf("time dimension offset now() function requires no arguments")
+			return 0, invalidf("time dimension offset now() function requires no arguments")
 		}
-		offset = int64(s.opt.Now.Sub(s.opt.Now.Truncate(d.Val)))
+		if w.Months > 0 {
+			return s.opt.Now.UnixNano() - w.calendarStart(w.calendarIndex(s.opt.Now.UnixNano())), nil
+		}
+		return int64(s.opt.Now.Sub(s.opt.Now.Truncate(every))), nil
 	case *influxql.StringLiteral:
 		if !arg.IsTimeLiteral() {
-			return 0, 0, invalidf("time dimension offset must be duration or now()")
+			break
 		}
 		if _, err := arg.ToTimeLiteral(s.stmt.Location); err != nil {
-			return 0, 0, invalid(err)
+			return 0, invalid(err)
 		}
 		// InfluxDB reads it and then finds that it cannot use it.
-		text = arg.String()
-	default:
-		return 0, 0, invalidf("time dimension offset must be duration or now()")
+		if every > 0 {
+			return 0, invalidf("invalid time dimension offset: %s", arg)
+		}
+		return 0, nil
 	}
-	if text != "" && d.Val > 0 {
-		return 0, 0, invalidf("invalid time dimension offset: %s", text)
-	}
-	return d.Val, offset, nil
+	return 0, invalidf("time dimension offset must be duration or now()")
 }
 
 // dropTimeFields removes "time" from the selected fields; it comes anyway.
@@ -307,8 +335,7 @@ func (s *Select) checkBuckets(r model.TimeRange) error {
 	}
 	first, _ := s.window.Bounds(r.Min)
 	last, _ := s.window.Bounds(r.Max - 1)
-	n := (uint64(last-first) + uint64(s.window.Every)) / uint64(s.window.Every)
-	return tooManyBuckets(n, s.opt.MaxBuckets)
+	return tooManyBuckets(s.window.Count(first, last), s.opt.MaxBuckets)
 }
 
 func tooManyBuckets(n uint64, limit int) error {
@@ -324,7 +351,7 @@ func (b *Bound) CheckBuckets(first, last int64) error {
 	if first > last {
 		first, last = last, first
 	}
-	n := uint64(last-first)/uint64(b.Window.Every) + 1
+	n := b.Window.Count(first, last)
 	if b.Limit > 0 {
 		n = min(n, uint64(b.Limit)+uint64(b.Offset))
 	}

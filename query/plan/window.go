@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"time"
 
 	"github.com/varvedb/varve/model"
@@ -13,7 +14,13 @@ type Window struct {
 	Every  int64          // nanoseconds; 0 for no windows
 	Offset int64          // nanoseconds, between -Every and Every
 	Zone   *time.Location // nil for UTC
+	// Months makes windows of the calendar: they begin with every so manieth month
+	// since 1970, and Every is their mean length. 0 for windows by the clock.
+	Months int
 }
+
+// Even reports whether all windows have the same length.
+func (w *Window) Even() bool { return w.Zone == nil && w.Months == 0 }
 
 // IsZero reports whether there are no windows.
 func (w *Window) IsZero() bool { return w.Every == 0 }
@@ -25,6 +32,10 @@ func (w *Window) IsZero() bool { return w.Every == 0 }
 // changes is longer or shorter by the change, as long as the change is less
 // than Every.
 func (w *Window) Bounds(t int64) (start, end int64) {
+	if w.Months > 0 {
+		i := w.calendarIndex(t)
+		return w.calendarStart(i), w.calendarStart(i + 1)
+	}
 	t -= w.Offset
 	zone := w.zone(t)
 	into := (t + zone) % w.Every
@@ -63,6 +74,13 @@ func (w *Window) Bounds(t int64) (start, end int64) {
 // start, when the zone's distance from UTC was offset there; it gives the new
 // distance, too.
 func (w *Window) Next(start, offset int64, descending bool) (next, newOffset int64) {
+	if w.Months > 0 {
+		i := w.calendarIndex(start)
+		if descending {
+			return w.calendarStart(i - 1), 0
+		}
+		return w.calendarStart(i + 1), 0
+	}
 	if descending {
 		next = start - w.Every
 	} else {
@@ -79,6 +97,40 @@ func (w *Window) Next(start, offset int64, descending bool) (next, newOffset int
 		next += diff
 	}
 	return next, now
+}
+
+// Move gives the time n windows after t, or before it where n is negative.
+// Windows by the clock count with their nominal length.
+func (w *Window) Move(t, n int64) int64 {
+	switch {
+	case w.Months > 0:
+		n = max(-maxMonths, min(n, maxMonths))
+		i := w.calendarIndex(t)
+		return addTime(w.calendarStart(i+n), t-w.calendarStart(i))
+	case n > math.MaxInt64/w.Every:
+		return model.MaxTime
+	case n < -(math.MaxInt64 / w.Every):
+		return model.MinTime
+	}
+	return addTime(t, n*w.Every)
+}
+
+// Index gives the number of the window that starts at start. Windows in a row
+// have numbers in a row, but for those of a zone whose clock changes.
+func (w *Window) Index(start int64) int64 {
+	if w.Months > 0 {
+		return w.calendarIndex(start)
+	}
+	return start / w.Every
+}
+
+// Count gives how many windows there are from the one that starts at first to
+// the one that starts at last.
+func (w *Window) Count(first, last int64) uint64 {
+	if w.Months > 0 {
+		return uint64(w.calendarIndex(last)-w.calendarIndex(first)) + 1
+	}
+	return uint64(last-first)/uint64(w.Every) + 1
 }
 
 // ZoneOffset gives the zone's distance from UTC at t, in nanoseconds.
