@@ -15,6 +15,7 @@ type builder struct {
 	next     Snapshot
 	groupIDs map[string]uint64 // key of a group to its id: a removal names the key only
 	fromDisk bool
+	changed  bool // whether the next snapshot shows something else than the last
 
 	// What of next no published snapshot shares, so that it may be changed.
 	owned struct {
@@ -40,6 +41,9 @@ func (b *builder) disown() {
 // snapshot gives what has been applied so far.
 func (b *builder) snapshot() *Snapshot {
 	b.disown()
+	if b.changed {
+		b.next.changed, b.changed = b.next.revision, false
+	}
 	s := b.next
 	return &s
 }
@@ -76,10 +80,13 @@ func (b *builder) apply(c Change) error {
 		err = b.applyAbsence(c, rest)
 	case "rebalance":
 		err = b.applyRebalance(c)
+	default:
+		return nil // not part of the snapshot
 	}
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", c.Key, err)
 	}
+	b.changed = true
 	return nil
 }
 

@@ -31,7 +31,8 @@ type copyRecord struct {
 	Value    json.RawMessage `json:"value,omitempty"`
 }
 
-// keepCopy writes each new snapshot to disk until ctx ends, the last one then.
+// keepCopy writes each snapshot that shows something new to disk until ctx ends,
+// the last one then.
 // fromDisk says that the first snapshot came from there.
 func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
 	var kept *Snapshot
@@ -42,7 +43,7 @@ func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
 	for {
 		changed := s.Changed()
 		last := ctx.Err() != nil // before reading, so that the last is written
-		if now := s.Snapshot(); now != kept {
+		if now := s.Snapshot(); kept == nil || now.changed != kept.changed {
 			err := writeFile(s.fs, path.Join(s.dir, copyFile), encodeCopy(s.keys, now))
 			if err == nil {
 				kept = now

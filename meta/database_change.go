@@ -2,11 +2,18 @@ package meta
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/varvedb/varve/model"
+)
+
+// Bounds of what every node keeps in memory. etcd takes 1.5 MB in a request.
+const (
+	maxDatabases     = 20_000
+	maxDatabaseBytes = 1 << 20 // of the record of one, with its policies and their subscriptions
 )
 
 // CreateDatabase makes a database with one policy, the default: autogen, or
@@ -38,6 +45,8 @@ func (s *Store) CreateDatabase(ctx context.Context, name string, spec *PolicySpe
 			return true, nil
 		case d != nil:
 			return s.addPolicy(ctx, now, name, policy, true)
+		case len(now.databases) >= maxDatabases:
+			return false, tooLarge(fmt.Sprintf("too many databases: the limit is %d", maxDatabases))
 		}
 		to := Database{UID: now.counter.next, Name: name, DefaultPolicy: policy.Name}
 		p := *policy
@@ -110,9 +119,23 @@ func (s *Store) addPolicy(ctx context.Context, now *Snapshot, database string, p
 	if makeDefault {
 		to.DefaultPolicy = p.Name
 	}
+	put, err := s.putLarger(&to)
+	if err != nil {
+		return false, err
+	}
 	return s.commit(ctx, "create retention policy",
 		[]Condition{{Key: s.keys.database(d.UID), Revision: d.modified}, s.idsUnchanged(now)},
-		[]Op{Put(s.keys.database(d.UID), encode(databaseToRecord(&to))), s.takeIDs(now, 1)})
+		[]Op{put, s.takeIDs(now, 1)})
+}
+
+// putLarger gives the Op that keeps a database to which something was added,
+// unless it has become too large.
+func (s *Store) putLarger(d *Database) (Op, error) {
+	record := encode(databaseToRecord(d))
+	if len(record) > maxDatabaseBytes {
+		return Op{}, tooLarge(fmt.Sprintf("database %s has too many retention policies and subscriptions: %d bytes, the limit is %d", d.Name, len(record), maxDatabaseBytes))
+	}
+	return Put(s.keys.database(d.UID), record), nil
 }
 
 // AlterPolicy changes a policy. Groups that exist keep their span and owners.

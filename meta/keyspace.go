@@ -25,8 +25,8 @@ func (k keyspace) name(name string) string    { return k.root + "names/" + escap
 func (k keyspace) user(uid uint64) string     { return fmt.Sprintf("%susers/%016x", k.root, uid) }
 func (k keyspace) lease(name string) string   { return k.root + "leases/" + escape(name) }
 
-// Beside each other, and not below databases/: a removal of the database's key
-// must not look like one of these.
+// Continuous queries and how far they have come are below the uid of their
+// database, so that they go with it.
 func (k keyspace) continuousQueries(database uint64) string {
 	return fmt.Sprintf("%scontinuous/%016x/", k.root, database)
 }

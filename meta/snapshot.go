@@ -10,6 +10,7 @@ import (
 // that its methods return.
 type Snapshot struct {
 	revision int64
+	changed  int64 // revision since which nothing that s shows has changed
 	cluster  clusterRecord
 	counter  counter
 

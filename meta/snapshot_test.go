@@ -35,18 +35,31 @@ func randomChanges(rng *rand.Rand, n int) []Change {
 		revision := int64(i + 2)
 		id := 1 + rng.Uint64N(6)
 		var c Change
-		switch rng.IntN(5) {
+		switch rng.IntN(7) {
 		case 0:
 			c = put(keys.node(id), nodeToRecord(&Node{ID: id, Name: fmt.Sprint("n", rng.IntN(100)), Roles: []Role{RoleData}, Starts: uint64(i), Labels: map[string]string{"x": fmt.Sprint(i)}, Draining: i%2 == 0}), revision)
 		case 1:
 			// The name belongs to the uid, as the transactions see to it.
 			d := &Database{UID: id, Name: fmt.Sprint("db", 9-id), Policies: []*Policy{{UID: id + 10, Name: "p", ShardDuration: time.Duration(1+rng.IntN(5)) * time.Hour, Replicas: 1}}}
+			d.Policies[0].FutureLimit, d.Policies[0].PastLimit = time.Duration(rng.IntN(2))*time.Hour, time.Duration(rng.IntN(2))*time.Minute
+			for i := range rng.IntN(3) {
+				d.Policies[0].Subscriptions = append(d.Policies[0].Subscriptions, &Subscription{Name: fmt.Sprint("s", i), Mode: ToAny, Destinations: []string{"udp://h:1"}})
+			}
 			c = put(keys.database(id), databaseToRecord(d), revision)
 		case 2:
 			start := int64(rng.IntN(20)) * int64(time.Hour)
 			g := &ShardGroup{ID: 1000 + uint64(i), Database: id, Policy: id + 10, Start: start, End: start + int64(time.Hour), DeletedAt: int64(rng.IntN(2))}
 			g.Shards = []Shard{{ID: 5000 + 2*uint64(i), Revision: 1, Owners: []Owner{{1, Active}}}, {ID: 5001 + 2*uint64(i), Revision: 1, Owners: []Owner{{2, Joining}}}}
 			c = put(keys.group(id, id+10, start), groupToRecord(g), revision)
+		case 5:
+			q := &ContinuousQuery{UID: 2000 + id, Database: 1 + rng.Uint64N(3), Name: fmt.Sprint("q", id), Text: fmt.Sprint("text ", i)}
+			c = put(keys.continuousQuery(q.Database, q.UID), continuousToRecord(q), revision)
+		case 6:
+			u := &User{UID: id, Name: fmt.Sprint("u", 9-id), Admin: rng.IntN(2) == 0, hash: fmt.Sprint("$", i)}
+			for db := range rng.Uint64N(4) {
+				u.Grants = append(u.Grants, Grant{db, Privilege(rng.IntN(4))})
+			}
+			c = put(keys.user(id), userToRecord(u), revision)
 		case 4:
 			c = put(keys.alive(id), aliveRecord{recordFormat, uint64(i)}, revision)
 		case 3:
@@ -121,8 +134,22 @@ func dump(s *Snapshot) string {
 	for _, d := range s.Databases() {
 		fmt.Fprintf(&b, "database %d %s %s\n", d.UID, d.Name, d.DefaultPolicy)
 		for _, p := range d.Policies {
-			fmt.Fprintf(&b, "policy %+v\n", *p)
+			plain := *p
+			plain.Subscriptions = nil // pointers
+			fmt.Fprintf(&b, "policy %+v\n", plain)
+			for _, sub := range p.Subscriptions {
+				fmt.Fprintf(&b, "subscription %+v\n", *sub)
+			}
 		}
+		for _, q := range s.ContinuousQueries(d.UID) {
+			fmt.Fprintf(&b, "query %+v\n", *q)
+		}
+	}
+	for _, q := range s.continuous {
+		fmt.Fprintf(&b, "query %+v\n", q.ContinuousQuery)
+	}
+	for _, u := range s.Users() {
+		fmt.Fprintf(&b, "user %+v\n", *u)
 	}
 	for g := range s.AllGroups {
 		fmt.Fprintf(&b, "group %+v\n", *g)
@@ -292,14 +319,21 @@ func exampleSnapshot(t testing.TB) *Snapshot {
 	t.Helper()
 	b := newBuilder(keys)
 	b.next.revision = 9
-	p := &Policy{UID: 3, Name: "autogen", ShardDuration: 7 * day, Replicas: 1}
+	p := &Policy{
+		UID: 3, Name: "autogen", ShardDuration: 7 * day, Replicas: 1, FutureLimit: time.Hour,
+		Subscriptions: []*Subscription{{Name: "kapacitor", Mode: ToAll, Destinations: []string{"http://10.0.0.9:9092"}}},
+	}
+	q := &ContinuousQuery{UID: 6, Database: 2, Name: "hourly", Text: "CREATE CONTINUOUS QUERY hourly ON telegraf BEGIN SELECT mean(n) INTO telegraf.autogen.m FROM telegraf.autogen.cpu GROUP BY time(1h) END"}
+	u := &User{UID: 7, Name: "grafana", Grants: []Grant{{2, Read}}, hash: "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}
 	g := &ShardGroup{ID: 4, Database: 2, Policy: 3, Start: 1794787200e9, End: 1795392000e9, Shards: []Shard{{ID: 5, Revision: 1, Owners: []Owner{{1, Active}}}}}
 	fields := []schemaField{{model.Field{Name: "usage idle", Type: model.Float}, false}, {model.Field{Name: "n", Type: model.Integer}, true}}
 	for _, c := range []Change{
 		put(keys.format(), clusterRecord{recordFormat, "00112233445566778899aabbccddeeff", 0x0123456789abcdef}, 0),
-		put(keys.ids(), idsRecord{recordFormat, 6}, 0),
+		put(keys.ids(), idsRecord{recordFormat, 8}, 0),
 		put(keys.node(1), nodeToRecord(exampleNode), 0),
 		put(keys.database(2), databaseToRecord(&Database{UID: 2, Name: "telegraf", DefaultPolicy: "autogen", Policies: []*Policy{p}}), 0),
+		put(keys.continuousQuery(2, 6), continuousToRecord(q), 0),
+		put(keys.user(7), userToRecord(u), 0),
 		put(keys.group(2, 3, g.Start), groupToRecord(g), 0),
 		put(keys.measurement(4, "cpu load"), schemaToRecord(fields), 0),
 	} {

@@ -80,9 +80,11 @@ func (s *Store) changePolicy(ctx context.Context, doing, database, policy string
 		to := d.Database
 		to.Policies = slices.Clone(to.Policies)
 		to.Policies[i] = &p
-		return s.commit(ctx, doing,
-			[]Condition{{Key: s.keys.database(d.UID), Revision: d.modified}},
-			[]Op{Put(s.keys.database(d.UID), encode(databaseToRecord(&to)))})
+		put, err := s.putLarger(&to)
+		if err != nil {
+			return false, err
+		}
+		return s.commit(ctx, doing, []Condition{{Key: s.keys.database(d.UID), Revision: d.modified}}, []Op{put})
 	})
 }
 

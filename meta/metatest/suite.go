@@ -36,6 +36,14 @@ func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 		"SecretsExpire":                        secretsExpire,
 		"WatchTellsThatOthersChangedSomething": watchTellsThatOthersChangedSomething,
 		"StrangeNamesComeBackFromTheirValues":  strangeNamesComeBackFromTheirValues,
+		"ContinuousQueriesGoWithTheirDatabase": continuousQueriesGoWithTheirDatabase,
+		"RacingStoresMakeOneContinuousQuery":   racingStoresMakeOneContinuousQuery,
+		"ProgressIsFencedAndGoesWithItsQuery":  progressIsFencedAndGoesWithItsQuery,
+		"SubscriptionsGoWithTheirPolicy":       subscriptionsGoWithTheirPolicy,
+		"UsersAreMadeChangedAndDropped":        usersAreMadeChangedAndDropped,
+		"GrantsAreOfOneDatabaseNotOfItsName":   grantsAreOfOneDatabaseNotOfItsName,
+		"RacingStoresMakeOneUser":              racingStoresMakeOneUser,
+		"DroppedShardLeavesOthersInTheirPlace": droppedShardLeavesOthersInTheirPlace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
