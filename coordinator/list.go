@@ -21,6 +21,9 @@ func (r *Reader) List(ctx context.Context, read *query.Read, shards []query.Shar
 		found = append(found, more...)
 	}
 	held := memory.FromContext(ctx).Account() // until the statement has ended
+	if q.Count != nil {
+		defer held.Close() // it is counted and forgotten, part by part
+	}
 	all := new(exec.List)
 	err := each(ctx, r, read, found, func(ctx context.Context, p data.Peer, ref data.ReadRef) (*exec.List, error) {
 		return p.List(ctx, ref, q)

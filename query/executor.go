@@ -262,6 +262,12 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 	case *influxql.DeleteSeriesStatement:
 		return r.deleteSeries(ctx, stmt)
 	}
+	if c, err := cardinalityOf(stmt); c != nil {
+		if err != nil {
+			return err
+		}
+		return r.showCardinality(ctx, c)
+	}
 	change := r.change(stmt)
 	if change == nil {
 		change = r.changeUsers(stmt)

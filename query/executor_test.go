@@ -157,6 +157,8 @@ func show(p *model.Predicate) string {
 		return key + "!~" + p.Value
 	case model.Everything:
 		return "everything"
+	case model.SameTag:
+		return p.Key + " same " + p.Value
 	}
 	return "nothing"
 }
@@ -262,7 +264,6 @@ func TestStatementsGiveTheResultsOfInfluxDB(t *testing.T) {
 		{`SELECT v FROM _series`, "#0 error: unable to use system source '_series': use SHOW SERIES instead\n"},
 		{`SELECT v INTO x FROM m`, "#0 error: SELECT INTO is not supported yet\n"},
 		{`SHOW STATS`, "#0 error: SHOW STATS is not supported yet\n"},
-		{`SHOW TAG VALUES EXACT CARDINALITY WITH KEY = h`, "#0 error: SHOW TAG VALUES EXACT CARDINALITY is not supported yet\n"},
 		{`EXPLAIN ANALYZE SELECT v FROM m`, "#0 error: EXPLAIN ANALYZE is not supported yet\n"},
 		{`KILL QUERY 99`, "#0 error: no such query id: 99\n"},
 		{`SHOW DATABASES; SHOW SERIES ON x; SHOW DATABASES; SHOW DATABASES`, "#0 databases(name) db\n#1 error: database not found: x\n#2 error: not executed\n#3 error: not executed\n"},
@@ -321,7 +322,7 @@ func TestDeletesCoverWhatTheStatementSays(t *testing.T) {
 		{`DELETE FROM m WHERE v != 'ok'`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
 		{`DELETE FROM m WHERE h::field = 'a'`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
 		{`DELETE FROM m WHERE h > 'a'`, "#0 error: invalid tag comparison operator\n", ""},
-		{`DELETE FROM m WHERE h = r`, "#0 error: comparing two tags is not supported yet\n", ""},
+		{`DELETE FROM m WHERE h = r`, "#0\n", "autogen,short (_name=m and h same r) " + all},
 		{`DELETE FROM db..m`, "error parsing query: database not supported at line 1, char 1\n", ""},
 		{`DROP SERIES FROM m, n WHERE h = 'a' OR h = 'b'`, "#0\n", "autogen,short ((_name=m or _name=n) and (h=a or h=b)) " + all},
 		{`DROP SERIES WHERE time > 0`, "#0 error: DROP SERIES doesn't support time in WHERE clause\n", ""},
@@ -346,7 +347,7 @@ func TestShowSendsListsToTheShards(t *testing.T) {
 		list              []exec.Entry
 	}{
 		{
-			`SHOW MEASUREMENTS WITH MEASUREMENT =~ /x/ WHERE h = 'a' LIMIT 2 OFFSET 1`, "kind 1 where (_name=~x and h=a) keys all limit 3",
+			`SHOW MEASUREMENTS WITH MEASUREMENT =~ /x/ WHERE h = 'a' LIMIT 2 OFFSET 1`, "kind 1 where (_name=~x and (h!= and h=a)) keys all limit 0",
 			"#0 measurements(name) b c\n",
 			[]exec.Entry{{Measurement: "a"}, {Measurement: "b"}, {Measurement: "c"}},
 		},
@@ -356,7 +357,7 @@ func TestShowSendsListsToTheShards(t *testing.T) {
 			[]exec.Entry{{Measurement: "m", Key: "m,h=b"}},
 		},
 		{
-			`SHOW TAG KEYS WITH KEY IN (h, r) LIMIT 1`, "kind 2 where all keys (=h or =r) limit 0",
+			`SHOW TAG KEYS WITH KEY IN (h, r) LIMIT 1`, "kind 2 where all keys (=h or =r) limit 1",
 			"#0 m(tagKey) h n(tagKey) x\n",
 			[]exec.Entry{{Measurement: "m", Key: "h"}, {Measurement: "m", Key: "r"}, {Measurement: "n", Key: "x"}},
 		},

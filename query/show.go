@@ -10,42 +10,6 @@ import (
 	"github.com/varvedb/varve/query/exec"
 )
 
-func (r *statementRun) showMeasurements(ctx context.Context, stmt *influxql.ShowMeasurementsStatement) error {
-	if stmt.WildcardDatabase || stmt.WildcardRetentionPolicy || stmt.RetentionPolicy != "" {
-		return notSupported("SHOW MEASUREMENTS ON a retention policy or on all databases")
-	}
-	if influxql.HasTimeExpr(stmt.Condition) {
-		return &model.Error{Kind: model.ErrInvalid, Text: "SHOW MEASUREMENTS doesn't support time in WHERE clause"}
-	}
-	db, err := r.database(ctx, stmt.Database)
-	if isNotFound(err) {
-		return r.begin(Statement{}) // InfluxDB shows none
-	}
-	if err != nil {
-		return err
-	}
-	var from influxql.Sources
-	if stmt.Source != nil {
-		from = influxql.Sources{stmt.Source}
-	}
-	where, err := r.where(from, stmt.Condition)
-	if err != nil {
-		return err
-	}
-	list, err := r.executor.storage.List(ctx, r.read, allShards(db, model.AllTime), &exec.ListRequest{
-		Kind:  exec.ListMeasurements,
-		Where: where,
-		Limit: end(stmt.Offset, stmt.Limit),
-	})
-	if err != nil {
-		return err
-	}
-	names := cut(list.Entries, stmt.Offset, stmt.Limit)
-	return r.emit("measurements", []string{"name"}, names, 0, func(e *exec.Entry, row [][]byte) {
-		row[0] = []byte(e.Measurement)
-	})
-}
-
 func (r *statementRun) showSeries(ctx context.Context, stmt *influxql.ShowSeriesStatement) error {
 	if err := r.begin(Statement{Partial: true}); err != nil {
 		return err
@@ -54,28 +18,33 @@ func (r *statementRun) showSeries(ctx context.Context, stmt *influxql.ShowSeries
 	if err != nil {
 		return err
 	}
-	where, err := r.where(nil, cond)
-	if err != nil {
-		return err
-	}
 	// All policies of a database share what is shown, except that a condition on
 	// time makes InfluxDB look into the shards of one policy.
 	byTime := influxql.HasTimeExpr(stmt.Condition)
+	comparing := lenient
+	if byTime {
+		comparing = selecting
+	}
+	where, err := (&seriesCondition{comparing: comparing}).predicate(cond)
+	if err != nil {
+		return err
+	}
 	groups, err := r.groups(ctx, stmt.Database, stmt.Sources, times, byTime)
 	if err != nil {
 		return err
 	}
 	list, err := r.list(ctx, groups, exec.ListRequest{
-		Kind:  exec.ListSeries,
-		Where: where,
-		Limit: end(stmt.Offset, stmt.Limit),
+		Kind:   exec.ListSeries,
+		Where:  where,
+		Within: r.within(stmt.Condition, times),
+		Limit:  end(stmt.Offset, stmt.Limit),
 	})
 	if err != nil {
 		return err
 	}
 	keys := cut(list, stmt.Offset, stmt.Limit)
-	return r.emit("", []string{"key"}, keys, r.req.ChunkSize, func(e *exec.Entry, row [][]byte) {
-		row[0] = []byte(e.Key)
+	return emit(r, "", []string{"key"}, keys, r.req.ChunkSize, func(e *exec.Entry, row [][]byte) {
+		row[0] = append(row[0], e.Key...)
 	})
 }
 
@@ -96,7 +65,7 @@ func (r *statementRun) showFieldKeys(ctx context.Context, stmt *influxql.ShowFie
 		return compare(a.Measurement, b.Measurement, a.Key, b.Key, a.Type.String(), b.Type.String())
 	})
 	return r.emitByMeasurement([]string{"fieldKey", "fieldType"}, list, stmt.Offset, stmt.Limit, func(e *exec.Entry, row [][]byte) {
-		row[0], row[1] = []byte(e.Key), []byte(e.Type.String())
+		row[0], row[1] = append(row[0], e.Key...), append(row[1], e.Type.String()...)
 	})
 }
 
@@ -105,12 +74,14 @@ func (r *statementRun) showTagKeys(ctx context.Context, stmt *influxql.ShowTagKe
 	if err != nil {
 		return err
 	}
-	list, err := r.listTags(ctx, stmt.Database, stmt.Sources, stmt.Condition, exec.ListRequest{Kind: exec.ListTagKeys, Keys: keys})
+	list, err := r.listTags(ctx, stmt.Database, stmt.Sources, stmt.Condition, exec.ListRequest{
+		Kind: exec.ListTagKeys, Keys: keys, Limit: end(stmt.Offset, stmt.Limit),
+	})
 	if err != nil {
 		return err
 	}
 	return r.emitByMeasurement([]string{"tagKey"}, list, stmt.Offset, stmt.Limit, func(e *exec.Entry, row [][]byte) {
-		row[0] = []byte(e.Key)
+		row[0] = append(row[0], e.Key...)
 	})
 }
 
@@ -119,12 +90,14 @@ func (r *statementRun) showTagValues(ctx context.Context, stmt *influxql.ShowTag
 	if err != nil {
 		return err
 	}
-	list, err := r.listTags(ctx, stmt.Database, stmt.Sources, stmt.Condition, exec.ListRequest{Kind: exec.ListTagValues, Keys: keys})
+	list, err := r.listTags(ctx, stmt.Database, stmt.Sources, stmt.Condition, exec.ListRequest{
+		Kind: exec.ListTagValues, Keys: keys, Limit: end(stmt.Offset, stmt.Limit),
+	})
 	if err != nil {
 		return err
 	}
 	return r.emitByMeasurement([]string{"key", "value"}, list, stmt.Offset, stmt.Limit, func(e *exec.Entry, row [][]byte) {
-		row[0], row[1] = []byte(e.Key), []byte(e.Value)
+		row[0], row[1] = append(row[0], e.Key...), append(row[1], e.Value...)
 	})
 }
 
@@ -135,13 +108,24 @@ func (r *statementRun) listTags(ctx context.Context, database string, sources in
 	if err != nil {
 		return nil, err
 	}
-	cond, times, err := splitTime(cond, r.req.Now)
+	rest, times, err := splitTime(cond, r.req.Now)
 	if err != nil {
 		return nil, err
 	}
-	if q.Where, err = r.where(sources, cond); err != nil {
+	rest, keys, err := keyTerms(rest)
+	if err != nil {
 		return nil, err
 	}
+	if q.Kind == exec.ListTagValues { // among keys InfluxDB does not choose by them
+		q.Keys = model.AllOf(q.Keys, keys)
+	}
+	where, err := (&seriesCondition{comparing: lenient}).predicate(rest)
+	if err != nil {
+		return nil, err
+	}
+	q.Where = model.AllOf(measurementPredicate(sources), where)
+	q.Within = r.within(cond, times)
+	q.LimitEach = true
 	list, err := r.executor.storage.List(ctx, r.read, allShards(db, times), &q)
 	if err != nil {
 		return nil, err
@@ -149,13 +133,16 @@ func (r *statementRun) listTags(ctx context.Context, database string, sources in
 	return list.Entries, nil
 }
 
-// where joins a FROM and a WHERE clause.
-func (r *statementRun) where(from influxql.Sources, cond influxql.Expr) (*model.Predicate, error) {
-	p, err := tagPredicate(cond)
-	if err != nil {
-		return nil, err
+// extended reports whether the request wants more than InfluxDB answers.
+func (r *statementRun) extended() bool { return r.req.Extensions || r.executor.cfg.Extensions }
+
+// within gives the range in which a series must have a point to be shown; nil
+// where a condition on time only chooses shards, as InfluxDB does.
+func (r *statementRun) within(cond influxql.Expr, times model.TimeRange) *model.TimeRange {
+	if r.extended() && influxql.HasTimeExpr(cond) {
+		return &times
 	}
-	return model.AllOf(measurementPredicate(from), p), nil
+	return nil
 }
 
 // group is the sources of a statement that are in the same shards.
@@ -222,9 +209,18 @@ func (r *statementRun) groups(ctx context.Context, database string, sources infl
 	return groups, nil
 }
 
-// list runs q on each group and gives all entries, sorted, each once.
+// list gives the entries of all groups, sorted, each once.
 func (r *statementRun) list(ctx context.Context, groups []group, q exec.ListRequest) ([]exec.Entry, error) {
-	var all []exec.Entry
+	all, err := r.listAll(ctx, groups, q)
+	if err != nil {
+		return nil, err
+	}
+	return all.Entries, nil
+}
+
+// listAll runs q on each group and merges what they have.
+func (r *statementRun) listAll(ctx context.Context, groups []group, q exec.ListRequest) (*exec.List, error) {
+	all := new(exec.List)
 	for _, g := range groups {
 		request := q
 		request.Where = model.AllOf(g.from, q.Where)
@@ -232,13 +228,9 @@ func (r *statementRun) list(ctx context.Context, groups []group, q exec.ListRequ
 		if err != nil {
 			return nil, err
 		}
-		if len(groups) == 1 {
-			return list.Entries, nil
-		}
-		all = append(all, list.Entries...)
+		all.Merge(list, &request)
 	}
-	slices.SortFunc(all, func(a, b exec.Entry) int { return a.Compare(&b) })
-	return slices.CompactFunc(all, func(a, b exec.Entry) bool { return a == b }), nil
+	return all, nil
 }
 
 // emitByMeasurement gives one series per measurement, each cut by itself.
@@ -252,7 +244,7 @@ func (r *statementRun) emitByMeasurement(columns []string, list []exec.Entry, of
 		for n < len(list) && list[n].Measurement == list[0].Measurement {
 			n++
 		}
-		if err := r.emit(list[0].Measurement, columns, cut(list[:n], offset, limit), chunk, fill); err != nil {
+		if err := emit(r, list[0].Measurement, columns, cut(list[:n], offset, limit), chunk, fill); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -260,17 +252,25 @@ func (r *statementRun) emitByMeasurement(columns []string, list []exec.Entry, of
 	return r.begin(Statement{})
 }
 
-// emit gives one series of text, in pieces of chunk rows, 0 for one piece.
-// A series without rows is none.
-func (r *statementRun) emit(name string, columns []string, list []exec.Entry, chunk int, fill func(e *exec.Entry, row [][]byte)) error {
+// pieceRows bounds a piece that may have any number of rows: the list is not
+// copied at once.
+const pieceRows = 8192
+
+// emit gives one series of text, in pieces of chunk rows, 0 for pieces of any
+// size. fill appends to the columns of an empty row. A series without rows is
+// none.
+func emit[T any](r *statementRun, name string, columns []string, list []T, chunk int, fill func(e *T, row [][]byte)) error {
 	if err := r.begin(Statement{}); err != nil {
 		return err
 	}
 	row := make([][]byte, len(columns))
 	for len(list) > 0 {
 		n := len(list)
-		if chunk > 0 {
+		switch {
+		case chunk > 0:
 			n = min(n, chunk)
+		case r.req.ChunkSize == 0: // else each piece would be shown as one
+			n = min(n, pieceRows)
 		}
 		rows := exec.Rows{Name: name, Columns: columns, Values: make([]model.Column, len(columns)), More: n < len(list)}
 		for i, c := range columns {
@@ -280,6 +280,7 @@ func (r *statementRun) emit(name string, columns []string, list []exec.Entry, ch
 			fill(&list[i], row)
 			for k := range row {
 				rows.Values[k].AppendText(row[k])
+				row[k] = row[k][:0]
 			}
 		}
 		if err := r.rows(&rows); err != nil {
@@ -297,7 +298,7 @@ func (r *statementRun) rows(rows *exec.Rows) error {
 }
 
 // cut applies OFFSET and LIMIT; a limit of 0 is none.
-func cut(list []exec.Entry, offset, limit int) []exec.Entry {
+func cut[T any](list []T, offset, limit int) []T {
 	list = list[min(max(offset, 0), len(list)):]
 	if limit > 0 && limit < len(list) {
 		list = list[:limit]
