@@ -58,8 +58,8 @@ soak: ## the simulator for MINUTES (default 60), the models in full, then crash 
 	$(MAKE) crash cluster
 
 .PHONY: compat
-compat: ## compare with the recorded answers of InfluxDB 1.8.10
-	$(GO) test ./test/influxdiff -count=1 -v -run 'AnswersAsInfluxDB$$' -args -cluster
+compat: bin/influxd ## compare with InfluxDB 1.8.10: recorded answers, a row limit and the line-protocol corpus live
+	$(GO) test ./test/influxdiff -count=1 -v -run 'AnswersAsInfluxDB$$' -args -cluster -influxd $(CURDIR)/bin/influxd
 
 .PHONY: compat-clients
 compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, where they can be installed

@@ -41,7 +41,7 @@ func (s *Server) failWith(c echo.Context, status int, text string) error {
 
 func invalid(text string) error { return &model.Error{Kind: model.ErrInvalid, Text: text} }
 
-// headerText makes a text fit for a header: one line, without control bytes,
+// headerText makes a text fit for a header: one line, without the control bytes,
 // which clients refuse together with the whole answer.
 func headerText(s string) string {
 	b := []byte(s)
@@ -52,7 +52,7 @@ func headerText(s string) string {
 		}
 	}
 	for i, c := range b {
-		if c < 0x20 || c == 0x7f {
+		if c < 0x20 && c != '\t' || c == 0x7f {
 			b[i] = ' '
 		}
 	}

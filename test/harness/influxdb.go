@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // influxConfig is InfluxDB 1.8 as people run it, but on one port, without
@@ -34,14 +35,16 @@ bind-address = "127.0.0.1:0"
   log-enabled = false
 `
 
-// StartInfluxDB runs an InfluxDB 1.x on dir and waits until it answers.
-func StartInfluxDB(binary, dir string) (*Process, error) {
+// StartInfluxDB runs an InfluxDB 1.x on dir and waits until it answers. http is
+// lines of its configuration, of that section.
+func StartInfluxDB(binary, dir string, http ...string) (*Process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "influxdb.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, influxConfig, dir, address), 0o600); err != nil {
+	text := fmt.Sprintf(influxConfig, dir, address) + strings.Join(http, "\n")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	return runUntilItAnswers(exec.Command(binary, "-config", file), "http://"+address, "/ping")
