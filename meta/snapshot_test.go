@@ -381,6 +381,9 @@ func FuzzApply(f *testing.F) {
 	for _, c := range randomChanges(rand.New(rand.NewPCG(1, 1)), 8) {
 		f.Add(c.Key, c.Value)
 	}
+	f.Add(keys.user(1), []byte(`{"format":1,"uid":1,"name":"u","hash":"$","grants":[{"database":2,"privilege":"all"},{"database":1,"privilege":"x"}]}`))
+	f.Add(keys.continuousQuery(1, 2), []byte(`{"format":1,"uid":2,"database":1,"name":"q","text":"x"}`))
+	f.Add(keys.database(1), []byte(`{"format":1,"uid":1,"name":"d","policies":[{"name":"p","shard_duration":"1h","past_limit":"-1h","subscriptions":[{"name":"s","mode":"SOME"}]}]}`))
 	f.Add(keys.group(1, 2, 0), []byte(`{"format":1,"id":1,"start":"0001-01-01T00:00:00Z","end":"9999-01-01T00:00:00Z","shards":[{}]}`))
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		b := newBuilder(keys)

@@ -8,8 +8,8 @@ import (
 	"github.com/varvedb/varve/model"
 )
 
-func (c *fakeCatalog) ContinuousQueries(context.Context, string) ([]ContinuousQuery, error) {
-	return c.continuous, nil
+func (c *fakeCatalog) ContinuousQueries(_ context.Context, database string) ([]ContinuousQuery, error) {
+	return c.continuous[database], nil
 }
 
 func (c *fakeCatalog) CreateContinuousQuery(_ context.Context, database string, q ContinuousQuery) error {
@@ -20,8 +20,8 @@ func (c *fakeCatalog) DropContinuousQuery(_ context.Context, database, name stri
 	return c.call("drop continuous query %s on %s", name, database)
 }
 
-func (c *fakeCatalog) Subscriptions(context.Context, string) ([]Subscription, error) {
-	return c.subscriptions, nil
+func (c *fakeCatalog) Subscriptions(_ context.Context, database string) ([]Subscription, error) {
+	return c.subscriptions[database], nil
 }
 
 func (c *fakeCatalog) CreateSubscription(_ context.Context, database string, s Subscription) error {

@@ -24,8 +24,9 @@ type fakeCatalog struct {
 	calls []string
 	err   error
 
-	continuous    []ContinuousQuery
-	subscriptions []Subscription
+	hook          func() // runs before a change, if set
+	continuous    map[string][]ContinuousQuery
+	subscriptions map[string][]Subscription
 	users         []User
 	groups        []ShardGroup
 }
@@ -54,6 +55,9 @@ func (c *fakeCatalog) Policy(ctx context.Context, database, policy string) (Poli
 }
 
 func (c *fakeCatalog) call(format string, args ...any) error {
+	if c.hook != nil {
+		c.hook()
+	}
 	c.calls = append(c.calls, fmt.Sprintf(format, args...))
 	return c.err
 }
