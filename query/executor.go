@@ -34,7 +34,8 @@ type Executor struct {
 	admit   *admission
 	memory  *memory.Pool // nil: without a bound
 	nodes   Nodes        // nil: there is only this one
-	writer  Writer       // nil: there is no SELECT INTO
+	monitor Monitor
+	writer  Writer // nil: there is no SELECT INTO
 }
 
 // New gives an Executor. reg may be nil.
@@ -140,6 +141,7 @@ func (q *Query) quick() bool {
 	for _, s := range q.statements {
 		switch s.(type) {
 		case *influxql.ShowQueriesStatement, *influxql.KillQueryStatement,
+			*influxql.ShowStatsStatement, *influxql.ShowDiagnosticsStatement,
 			*influxql.ShowDatabasesStatement, *influxql.ShowRetentionPoliciesStatement,
 			*influxql.ShowContinuousQueriesStatement, *influxql.ShowSubscriptionsStatement, *influxql.ShowUsersStatement, *influxql.ShowGrantsForUserStatement,
 			*influxql.ShowShardsStatement, *influxql.ShowShardGroupsStatement,
@@ -255,6 +257,10 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 		return r.showUsers(ctx)
 	case *influxql.ShowGrantsForUserStatement:
 		return r.showGrants(ctx, stmt)
+	case *influxql.ShowStatsStatement:
+		return r.showStats(ctx, stmt)
+	case *influxql.ShowDiagnosticsStatement:
+		return r.showDiagnostics(stmt)
 	case *influxql.ShowQueriesStatement:
 		return r.showQueries(ctx)
 	case *influxql.KillQueryStatement:

@@ -119,14 +119,8 @@ func (r *statementRun) estimate(ctx context.Context, c *cardinality) error {
 	db, err := r.database(ctx, c.database)
 	switch {
 	case err == nil:
-		list, err := r.executor.storage.List(ctx, r.read, allShards(db, model.AllTime), &exec.ListRequest{
-			Kind: c.kind, Count: &exec.Counting{Sketch: true},
-		})
-		if err != nil {
+		if n, err = r.estimateOf(ctx, db, c.kind); err != nil {
 			return err
-		}
-		if list.Sketch != nil {
-			n = list.Sketch.Count()
 		}
 	case !isNotFound(err):
 		return err
@@ -134,6 +128,17 @@ func (r *statementRun) estimate(ctx context.Context, c *cardinality) error {
 	t := newTable("", "cardinality estimation", model.Integer)
 	t.bits(0, n)
 	return r.table(t)
+}
+
+// estimateOf estimates the series or the measurements of a database.
+func (r *statementRun) estimateOf(ctx context.Context, db *Database, kind exec.ListKind) (uint64, error) {
+	list, err := r.executor.storage.List(ctx, r.read, allShards(db, model.AllTime), &exec.ListRequest{
+		Kind: kind, Count: &exec.Counting{Sketch: true},
+	})
+	if err != nil || list.Sketch == nil {
+		return 0, err
+	}
+	return list.Sketch.Count(), nil
 }
 
 // countWhere writes the condition and the tags to group by into q, and gives

@@ -70,12 +70,14 @@ func newTable(name string, columns ...any) *table {
 
 func (t *table) text(column int, s string) { t.Values[column].AppendText([]byte(s)) }
 func (t *table) bits(column int, v uint64) { t.Values[column].AppendBits(v) }
-func (t *table) flag(column int, v bool) {
-	bit := uint64(0)
+func (t *table) flag(column int, v bool)   { t.bits(column, bit(v)) }
+
+// bit gives a boolean as columns have it.
+func bit(v bool) uint64 {
 	if v {
-		bit = 1
+		return 1
 	}
-	t.bits(column, bit)
+	return 0
 }
 
 // table gives a result as one piece. It is given without rows, too: clients

@@ -273,6 +273,17 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	}
 	queries.Share(pool)
 	queries.WriteTo(coordinator.NewInto(writer))
+	queries.Observe(query.Monitor{
+		Metrics: s.registry,
+		Version: softwareVersion(),
+		Started: s.started,
+		Settings: map[string]map[string]any{
+			"config-data": {
+				"dir": s.cfg.dataDir, "max-series-per-database": int64(s.cfg.limits.Series), "max-values-per-tag": int64(s.cfg.limits.ValuesPerTag),
+			},
+			"config-httpd": {"bind-address": s.cfg.httpAddress, "enabled": true},
+		},
+	})
 	if s.rpc != nil {
 		queries.Join(coordinator.NewQueries(nodes, queries))
 		coordinator.ServeQueries(s.rpc, queries)

@@ -34,6 +34,7 @@ type server struct {
 	cfg      config
 	log      *slog.Logger
 	registry *prometheus.Registry
+	started  time.Time
 	fs       vfs.FS
 	dir      string
 
@@ -91,7 +92,7 @@ func (s *server) background(what string, f func(ctx context.Context)) {
 // serve runs a server until a signal comes from stop, or it fails.
 func serve(cfg config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal) (err error) {
 	s := &server{
-		cfg: cfg, log: log, registry: prometheus.NewRegistry(), fs: vfs.OS, dir: filepath.ToSlash(cfg.dataDir),
+		cfg: cfg, log: log, registry: prometheus.NewRegistry(), started: time.Now(), fs: vfs.OS, dir: filepath.ToSlash(cfg.dataDir),
 		failed: make(chan error, 2),
 	}
 	// The ports first: when another server has them, nothing on disk is touched.
