@@ -249,7 +249,11 @@ func (g *grouper) writeWindows(m *merged, w *seriesWriter) error {
 			if !slices.ContainsFunc(m.cells, func(c *cells) bool { return c.n[slot] > 0 }) {
 				continue
 			}
-			times = append(times, label(m.windows.starts[slot]))
+			at := label(m.windows.starts[slot])
+			if g.b.PointTime {
+				at = m.cells[0].at[slot]
+			}
+			times = append(times, at)
 			for i, c := range m.cells {
 				c.appendResult(&slots[i], int(slot))
 			}

@@ -216,7 +216,9 @@ func newFilledPoints(g *grouper, m *merged, c *cells, r model.TimeRange) *filled
 	f := &filledPoints{grouper: g, call: call, last: newPoints(c.f.Result(c.t)).value}
 	f.sequence = newSequence(g.b, r, call.start(0), call.start(len(call.slots)-1))
 	f.last.AppendNull()
-	f.carry()
+	if g.b.FillBack {
+		f.carry()
+	}
 	return f
 }
 

@@ -77,7 +77,9 @@ func (f *filler) write(w *seriesWriter) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.carry(w)
+	if f.b.FillBack {
+		f.carry(w)
+	}
 	for !w.full {
 		slots := f.newSlots()
 		var times []int64

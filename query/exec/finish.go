@@ -194,6 +194,8 @@ func (g *grouper) group(key []string, members, waiting []*head) error {
 	switch {
 	case g.b.Raw():
 		return g.rawGroup(key, members, waiting)
+	case g.b.Carried > 0:
+		return g.splitGroup(key, members, waiting)
 	case g.b.Joined():
 		return g.joinGroup(key, members, waiting)
 	}

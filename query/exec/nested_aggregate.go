@@ -91,6 +91,9 @@ func (a *aggregateTaker) cell(c *cells, in *vector, slot int, b *batch, lo, hi i
 	}
 	col := in.column(b.hi)
 	step := hi - lo
+	if (c.f == function.Min || c.f == function.Max) && c.t == model.Float {
+		col = withoutNaN(col) // what is no number is neither less nor greater
+	}
 	if c.f == function.First || c.f == function.Last {
 		lo, hi = ends(c.f, &col, b.times, lo, hi)
 		step = 1 // of rows of one time the greatest value counts

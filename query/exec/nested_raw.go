@@ -77,6 +77,12 @@ func (t *rawTaker) partial(b *batch) *Partial {
 
 // give hands out rows of the current group, up to the fragment's limit.
 func (t *rawTaker) give(p *Partial) error {
+	if inner := t.f.Inner; inner.PointTime && !inner.Window.IsZero() {
+		for i, at := range p.Times {
+			start, _ := inner.Window.Bounds(at)
+			p.Times[i] = label(start)
+		}
+	}
 	if limit := t.f.RowLimit; limit > 0 {
 		if left := limit - t.given; len(p.Times) > left {
 			p.Times = p.Times[:left]

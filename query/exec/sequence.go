@@ -52,10 +52,13 @@ func (s *sequence) after(t, u int64) bool { return t != u && (t > u) != s.b.Desc
 // the next one with points, if there is some.
 func (s *sequence) step(point int64, some bool) (int64, bool) {
 	s.ranOut = s.ranOut || s.after(s.next, s.end)
-	if s.ranOut || some && s.after(s.next, point) {
+	if s.ranOut {
 		return point, some
 	}
 	at := s.next
+	if some && s.after(s.next, point) {
+		at = point // in place of the window that is next, as in InfluxDB
+	}
 	next, zone := s.b.Window.Next(s.next, s.zone, s.b.Descending)
 	if !s.after(next, s.next) {
 		s.ranOut = true // past the end of time

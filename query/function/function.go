@@ -151,6 +151,10 @@ func (f ID) States(t model.FieldType) []model.FieldType {
 	return []model.FieldType{model.Integer, t, model.Integer}
 }
 
+// PerPoint reports whether f makes a point at a time of the points before it and
+// that one: its results come in the order of its points.
+func (f ID) PerPoint() bool { return f >= Derivative && f <= ChandeMomentumOscillator }
+
 // LooksBack reports whether f over the windows of a query needs the one before
 // the query's first.
 func (f ID) LooksBack() bool {

@@ -52,6 +52,7 @@ func (b *binder) bind() (*Bound, error) {
 		Columns: b.stmt.ColumnNames(), Window: b.sel.window, Range: b.sel.Range, Descending: !b.stmt.TimeAscending(),
 		Limit: b.stmt.Limit, Offset: b.stmt.Offset, GroupLimit: b.stmt.SLimit, GroupOffset: b.stmt.SOffset,
 		MaxBytes: b.sel.opt.MaxBytes, MaxBuckets: b.sel.opt.MaxBuckets, Inner: b.around != nil,
+		FillBack: b.sel.fillBack > 0,
 	}
 	b.fill()
 	b.groupBy()
@@ -123,7 +124,7 @@ func (b *binder) columns() error {
 		b.out.Exprs = append(b.out.Exprs, make.expr(f))
 	}
 	b.carryTags()
-	b.out.PointTime = len(calls) == 1 && influxql.IsSelector(calls[0]) && b.out.Window.IsZero()
+	b.out.PointTime = len(calls) == 1 && influxql.IsSelector(calls[0]) && (b.out.Window.IsZero() || b.ordersBySelection(calls[0]))
 	return nil
 }
 

@@ -83,6 +83,7 @@ func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.Var
 	s := b.scan(r)
 	s.addColumns(b.refs)
 	s.addColumns([]influxql.VarRef{*ref})
+	s.addColumns(b.carried())
 	out.Scan, out.Column = len(b.scans)-1, len(b.refs)
 	return result, nil
 }

@@ -26,15 +26,21 @@ type Bound struct {
 	Window     Window
 	Range      model.TimeRange
 	Descending bool
-	// PointTime is set where the row's time is that of the selected point.
+	// PointTime is set where the row's time is that of the selected point. In
+	// windows it is so for a subquery: what reads it orders the rows of a window by
+	// it before it puts the window's time in its place.
 	PointTime     bool
 	Fill          Fill
 	FillValue     float64
+	FillBack      bool // windows before the range are read for fill(previous, d), and not shown
 	Limit, Offset int // of rows in a group; Limit 0 is none
 	GroupLimit    int // 0 is none
 	GroupOffset   int
 	MaxBytes      int
 	MaxBuckets    int // of a group, where the range has no beginning; 0 is none
+	// Carried is how many tags the rows of a subquery have in their last columns.
+	// A call is made by itself for each combination of them.
+	Carried int
 	// Inner is set for a subquery. Values of its rows that are no numbers stay:
 	// they are missing only in a result.
 	Inner bool

@@ -7,6 +7,7 @@ import (
 	"github.com/influxdata/influxql"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/function"
 )
 
 // maxNested bounds the fragments that read subqueries. Every one of them runs
@@ -42,8 +43,11 @@ func (s *Select) dropNullFill() {
 }
 
 // groupKeys is how a statement around a subquery wants its rows: grouped by some
-// tags, and with others at hand.
-type groupKeys struct{ group, carry []string }
+// tags, with others at hand, and in order of time or in any.
+type groupKeys struct {
+	group, carry []string
+	ordered      bool
+}
 
 // bindNested binds a subquery. stmt is its statement with wildcards resolved and
 // r the times that the statement around it asks for.
@@ -63,9 +67,10 @@ func (s *Select) bindNested(stmt *influxql.SelectStatement, schemas []Schema, ke
 }
 
 // groupNested decides how the rows of a subquery are grouped. They have the tags
-// of the statement around it and its own. Raw rows are only grouped by those of
-// the statement around it and carry the others in columns, so that they come in
-// order of time: each group would have to be kept otherwise until all are there.
+// of the statement around it and its own. Where they must come in order of time,
+// raw rows and what is made of them point by point are only grouped by those of
+// the statement around it and carry the others in columns: each group would have
+// to be kept otherwise until all are there.
 func (b *binder) groupNested(own []string) (group, carry []string) {
 	var more []string
 	for _, key := range slices.Concat(b.around.carry, own) {
@@ -76,13 +81,33 @@ func (b *binder) groupNested(own []string) (group, carry []string) {
 	slices.Sort(more)
 	stmt := b.stmt
 	limited := stmt.Limit > 0 || stmt.Offset > 0 || stmt.SLimit > 0 || stmt.SOffset > 0
-	if len(b.calls()) == 0 && !limited && stmt.Fill != influxql.PreviousFill {
+	if b.around.ordered && !limited && stmt.Fill != influxql.PreviousFill && b.pointByPoint() {
 		return b.around.group, more
 	}
 	return slices.Concat(b.around.group, more), nil
 }
 
-// carried gives the tags that raw rows carry and the statement does not select.
+// pointByPoint reports whether every row is made of one that is stored and those
+// before it.
+func (b *binder) pointByPoint() bool {
+	calls := b.calls()
+	if len(calls) != 1 {
+		return len(calls) == 0
+	}
+	_, nested := calls[0].Args[0].(*influxql.Call)
+	f, _ := function.Lookup(calls[0].Name)
+	return !nested && f.PerPoint()
+}
+
+// ordersBySelection reports whether the rows of several groups are put in order
+// by the times of what the call, a selector, selects in each window.
+func (b *binder) ordersBySelection(call *influxql.Call) bool {
+	f, _ := function.Lookup(call.Name)
+	return b.around != nil && b.around.ordered && len(b.out.GroupBy) > len(b.around.group) &&
+		f.Selects() && b.out.Fill == FillNone && !b.out.Joined()
+}
+
+// carried gives the tags that rows carry and the statement does not select.
 func (b *binder) carried() []influxql.VarRef {
 	var refs []influxql.VarRef
 	for _, key := range b.carry {
@@ -93,8 +118,9 @@ func (b *binder) carried() []influxql.VarRef {
 	return refs
 }
 
-// carryTags adds the tags that raw rows carry to the columns of a subquery.
+// carryTags adds the tags that rows carry to the columns of a subquery.
 func (b *binder) carryTags() {
+	b.out.Carried = len(b.carry)
 	for _, key := range b.carry {
 		b.out.Columns = append(b.out.Columns, key)
 		b.out.Exprs = append(b.out.Exprs, b.slot(&influxql.VarRef{Val: key, Type: influxql.Tag}))
@@ -110,7 +136,7 @@ func (s *scanBinder) nestedFragments() error {
 		if !ok {
 			continue
 		}
-		keys := groupKeys{group: s.template.GroupBy, carry: s.carry}
+		keys := groupKeys{group: s.template.GroupBy, carry: s.carry, ordered: s.template.Raw()}
 		inner, err := s.sel.nested[at].bindNested(sub.Statement, s.schemas, keys, s.template.Range, s.nested)
 		if err != nil {
 			return err
@@ -148,7 +174,7 @@ func (s *scanBinder) overSubquery(rows *innerRows) *Fragment {
 		if !slices.ContainsFunc(f.Aggregates, func(a Aggregate) bool { return known(a.Input) }) {
 			return nil
 		}
-	case len(f.Columns) == 0 || !s.binder.out.Raw() && !known(f.Columns[len(f.Columns)-1]):
+	case len(f.Columns) == 0 || !s.binder.out.Raw() && !known(f.Columns[len(s.binder.refs)]):
 		return nil // nothing that is known is selected, or the call's argument is not
 	}
 	if s.stmt.Condition == nil {
