@@ -17,12 +17,13 @@ const (
 	maxContinuousBytes   = 16 << 10 // of the text of one
 )
 
-// CreateContinuousQuery adds a continuous query to a database. One that exists
+// CreateContinuousQuery adds a continuous query to a database. As in InfluxDB,
+// any text is a name, "" too. One that exists
 // with the same text, in whichever case, is no error; another of that name is
 // model.ErrConflict.
 func (s *Store) CreateContinuousQuery(ctx context.Context, database, name, text string) error {
 	switch {
-	case name == "" || !utf8.ValidString(name) || !utf8.ValidString(text):
+	case !utf8.ValidString(name) || !utf8.ValidString(text):
 		return invalid("invalid name")
 	case len(name) > maxNameBytes:
 		return invalid("name too long")
@@ -103,9 +104,6 @@ func (b *builder) applyContinuous(c Change, rest string) error {
 	}
 	if r.UID != uid || r.Database != database {
 		return corrupt("value belongs to continuous query %d of database %d", r.UID, r.Database)
-	}
-	if r.Name == "" {
-		return corrupt("continuous query %d has no name", uid)
 	}
 	q := &continuousQuery{ContinuousQuery{UID: uid, Database: database, Name: r.Name, Text: r.Text}, c.Modified}
 	own(&b.next.continuous, &b.owned.continuous)

@@ -248,7 +248,7 @@ func decodeDatabase(value []byte) (*Database, error) {
 			FutureLimit: time.Duration(pr.FutureLimit), PastLimit: time.Duration(pr.PastLimit),
 		}
 		for _, sr := range pr.Subscriptions {
-			if sr.Name == "" || sr.Mode != ToAll && sr.Mode != ToAny {
+			if sr.Mode != ToAll && sr.Mode != ToAny {
 				return nil, corrupt("policy %q: subscription %q of mode %q", p.Name, sr.Name, sr.Mode)
 			}
 			sub := Subscription(sr)

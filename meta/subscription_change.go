@@ -94,7 +94,7 @@ func (p *Policy) subscriptionIndex(name string) int {
 
 func (s *Subscription) check() error {
 	switch {
-	case s.Name == "" || !utf8.ValidString(s.Name):
+	case !utf8.ValidString(s.Name): // "" is a name, as in InfluxDB
 		return invalid("invalid name")
 	case len(s.Name) > maxNameBytes:
 		return invalid("name too long")
