@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/varvedb/varve/model"
@@ -8,40 +9,24 @@ import (
 	"github.com/varvedb/varve/query/plan"
 )
 
-// source gives the points that a call's stages begin with, some at a time, in
-// the order of the result; none at the end. They belong to the caller.
+// source gives points of a call in a group, some at a time, in the order of the
+// result; none at the end. They belong to the caller.
 type source func() (points, error)
 
-// cursor is the points of a call in a group. They are made as they are asked
-// for.
+// cursor is the points of a call in a group that LIMIT and OFFSET leave: in
+// InfluxDB they count the points of each call.
 type cursor struct {
-	*grouper
-	source source // nil at the end
-	stages []stage
-	types  []model.FieldType // of the points behind each stage
-	aux    []model.FieldType
-
-	skip    int // points of OFFSET that are still to come
+	source  source // nil at the end
+	skip    int    // points of OFFSET that are still to come
 	limited bool
 	left    int // points of LIMIT that are still to come
 
-	page    points // made and not yet taken are those from at up to end
-	at, end int
+	page    points
+	at, end int // those from at up to end are still to come
 }
 
-// newCursor makes the points of the i-th call of source.
-func (g *grouper) newCursor(call *plan.BoundCall, from source, held *budget) (*cursor, error) {
-	c := &cursor{grouper: g, source: from, aux: g.b.Slots[g.b.AuxFrom:], skip: g.b.Offset, limited: g.b.Limit > 0, left: g.b.Limit}
-	for i := range call.Stages {
-		s := &call.Stages[i]
-		made, err := newStage(g.ctx, g.b, call, s, held)
-		if err != nil {
-			return nil, err
-		}
-		c.stages = append(c.stages, made)
-		c.types = append(c.types, s.Function.Result(s.Type))
-	}
-	return c, nil
+func newCursor(b *plan.Bound, from source) *cursor {
+	return &cursor{source: from, skip: b.Offset, limited: b.Limit > 0, left: b.Limit}
 }
 
 // more makes sure that there is a point at c.at, and reports false at the end.
@@ -50,57 +35,19 @@ func (c *cursor) more() (bool, error) {
 		if c.source == nil {
 			return false, nil
 		}
-		if err := c.ctx.Err(); err != nil {
-			return false, err
-		}
-		c.page = points{}
-		in, err := c.source()
-		switch {
-		case err != nil:
-			return false, err
-		case len(in.times) > 0:
-			err = c.run(0, in)
-		default:
-			c.source = nil
-			err = c.finish()
-		}
+		page, err := c.source()
 		if err != nil {
 			return false, err
+		}
+		if c.page = page; len(page.times) == 0 {
+			c.source = nil
 		}
 		c.cut()
 	}
 	return true, nil
 }
 
-// run takes points through the stages from the i-th on, into the page.
-func (c *cursor) run(i int, in points) error {
-	for ; i < len(c.stages); i++ {
-		out := newPoints(c.types[i], c.aux...)
-		if err := c.stages[i].add(&in, &out); err != nil {
-			return err
-		}
-		in = out
-	}
-	c.page.appendAll(&in)
-	return nil
-}
-
-// finish ends the stages, one after the other.
-func (c *cursor) finish() error {
-	for i, s := range c.stages {
-		out := newPoints(c.types[i], c.aux...)
-		if err := s.end(&out); err != nil {
-			return err
-		}
-		if err := c.run(i+1, out); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cut leaves of the page what OFFSET and LIMIT do: in InfluxDB they count the
-// points of each call.
+// cut leaves of the page what OFFSET and LIMIT do.
 func (c *cursor) cut() {
 	c.end = len(c.page.times)
 	c.at = min(c.skip, c.end)
@@ -115,13 +62,109 @@ func (c *cursor) cut() {
 	}
 }
 
+// staged is points on their way through a call's stages.
+type staged struct {
+	*grouper
+	source source // nil at the end
+	stages []stage
+	types  []model.FieldType // of the points behind each stage
+	page   points
+}
+
+// stagedSource gives what the stages of a call make of from.
+func (g *grouper) stagedSource(call *plan.BoundCall, from source, held *budget) (source, error) {
+	if len(call.Stages) == 0 {
+		return from, nil
+	}
+	s := &staged{grouper: g, source: from}
+	for i := range call.Stages {
+		made, err := newStage(g.ctx, g.b, call, &call.Stages[i], held)
+		if err != nil {
+			return nil, err
+		}
+		s.stages = append(s.stages, made)
+		s.types = append(s.types, call.Stages[i].Function.Result(call.Stages[i].Type))
+	}
+	if first := &call.Stages[0]; first.Function == function.Percentile && !g.b.Window.IsZero() && g.b.Fill != plan.FillNone {
+		return newFilled(g, s.next, s.types[0], false, call.Range).next, nil
+	}
+	return s.next, nil
+}
+
+func (s *staged) next() (points, error) {
+	s.page = points{}
+	for len(s.page.times) == 0 && s.source != nil {
+		in, err := s.source()
+		if err != nil {
+			return points{}, err
+		}
+		if len(in.times) > 0 {
+			err = s.run(0, in)
+		} else {
+			s.source = nil
+			err = s.finish()
+		}
+		if err != nil {
+			return points{}, err
+		}
+		if err := s.ctx.Err(); err != nil {
+			return points{}, err
+		}
+	}
+	return s.page, nil
+}
+
+// run takes points through the stages from the i-th on, into the page.
+func (s *staged) run(i int, in points) error {
+	for ; i < len(s.stages); i++ {
+		out := s.behind(i)
+		if err := s.stages[i].add(&in, &out); err != nil {
+			return err
+		}
+		in = out
+	}
+	s.page.appendAll(&in)
+	return nil
+}
+
+// finish ends the stages, one after the other.
+func (s *staged) finish() error {
+	for i, x := range s.stages {
+		out := s.behind(i)
+		if err := x.end(&out); err != nil {
+			return err
+		}
+		if err := s.run(i+1, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behind gives no points yet of those behind the i-th stage.
+func (s *staged) behind(i int) points { return newPoints(s.types[i], s.b.Slots[s.b.AuxFrom:]...) }
+
 // rowSource gives the rows of a raw scan in which the call's field has a value.
-func rowSource(rows *groupRows) source {
+// members and waiting are the scan's, as of group.
+//
+// Where a statement names a measurement twice, or in two policies, InfluxDB
+// gives a function the rows of the first one and then those of the second,
+// unless there are windows. So it is done here.
+func (g *grouper) rowSource(key []string, members, waiting []*head) source {
+	rows := &groupRows{grouper: g, key: key, members: members, waiting: waiting}
+	parts := []*groupRows{rows}
+	if g.b.Window.IsZero() {
+		parts = rows.byFragment()
+	}
 	return func() (points, error) {
-		for {
-			times, columns, err := rows.next()
-			if err != nil || len(times) == 0 {
+		for len(parts) > 0 {
+			times, columns, err := parts[0].next()
+			if err != nil {
 				return points{}, err
+			}
+			if len(times) == 0 {
+				parts = parts[1:]
+				continue
 			}
 			last := len(columns) - 1
 			p := points{times: times, value: columns[last], aux: columns[:last:last]}
@@ -129,7 +172,30 @@ func rowSource(rows *groupRows) source {
 				return p, nil
 			}
 		}
+		return points{}, nil
 	}
+}
+
+// byFragment gives the rows of each fragment apart.
+func (r *groupRows) byFragment() []*groupRows {
+	split := map[int]*groupRows{}
+	of := func(h *head) *groupRows {
+		if split[h.fragment] == nil {
+			split[h.fragment] = &groupRows{grouper: r.grouper, key: r.key}
+		}
+		return split[h.fragment]
+	}
+	for _, h := range r.members {
+		of(h).members = append(of(h).members, h)
+	}
+	for _, h := range r.waiting {
+		of(h).waiting = append(of(h).waiting, h)
+	}
+	var parts []*groupRows
+	for _, fragment := range slices.Sorted(maps.Keys(split)) {
+		parts = append(parts, split[fragment])
+	}
+	return parts
 }
 
 // onlyValues leaves the rows that have a value.
@@ -160,20 +226,19 @@ func (p *points) onlyValues() {
 func (g *grouper) cellSource(m *merged, call *plan.BoundCall) source {
 	c := m.cells[call.Column]
 	switch {
-	case !slices.ContainsFunc(c.n, func(n int64) bool { return n > 0 }):
-		return noPoints
 	case c.f == function.Distinct:
 		return g.distinctPoints(m, c)
 	case g.b.Window.IsZero() || g.b.Fill == plan.FillNone:
-		return g.unfilledPoints(m, c)
+		return g.windowPoints(m, c)
 	}
-	return newFilledPoints(g, m, c, call.Range).next
+	counts := c.f == function.Count || c.f == function.CountDistinct
+	return newFilled(g, g.windowPoints(m, c), c.f.Result(c.t), counts, call.Range).next
 }
 
 func noPoints() (points, error) { return points{}, nil }
 
-// unfilledPoints gives the windows that have a value.
-func (g *grouper) unfilledPoints(m *merged, c *cells) source {
+// windowPoints gives the windows that have a value.
+func (g *grouper) windowPoints(m *merged, c *cells) source {
 	order := m.order
 	return func() (points, error) {
 		p := newPoints(c.f.Result(c.t))
@@ -187,84 +252,8 @@ func (g *grouper) unfilledPoints(m *merged, c *cells) source {
 				at = g.b.Range.Min
 			}
 			p.times = append(p.times, label(at))
-			c.appendPoint(&p.value, slot)
+			c.appendResult(&p.value, slot)
 		}
 		return p, g.ctx.Err()
-	}
-}
-
-// appendPoint adds the slot's aggregate as a point. The deviation of a single
-// value is a point without a value.
-func (c *cells) appendPoint(out *model.Column, slot int) {
-	if c.f == function.Stddev && c.n[slot] == 1 {
-		out.AppendNull()
-		return
-	}
-	c.appendResult(out, slot)
-}
-
-// filledPoints gives the windows of a range, those without a value filled.
-type filledPoints struct {
-	*grouper
-	sequence
-	call fillCall
-	last model.Column // the last value, in its one row, for fill(previous)
-}
-
-func newFilledPoints(g *grouper, m *merged, c *cells, r model.TimeRange) *filledPoints {
-	call := newFillCall(m, c)
-	f := &filledPoints{grouper: g, call: call, last: newPoints(c.f.Result(c.t)).value}
-	f.sequence = newSequence(g.b, r, call.start(0), call.start(len(call.slots)-1))
-	f.last.AppendNull()
-	if g.b.FillBack {
-		f.carry()
-	}
-	return f
-}
-
-// carry takes the last value from before the windows of fill(previous, d).
-func (f *filledPoints) carry() {
-	for at, some := f.call.next(); some && f.before(at, f.sequence.next); at, some = f.call.next() {
-		f.call.at++
-	}
-	if n := f.call.at; n > 0 {
-		f.last.Reset()
-		f.call.c.appendPoint(&f.last, int(f.call.slots[n-1]))
-	}
-}
-
-func (f *filledPoints) next() (points, error) {
-	if err := f.check(); err != nil {
-		return points{}, err
-	}
-	p := newPoints(f.last.Type)
-	for len(p.times) < outputRows {
-		point, some := f.call.next()
-		start, ok := f.step(point, some)
-		if !ok {
-			break
-		}
-		p.times = append(p.times, label(start))
-		if some && start == point {
-			f.call.c.appendPoint(&p.value, int(f.call.slots[f.call.at]))
-			f.call.at++
-			f.last.Reset()
-			f.last.AppendRow(&p.value, len(p.times)-1)
-			continue
-		}
-		f.fill(&p.value, start)
-	}
-	return p, f.ctx.Err()
-}
-
-// fill adds what stands in a window without a value.
-func (f *filledPoints) fill(out *model.Column, start int64) {
-	switch f.b.Fill {
-	case plan.FillNumber:
-		appendNumber(out, f.b.FillValue)
-	case plan.FillPrevious:
-		out.AppendRow(&f.last, 0)
-	default:
-		f.call.fill(f.b, out, start)
 	}
 }

@@ -74,8 +74,10 @@ func (f *filler) nextPoint() (start int64, ok bool) {
 }
 
 func (f *filler) write(w *seriesWriter) error {
-	if err := f.check(); err != nil {
-		return err
+	if f.open {
+		if err := f.b.CheckBuckets(f.sequence.next, f.end); err != nil {
+			return err
+		}
 	}
 	if f.b.FillBack {
 		f.carry(w)
@@ -151,20 +153,12 @@ func (c *fillCall) fill(b *plan.Bound, out *model.Column, start int64) {
 	switch {
 	case b.Fill == plan.FillNull && (c.c.f == function.Count || c.c.f == function.CountDistinct):
 		out.AppendBits(0)
-	case b.Fill == plan.FillLinear && c.at > 0 && c.at < len(c.slots):
-		c.fillLinear(out, start, &b.Window)
+	case b.Fill == plan.FillLinear && isNumber(out.Type) && c.at > 0 && c.at < len(c.slots):
+		l, r := c.c.result(int(c.slots[c.at-1])), c.c.result(int(c.slots[c.at]))
+		appendLinear(out, &b.Window, start, c.start(c.at-1), c.start(c.at), l, r)
 	default:
 		out.AppendNull()
 	}
-}
-
-func (c *fillCall) fillLinear(out *model.Column, start int64, w *plan.Window) {
-	if out.Type == model.String || out.Type == model.Boolean {
-		out.AppendNull()
-		return
-	}
-	l, r := c.c.result(int(c.slots[c.at-1])), c.c.result(int(c.slots[c.at]))
-	appendLinear(out, w, start, c.start(c.at-1), c.start(c.at), l, r)
 }
 
 // appendLinear adds the value in the window at start on the line between the
@@ -182,4 +176,9 @@ func appendLinear(out *model.Column, w *plan.Window, start, from, to int64, l, r
 	default:
 		out.AppendBits(uint64(float64(r-l)/width*x + float64(l)))
 	}
+}
+
+// isNumber reports whether values of a type lie on a line.
+func isNumber(t model.FieldType) bool {
+	return t == model.Float || t == model.Integer || t == model.Unsigned
 }

@@ -78,13 +78,13 @@ func (f *finisher) fragments(fragments []scanned) (err error) {
 			err = errors.Join(err, h.stream.Close())
 		}
 	}()
-	for _, fragment := range fragments {
+	for i, fragment := range fragments {
 		streams, err := f.streams(fragment.Fragment)
 		if err != nil {
 			return err
 		}
 		for _, s := range streams {
-			heads = append(heads, &head{stream: s, scan: fragment.scan})
+			heads = append(heads, &head{stream: s, scan: fragment.scan, fragment: i})
 		}
 	}
 	return f.measurement(fragments[0].Measurement, heads)
@@ -112,11 +112,12 @@ type finisher struct {
 
 // head is a stream and its next partial.
 type head struct {
-	stream Stream
-	scan   int // index of its scan
-	opened bool
-	part   *Partial // nil at the end
-	row    int      // the next one of part, for raw rows
+	stream   Stream
+	scan     int // index of its scan
+	fragment int // index of its fragment among the measurement's
+	opened   bool
+	part     *Partial // nil at the end
+	row      int      // the next one of part, for raw rows
 }
 
 // advance reads the next partial.

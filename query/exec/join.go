@@ -49,19 +49,12 @@ func (j *join) close() {
 // open makes the calls' cursors.
 func (j *join) open(key []string, members, waiting []*head) error {
 	j.merged = make([]*merged, len(j.b.Scans))
-	sources := make([]*groupRows, len(j.b.Scans))
 	for i := range j.b.Scans {
-		scan := &j.b.Scans[i]
-		other := func(h *head) bool { return h.scan != i }
-		own := slices.DeleteFunc(slices.Clone(members), other)
-		if scan.Raw() {
-			later := slices.DeleteFunc(slices.Clone(waiting), other)
-			sources[i] = &groupRows{grouper: j.grouper, key: key, members: own, waiting: later}
-			continue
-		}
-		j.merged[i] = j.newMerged(scan)
-		if err := j.mergeGroup(j.merged[i], key, own); err != nil {
-			return err
+		if scan := &j.b.Scans[i]; !scan.Raw() {
+			j.merged[i] = j.newMerged(scan)
+			if err := j.mergeGroup(j.merged[i], key, ofScan(members, i)); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range j.b.Calls {
@@ -69,18 +62,23 @@ func (j *join) open(key []string, members, waiting []*head) error {
 		from := source(noPoints)
 		switch {
 		case call.Scan < 0:
-		case sources[call.Scan] != nil:
-			from = rowSource(sources[call.Scan])
-		default:
+		case j.merged[call.Scan] != nil:
 			from = j.cellSource(j.merged[call.Scan], call)
+		default:
+			from = j.rowSource(key, ofScan(members, call.Scan), ofScan(waiting, call.Scan))
 		}
-		c, err := j.newCursor(call, from, &j.held)
+		from, err := j.stagedSource(call, from, &j.held)
 		if err != nil {
 			return err
 		}
-		j.cursors = append(j.cursors, c)
+		j.cursors = append(j.cursors, newCursor(j.b, from))
 	}
 	return nil
+}
+
+// ofScan gives the streams of a scan.
+func ofScan(heads []*head, scan int) []*head {
+	return slices.DeleteFunc(slices.Clone(heads), func(h *head) bool { return h.scan != scan })
 }
 
 func (j *join) run() error {

@@ -9,7 +9,7 @@ import (
 // result, and between them those of points that the range does not have: where
 // a zone's clock changes windows are uneven.
 type sequence struct {
-	b      *plan.Bound
+	of     *plan.Bound
 	next   int64 // the next window
 	end    int64 // the last one
 	zone   int64 // the zone's offset at next
@@ -20,7 +20,7 @@ type sequence struct {
 // newSequence gives the windows of r. first and last are the windows of the
 // first and the last point in the order of the result.
 func newSequence(b *plan.Bound, r model.TimeRange, first, last int64) sequence {
-	s := sequence{b: b, open: r.Min == model.MinTime}
+	s := sequence{of: b, open: r.Min == model.MinTime}
 	if b.Descending {
 		s.next, _ = b.Window.Bounds(r.Max)
 		if s.end, _ = b.Window.Bounds(r.Min); s.open {
@@ -36,17 +36,8 @@ func newSequence(b *plan.Bound, r model.TimeRange, first, last int64) sequence {
 	return s
 }
 
-// check refuses more windows than a query may have, where the points decide how
-// many there are.
-func (s *sequence) check() error {
-	if !s.open {
-		return nil
-	}
-	return s.b.CheckBuckets(s.next, s.end)
-}
-
 // after reports whether t comes after u in the result.
-func (s *sequence) after(t, u int64) bool { return t != u && (t > u) != s.b.Descending }
+func (s *sequence) after(t, u int64) bool { return t != u && (t > u) != s.of.Descending }
 
 // step gives the start of the next window, false at the end. point is that of
 // the next one with points, if there is some.
@@ -59,7 +50,7 @@ func (s *sequence) step(point int64, some bool) (int64, bool) {
 	if some && s.after(s.next, point) {
 		at = point // in place of the window that is next, as in InfluxDB
 	}
-	next, zone := s.b.Window.Next(s.next, s.zone, s.b.Descending)
+	next, zone := s.of.Window.Next(s.next, s.zone, s.of.Descending)
 	if !s.after(next, s.next) {
 		s.ranOut = true // past the end of time
 	}

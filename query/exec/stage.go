@@ -26,18 +26,23 @@ func newPoints(t model.FieldType, aux ...model.FieldType) points {
 	return p
 }
 
+// empty gives columns as those of p without rows.
+func (p *points) empty() points {
+	e := points{value: model.Column{Field: p.value.Field}, aux: make([]model.Column, len(p.aux))}
+	for i := range p.aux {
+		e.aux[i].Field = p.aux[i].Field
+	}
+	return e
+}
+
 // appendAll adds all rows of o.
 func (p *points) appendAll(o *points) {
 	if len(p.times) == 0 {
 		*p = *o
 		return
 	}
-	p.times = append(p.times, o.times...)
-	for i := range o.times {
-		p.value.AppendRow(&o.value, i)
-		for j := range p.aux {
-			p.aux[j].AppendRow(&o.aux[j], i)
-		}
+	for i, at := range o.times {
+		p.appendRow(o, i, at)
 	}
 }
 

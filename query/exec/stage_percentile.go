@@ -61,7 +61,7 @@ func (p *percentileStage) end(out *points) error {
 		row := p.sorted[i]
 		at := p.rows.times[row]
 		if !p.window.window.IsZero() {
-			at = p.window.start
+			at, _ = p.window.window.Bounds(at)
 		}
 		out.appendRow(&p.rows.points, row, at)
 	}

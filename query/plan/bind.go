@@ -106,7 +106,7 @@ func (b *binder) groupBy() {
 func (b *binder) columns() error {
 	fields := b.fields()
 	calls := b.calls()
-	b.findRefs(fields)
+	b.findRefs(fields, calls)
 	for _, call := range calls {
 		if err := b.call(call); err != nil {
 			return err
@@ -166,9 +166,14 @@ func (v callVisitor) Visit(n influxql.Node) influxql.Visitor {
 	return v
 }
 
-// findRefs finds the fields and tags outside of calls. They are sorted by name:
-// rows of equal time are ordered by them.
-func (b *binder) findRefs(fields []influxql.Expr) {
+// findRefs finds the fields and tags outside of calls, and those that top() and
+// bottom() name. They are sorted by name: rows of equal time are ordered by them.
+func (b *binder) findRefs(fields []influxql.Expr, calls []*influxql.Call) {
+	for _, call := range calls {
+		if call.Name == "top" || call.Name == "bottom" {
+			fields = append(fields, call.Args[1:]...)
+		}
+	}
 	seen := map[influxql.VarRef]bool{}
 	for _, f := range fields {
 		influxql.Walk(refVisitor(func(ref *influxql.VarRef) {

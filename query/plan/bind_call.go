@@ -20,9 +20,7 @@ func (b *binder) call(call *influxql.Call) error {
 		return err
 	}
 	if t == 0 {
-		types := influxql.TypeValuerEval{TypeMapper: callTypes{}}
-		unknown, _ := types.EvalType(call)
-		if t = fieldType(unknown); t == 0 {
+		if t = typeWithoutPoints(call); t == 0 {
 			return nil
 		}
 		bound.Scan = -1
@@ -31,6 +29,18 @@ func (b *binder) call(call *influxql.Call) error {
 	b.out.Slots = append(b.out.Slots, t)
 	b.out.Calls = append(b.out.Calls, bound)
 	return nil
+}
+
+// typeWithoutPoints gives the type of a call of which nothing is stored, 0 where
+// it has none. Calls of tags have no points, and the numbers of fill() as they
+// are.
+func typeWithoutPoints(call *influxql.Call) model.FieldType {
+	types := influxql.TypeValuerEval{TypeMapper: callTypes{}}
+	t, _ := types.EvalType(call)
+	if t == influxql.Tag {
+		return model.Float
+	}
+	return fieldType(t)
 }
 
 // points finds what the points of a call over a range are made of, and their
@@ -58,6 +68,9 @@ func (b *binder) points(call *influxql.Call, r model.TimeRange, out *BoundCall) 
 	t, err := b.points(inner, r, out)
 	if t == 0 || err != nil {
 		return 0, err
+	}
+	if !f.Takes(t) && inner.Name == "distinct" {
+		return 0, unsupportedType(f, t, "Interval")
 	}
 	return b.addStage(f, call, t, out)
 }
@@ -101,13 +114,16 @@ func (b *binder) argument(ref *influxql.VarRef) model.FieldType {
 func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.VarRef, out *BoundCall) (model.FieldType, error) {
 	t := b.argument(ref)
 	if !f.Takes(t) {
-		return 0, unsupportedType(f, t)
+		return 0, unsupportedType(f, t, "Interrupt")
 	}
 	bound := BoundAggregate{Function: f, Type: t}
 	if f == function.Percentile {
 		bound.Argument = number(call.Args[1])
 	}
+	// In InfluxDB the shards do not give what is before the range that they were
+	// chosen for, also where nested transformations look further back.
 	reads := b.sel.reads(out.Range)
+	reads = model.TimeRange{Min: max(reads.Min, b.sel.Reads.Min), Max: min(reads.Max, b.sel.Reads.Max)}
 	out.Scan = slices.IndexFunc(b.scans, func(s *scanBinder) bool { return !s.out.Raw() && s.out.Range == reads })
 	if out.Scan < 0 {
 		out.Scan = len(b.scans)
@@ -130,7 +146,7 @@ func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.Var
 // addStage adds a stage over points of a type and gives the type of its result.
 func (b *binder) addStage(f function.ID, call *influxql.Call, t model.FieldType, out *BoundCall) (model.FieldType, error) {
 	if !f.Takes(t) {
-		return 0, unsupportedType(f, t)
+		return 0, unsupportedType(f, t, "Interrupt")
 	}
 	s := Stage{Function: f, Type: t, Hold: -1}
 	switch f {
@@ -211,8 +227,8 @@ func integer(e influxql.Expr) int {
 }
 
 // unsupportedType is InfluxDB's error for a function of values that it does not
-// take.
-func unsupportedType(f function.ID, t model.FieldType) error {
+// take. They come out of an iterator there.
+func unsupportedType(f function.ID, t model.FieldType, iterator string) error {
 	name := f.String()
 	switch {
 	case f == function.NonNegativeDerivative, f == function.NonNegativeDifference:
@@ -222,5 +238,5 @@ func unsupportedType(f function.ID, t model.FieldType) error {
 	case !f.Aggregates():
 		name = strings.ReplaceAll(name, "_", " ")
 	}
-	return invalidf("unsupported %s iterator type: *query.%sInterruptIterator", name, t)
+	return invalidf("unsupported %s iterator type: *query.%s%sIterator", name, t, iterator)
 }

@@ -56,8 +56,8 @@ type Scan struct {
 	Fragments []*Fragment
 	// Aggregates is those of the fragments. When it is empty the scan gives rows.
 	Aggregates []BoundAggregate
-	// Range is the statement's, or a wider one where transformations need the
-	// windows before it.
+	// Range is the statement's, or a wider one where transformations need windows
+	// before it.
 	Range model.TimeRange
 }
 
@@ -83,7 +83,8 @@ type BoundCall struct {
 	Column int
 	Stages []Stage // innermost first
 	// Range is that of the windows that are filled before the first stage. The
-	// scan's begins earlier where values from before are carried into it.
+	// scan's begins earlier where values from before are carried into it, and
+	// later where transformations of transformations look further back.
 	Range model.TimeRange
 }
 
