@@ -1,7 +1,8 @@
 // Package meta owns what a cluster must agree on: databases, retention
-// policies, shard groups and who keeps their shards, nodes, and the type of
-// every field. It is kept in etcd, one key per thing that changes by itself
-// (FORMAT.md), and read from memory.
+// policies, shard groups and who keeps their shards, nodes, the type of every
+// field, users and what they may do, continuous queries and subscriptions. It is
+// kept in etcd, one key per thing that changes by itself (FORMAT.md), and read
+// from memory.
 //
 // A Store watches etcd and publishes an immutable Snapshot behind one atomic
 // pointer: readers take no lock, and go on with the last snapshot while etcd is
@@ -20,8 +21,13 @@
 // directory that was made anew takes the place of the node that had its name.
 // What the owners of shards are is changed step by step, see owners.go.
 //
-// Names are labels. Databases, policies, groups, shards and nodes have uids
-// from one counter that are never used twice.
+// Names are labels. Databases, policies, groups, shards, nodes, users and
+// continuous queries have uids from one counter that are never used twice. What
+// belongs to a database or a policy goes with it, and does not come back with
+// another of its name.
+//
+// How far a continuous query has come (Progress) is kept beside the Snapshot: it
+// changes with every run, and only the one who runs it asks for it.
 //
 // What etcd is stands behind the interface KV: package meta/embedded has the
 // real one, in this process or elsewhere, package meta/metatest one in memory.
