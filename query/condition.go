@@ -14,6 +14,9 @@ import (
 const (
 	nameRef   = "_name"
 	tagKeyRef = "_tagKey"
+	// fieldKeysRef stands for the keys of fields where the parser knows only
+	// those of tags.
+	fieldKeysRef = "_fieldKeys"
 )
 
 var errTagComparison = &model.Error{Kind: model.ErrInvalid, Text: "invalid tag comparison operator"}

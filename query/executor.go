@@ -63,6 +63,7 @@ type Query struct {
 // Parse checks and parses a request. An error is of kind model.ErrInvalid and
 // means that nothing of the request can be run.
 func (e *Executor) Parse(req Request) (*Query, error) {
+	req.Extensions = req.Extensions || e.cfg.Extensions
 	q, err := req.parse()
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ const DefaultChunkSize = 10000
 
 // parse checks and parses the text.
 func (r *Request) parse() (*influxql.Query, error) {
-	text, edits, err := prepare(r.Text)
+	text, edits, err := prepare(r.Text, r.Extensions)
 	if err != nil {
 		return nil, err
 	}

@@ -18,15 +18,19 @@ import (
 //     their duration put in quotes.
 //   - GROUP BY time(1h) fill(previous, 7d), which InfluxDB refuses, becomes
 //     time(1h, 0s, 'previous 7d') fill(previous).
+//   - SHOW FIELD KEYS … WHERE, which InfluxDB refuses, becomes, if extensions are
+//     wanted, SHOW TAG KEYS … WITH KEY = _fieldKeys WHERE.
 //
-// Package plan takes it from there.
+// Package plan takes it from there, or showTagKeys.
 type rewriter struct {
-	text   string
-	edits  []edit
-	words  [2]string // the first of the statement, lower case
-	nWords int
-	last   [5]token // the tokens before, the newest first
-	frames []frame  // one for each open parenthesis, and one outside of them
+	text       string
+	extensions bool
+	edits      []edit
+	words      [3]string // the first of the statement, lower case
+	nWords     int
+	second     token
+	last       [5]token // the tokens before, the newest first
+	frames     []frame  // one for each open parenthesis, and one outside of them
 }
 
 type token struct {
@@ -62,7 +66,7 @@ func (r *rewriter) token(t token) {
 		top.commas++
 	case ";":
 		r.frames = append(r.frames[:0], frame{})
-		r.words, r.nWords = [2]string{}, 0
+		r.words, r.nWords = [3]string{}, 0
 	}
 	if t.kind == word {
 		r.clause(top, t)
@@ -80,8 +84,17 @@ func (r *rewriter) clause(top *frame, t token) {
 		top.groupBy = false
 	case word == "select":
 		*top = frame{}
+	case word == "where" && r.extensions && r.words == [3]string{"show", "field", "keys"}:
+		r.edits = append(
+			r.edits,
+			edit{from: r.second.start, to: r.second.end, with: "TAG"},
+			edit{from: t.start, to: t.start, with: "WITH KEY = " + fieldKeysRef + " "},
+		)
 	}
 	if r.nWords < len(r.words) {
+		if r.nWords == 1 {
+			r.second = t
+		}
 		r.words[r.nWords] = strings.ToLower(r.of(t))
 		r.nWords++
 	}
@@ -98,7 +111,7 @@ func (r *rewriter) keyword(t token) {
 
 // aboutPolicies reports whether a statement that begins so may have a FUTURE
 // LIMIT or PAST LIMIT.
-func aboutPolicies(words [2]string) bool {
+func aboutPolicies(words [3]string) bool {
 	switch words[0] {
 	case "alter":
 		return true

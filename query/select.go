@@ -16,16 +16,28 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	if err := checkSystemSources(stmt); err != nil {
 		return err
 	}
+	var unqualified []*influxql.Measurement
+	if r.req.Extensions {
+		unqualified = r.unqualified(stmt)
+	}
 	if err := r.normalize(ctx, stmt); err != nil {
 		return err
 	}
 	if stmt.Target != nil {
 		return r.selectInto(ctx, stmt)
 	}
-	chunks := chunker{size: r.req.ChunkSize, emit: r.rows}
-	return r.run(ctx, stmt, func(sel *plan.Select) error {
+	found := false
+	chunks := chunker{size: r.req.ChunkSize, emit: func(rows *exec.Rows) error {
+		found = true
+		return r.rows(rows)
+	}}
+	err := r.run(ctx, stmt, func(sel *plan.Select) error {
 		return r.begin(Statement{Partial: true, Location: sel.Location})
 	}, chunks.add)
+	if err == nil && !found {
+		r.hint(ctx, unqualified)
+	}
+	return err
 }
 
 // run plans a SELECT and gives its rows to emit. begin, which may be nil, is

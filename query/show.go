@@ -56,7 +56,32 @@ func (r *statementRun) showFieldKeys(ctx context.Context, stmt *influxql.ShowFie
 	if err != nil {
 		return err
 	}
-	list, err := r.list(ctx, groups, exec.ListRequest{Kind: exec.ListFieldKeys})
+	return r.fieldKeys(ctx, groups, exec.ListRequest{Kind: exec.ListFieldKeys}, stmt.Offset, stmt.Limit)
+}
+
+// showFieldKeysWhere runs SHOW FIELD KEYS with a condition, which is an extension:
+// the fields that have values in series and a range of time.
+func (r *statementRun) showFieldKeysWhere(ctx context.Context, stmt *influxql.ShowTagKeysStatement) error {
+	if err := r.begin(Statement{Partial: true}); err != nil {
+		return err
+	}
+	cond, times, err := splitTime(stmt.Condition, r.req.Now)
+	if err != nil {
+		return err
+	}
+	where, err := (&seriesCondition{}).predicate(cond)
+	if err != nil {
+		return err
+	}
+	groups, err := r.groups(ctx, stmt.Database, stmt.Sources, times, true)
+	if err != nil {
+		return err
+	}
+	return r.fieldKeys(ctx, groups, exec.ListRequest{Kind: exec.ListFieldKeys, Where: where, Within: &times}, stmt.Offset, stmt.Limit)
+}
+
+func (r *statementRun) fieldKeys(ctx context.Context, groups []group, q exec.ListRequest, offset, limit int) error {
+	list, err := r.list(ctx, groups, q)
 	if err != nil {
 		return err
 	}
@@ -64,12 +89,15 @@ func (r *statementRun) showFieldKeys(ctx context.Context, stmt *influxql.ShowFie
 	slices.SortStableFunc(list, func(a, b exec.Entry) int {
 		return compare(a.Measurement, b.Measurement, a.Key, b.Key, a.Type.String(), b.Type.String())
 	})
-	return r.emitByMeasurement([]string{"fieldKey", "fieldType"}, list, stmt.Offset, stmt.Limit, func(e *exec.Entry, row [][]byte) {
+	return r.emitByMeasurement([]string{"fieldKey", "fieldType"}, list, offset, limit, func(e *exec.Entry, row [][]byte) {
 		row[0], row[1] = append(row[0], e.Key...), append(row[1], e.Type.String()...)
 	})
 }
 
 func (r *statementRun) showTagKeys(ctx context.Context, stmt *influxql.ShowTagKeysStatement) error {
+	if key, ok := stmt.TagKeyExpr.(*influxql.StringLiteral); ok && key.Val == fieldKeysRef && r.req.Extensions {
+		return r.showFieldKeysWhere(ctx, stmt)
+	}
 	keys, err := keyPredicate(stmt.TagKeyOp, stmt.TagKeyExpr)
 	if err != nil {
 		return err
@@ -133,13 +161,10 @@ func (r *statementRun) listTags(ctx context.Context, database string, sources in
 	return list.Entries, nil
 }
 
-// extended reports whether the request wants more than InfluxDB answers.
-func (r *statementRun) extended() bool { return r.req.Extensions || r.executor.cfg.Extensions }
-
 // within gives the range in which a series must have a point to be shown; nil
 // where a condition on time only chooses shards, as InfluxDB does.
 func (r *statementRun) within(cond influxql.Expr, times model.TimeRange) *model.TimeRange {
-	if r.extended() && influxql.HasTimeExpr(cond) {
+	if r.req.Extensions && influxql.HasTimeExpr(cond) {
 		return &times
 	}
 	return nil

@@ -17,7 +17,7 @@ func (r *statementRun) showMeasurements(ctx context.Context, stmt *influxql.Show
 	names := measurementNames{run: r, shards: model.AllTime}
 	cond := stmt.Condition
 	if influxql.HasTimeExpr(cond) {
-		if !r.extended() {
+		if !r.req.Extensions {
 			return invalid(errors.New("SHOW MEASUREMENTS doesn't support time in WHERE clause"))
 		}
 		var err error

@@ -29,7 +29,7 @@ const (
 
 // prepare checks a text before it is parsed and gives the text to parse, with
 // what the client wrote otherwise.
-func prepare(text string) (string, []edit, error) {
+func prepare(text string, extensions bool) (string, []edit, error) {
 	if len(text) > maxTextBytes {
 		return "", nil, tooComplex("%d bytes, the limit is %d", len(text), maxTextBytes)
 	}
@@ -42,7 +42,7 @@ func prepare(text string) (string, []edit, error) {
 		signs      int
 		tokens     int
 		statements = 1
-		rewrite    = rewriter{text: text, frames: make([]frame, 1, 8)}
+		rewrite    = rewriter{text: text, extensions: extensions, frames: make([]frame, 1, 8)}
 	)
 	for lx.next() {
 		tok := lx.text[lx.start:lx.end]

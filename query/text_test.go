@@ -23,7 +23,7 @@ func TestPrepareQuotesKeywordsThatAreNewerThanInfluxDB18(t *testing.T) {
 		{`SHOW DATABASES; SELECT v FROM past`, `SHOW DATABASES; SELECT v FROM "past"`},
 		{`CREATE CONTINUOUS QUERY q ON d BEGIN SELECT v INTO x FROM future LIMIT 1 END`, `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT v INTO x FROM "future" LIMIT 1 END`},
 	} {
-		got, _, err := prepare(c.in)
+		got, _, err := prepare(c.in, true)
 		if err != nil || got != c.want {
 			t.Errorf("prepare(%q) = %q, %v, want %q", c.in, got, err, c.want)
 		}
@@ -45,7 +45,7 @@ func TestPrepareRewritesTheSyntaxBeyondInfluxDB(t *testing.T) {
 		{`SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`},
 		{`SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`},
 	} {
-		got, _, err := prepare(c.in)
+		got, _, err := prepare(c.in, true)
 		if err != nil || got != c.want {
 			t.Errorf("prepare(%q) = %q, %v, want %q", c.in, got, err, c.want)
 		}
@@ -85,7 +85,7 @@ func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
 		if name == "signs" { // two in a row begin a comment
 			continue
 		}
-		if _, _, err := prepare(text); err == nil || !strings.HasPrefix(err.Error(), "query too complex: ") {
+		if _, _, err := prepare(text, true); err == nil || !strings.HasPrefix(err.Error(), "query too complex: ") {
 			t.Errorf("%s: prepare = %v, want an error", name, err)
 		}
 	}
@@ -95,7 +95,7 @@ func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
 		"128 parentheses":         "SELECT " + strings.Repeat("(", 128) + "v" + strings.Repeat(")", 128) + " FROM m",
 		"100 statements":          strings.Repeat("SHOW DATABASES;", 100),
 	} {
-		if _, _, err := prepare(text); err != nil {
+		if _, _, err := prepare(text, true); err != nil {
 			t.Errorf("%s: prepare = %v, want none", name, err)
 		}
 	}
@@ -109,7 +109,7 @@ func FuzzPrepare(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, edits, err := prepare(text)
+		got, edits, err := prepare(text, true)
 		if err != nil {
 			return
 		}

@@ -17,7 +17,7 @@
 //	1970-01-01T00:00:01Z 1.5
 //
 // The commands are write (line protocol; options db, rp) and query (InfluxQL;
-// options db, rp, chunk). Missing databases are made by write. In the output
+// options db, rp, chunk, extensions). Missing databases are made by write. In the output
 // of a query every series begins with its name, its tags if it is grouped, and
 // its columns; then come the rows, text in quotes. "error:" begins the error of
 // a statement, and "--" stands between statements.

@@ -133,6 +133,7 @@ func (s *session) run(c command) string {
 		chunk, _ := strconv.Atoi(c.args["chunk"])
 		q, err := s.executor.Parse(query.Request{
 			Text: c.input, Database: c.args["db"], Policy: c.args["rp"], ChunkSize: chunk, Now: Now,
+			Extensions: c.args["extensions"] == "true",
 		})
 		if err != nil {
 			return "error: " + err.Error() + "\n"
