@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
@@ -49,6 +50,8 @@ type Writer struct {
 	rooms    rooms
 	refusals rareLog
 	parked   *parked // nil: nothing is parked
+
+	subscribers *subscriber.Service // nil: they get nothing
 }
 
 // NewWriter gives a Writer. The batches that it stamps come from the node
@@ -70,6 +73,10 @@ func NewWriter(cfg Config, store *meta.Store, clock *hlc.Clock, peers Peers, log
 // CheckClock sets what says that the clock of this node cannot be trusted;
 // nothing is stamped then. It is called before the first write.
 func (w *Writer) CheckClock(off func() error) { w.clockOff = off }
+
+// CopyTo sets who gets copies of what is written. It is called before the first
+// write.
+func (w *Writer) CopyTo(s *subscriber.Service) { w.subscribers = s }
 
 // Close ends the delivery of parked batches and waits until no owner is at work
 // for a write. Later writes fail. It is safe to call twice.
@@ -143,7 +150,17 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 		refused.add(conflicts)
 	}
 	refused.add(late)
-	return refused, w.sendAll(ctx, parts, r.Level, hold)
+	if err := w.sendAll(ctx, parts, r.Level, hold); err != nil {
+		return refused, err
+	}
+	if len(policy.Subscriptions) > 0 && w.subscribers != nil {
+		for i := range parts {
+			if parts[i].batch != nil {
+				w.subscribers.Publish(r.Database, policy, parts[i].batch)
+			}
+		}
+	}
+	return refused, nil
 }
 
 // policy resolves the names of a request.

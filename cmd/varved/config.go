@@ -12,6 +12,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/continuous"
+	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/rpc/trust"
 	"github.com/varvedb/varve/meta"
@@ -50,6 +51,8 @@ type config struct {
 
 	continuousOff bool
 	continuous    continuous.Config
+	subscriberOff bool
+	subscriber    subscriber.Config
 
 	logLevel    slog.Level
 	unsigned    bool
@@ -89,6 +92,7 @@ func defaultConfig() config {
 		queries:      queryConfig(),
 		replication:  meta.DefaultConfig().DefaultReplication,
 		continuous:   continuous.DefaultConfig(),
+		subscriber:   subscriber.DefaultConfig(),
 		replaceAfter: control.DefaultConfig().ReplaceAfter,
 		catchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		catchupAge:   data.DefaultConfig().CatchupMaxAge,

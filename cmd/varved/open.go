@@ -13,6 +13,7 @@ import (
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/parking"
+	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/hlc"
 	"github.com/varvedb/varve/internal/rpc"
@@ -250,6 +251,14 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 	}
 	s.onClose("writer", func() error { writer.Close(); return nil })
 	writer.Parking(parked)
+	if !s.cfg.subscriberOff {
+		subscribers, err := subscriber.Open(s.cfg.subscriber, s.store, s.log, s.registry)
+		if err != nil {
+			return nil, err
+		}
+		s.onClose("subscriptions", func() error { subscribers.Close(); return nil })
+		writer.CopyTo(subscribers)
+	}
 	if shards != nil {
 		writer.CheckClock(shards.ClockOff)
 		shards.SetAnew(writer.WriteAnew)

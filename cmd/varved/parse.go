@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +118,34 @@ func parseAddresses(v string) ([]string, error) {
 		return nil, errors.New("no address in it")
 	}
 	return all, nil
+}
+
+// parseNetworks reads a list of networks, addresses, and names of kinds of them.
+func parseNetworks(v string) ([]netip.Prefix, error) {
+	kinds := map[string][]string{
+		"loopback":   {"127.0.0.0/8", "::1/128"},
+		"private":    {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"},
+		"link-local": {"169.254.0.0/16", "fe80::/10"},
+	}
+	var out []netip.Prefix
+	for _, word := range list(v) {
+		texts := kinds[word]
+		if texts == nil {
+			texts = []string{word}
+		}
+		for _, text := range texts {
+			if ip, err := netip.ParseAddr(text); err == nil {
+				out = append(out, netip.PrefixFrom(ip, ip.BitLen()))
+				continue
+			}
+			p, err := netip.ParsePrefix(text)
+			if err != nil {
+				return nil, fmt.Errorf("%q is no network such as 10.0.0.0/8, and not one of loopback, private, link-local", word)
+			}
+			out = append(out, p.Masked())
+		}
+	}
+	return out, nil
 }
 
 func parseLevel(v string) (coordinator.Level, error) {

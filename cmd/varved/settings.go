@@ -135,6 +135,33 @@ var settings = []setting{
 		c.continuous.LogEnabled, err = parseSwitch(v)
 		return err
 	}},
+	{"subscriber-enabled", "BOOL", "send copies of writes to subscriptions (default true)", func(c *config, v string) (err error) {
+		c.subscriberOff, err = parseOff(v)
+		return err
+	}},
+	{"subscriber-allow", "LIST", "private addresses that subscriptions may send to: networks as 10.0.0.0/8, or loopback, private, link-local (default none)", func(c *config, v string) (err error) {
+		c.subscriber.Allow, err = parseNetworks(v)
+		return err
+	}},
+	{"subscriber-http-timeout", "TIME", "how long a subscription's destination may take to answer (default 30s)", func(c *config, v string) (err error) {
+		c.subscriber.HTTPTimeout, err = parseTime(v)
+		return err
+	}},
+	{"subscriber-insecure-skip-verify", "", "do not check the certificates of https destinations", func(c *config, v string) (err error) {
+		c.subscriber.InsecureSkipVerify, err = parseSwitch(v)
+		return err
+	}},
+	{"subscriber-ca-certs", "FILE", "the authorities of https destinations (default: the system's)", func(c *config, v string) error {
+		c.subscriber.CACerts = v
+		return nil
+	}},
+	{"subscriber-total-buffer-bytes", "SIZE", "memory for what waits to be sent to subscriptions (default 128m)", func(c *config, v string) (err error) {
+		c.subscriber.TotalBufferBytes, err = parseSize(v)
+		if err == nil {
+			err = c.subscriber.Validate()
+		}
+		return err
+	}},
 
 	// An etcd of one's own.
 	{"etcd-endpoints", "LIST", "an etcd of your own in place of the embedded one, as http://host:2379,…", func(c *config, v string) error {
