@@ -86,9 +86,8 @@ func (c *cells) orderValuesAndTimes(x, y collected) int {
 
 func orderTimes(x, y collected) int { return cmp.Compare(x.at, y.at) }
 
-// settle computes the results of the functions that collect values. A
-// percentile of too few values has no result, and in InfluxDB neither have the
-// windows behind it.
+// settle computes the results of the functions that collect values. One that
+// has no result, such as a percentile of too few values, leaves a slot empty.
 func (g *grouper) settle(m *merged) error {
 	for i, c := range m.cells {
 		if !c.f.Collects() || c.f == function.Distinct {
@@ -96,19 +95,17 @@ func (g *grouper) settle(m *merged) error {
 		}
 		slots := len(c.n)
 		c.v, c.at, c.text = make([]uint64, slots), make([]int64, slots), make([]string, slots)
-		over := false
-		for _, s := range m.order {
-			values, err := c.unpack(int(s))
+		for s := range slots {
+			values, err := c.unpack(s)
 			if err != nil {
 				return err
 			}
 			c.list[s] = nil
-			if len(values) == 0 || over {
+			if len(values) == 0 {
 				c.n[s] = 0
 				continue
 			}
-			c.settleSlot(int(s), values, m.scan.Aggregates[i].Argument)
-			over = c.n[s] == 0
+			c.settleSlot(s, values, m.scan.Aggregates[i].Argument)
 			if err := g.ctx.Err(); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -90,18 +91,21 @@ type passage struct {
 	start, end int64
 }
 
-// enter takes the time of the next point. It reports whether the point before
-// was in another window.
-func (p *passage) enter(t int64) bool {
-	if p.entered && (p.window.IsZero() || t >= p.start && t < p.end) {
-		return false
+// left reports whether the next point, at t, is in another window than the one
+// before.
+func (p *passage) left(t int64) bool {
+	return p.entered && !p.window.IsZero() && (t < p.start || t >= p.end)
+}
+
+// enter takes the time of a point.
+func (p *passage) enter(t int64) {
+	if p.entered && !p.left(t) {
+		return
 	}
-	left := p.entered
 	p.entered = true
 	if !p.window.IsZero() {
 		p.start, p.end = p.window.Bounds(t)
 	}
-	return left
 }
 
 // sortByTime puts rows of p in the order of the statement. Those of equal time
@@ -113,4 +117,13 @@ func (p *points) sortByTime(rows []int, descending bool) {
 		}
 		return compare(p.times[i], p.times[j])
 	})
+}
+
+// orderValues compares the values of two rows; false is less than true.
+func (p *points) orderValues(i, j int) int {
+	if p.value.Type == model.String {
+		return bytes.Compare(p.value.Bytes(i), p.value.Bytes(j))
+	}
+	c := cells{t: p.value.Type}
+	return c.order(p.value.Bits[i], p.value.Bits[j])
 }

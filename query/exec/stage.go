@@ -85,7 +85,7 @@ func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.
 	case function.Top, function.Bottom:
 		return newBestStage(&b.Window, b.Descending, s, held), nil
 	case function.Sample:
-		return newSampleStage(&b.Window, s, held), nil
+		return newSampleStage(&b.Window, b.Descending, s, held), nil
 	case function.Percentile:
 		return newPercentileStage(&b.Window, s, held), nil
 	case function.Integral:

@@ -43,11 +43,12 @@ func (b *bestStage) add(in, out *points) error {
 		if !in.value.Has(i) {
 			continue
 		}
-		if b.window.enter(at) {
-			if err := b.leave(out); err != nil {
+		if b.window.left(at) {
+			if err := b.end(out); err != nil {
 				return err
 			}
 		}
+		b.window.enter(at)
 		if b.byKey != nil {
 			b.addToKey(in, i)
 		} else if b.wants(in, i) {
@@ -64,8 +65,6 @@ func (b *bestStage) add(in, out *points) error {
 
 // rowsBetweenCounts is how many rows stages take between looking at their memory.
 const rowsBetweenCounts = 64
-
-func (b *bestStage) end(out *points) error { return b.leave(out) }
 
 // count counts the state, after dropping rows that are no longer needed where
 // they are the most.
@@ -137,8 +136,8 @@ func (b *bestStage) addToKey(in *points, i int) {
 	b.byKey[string(b.key)] = b.rows.append(in, i)
 }
 
-// leave hands out the points of a window.
-func (b *bestStage) leave(out *points) error {
+// end hands out the points of a window.
+func (b *bestStage) end(out *points) error {
 	if b.byKey != nil {
 		b.pushKeys()
 	}

@@ -11,17 +11,13 @@ import (
 // each window, at the window's time where there are windows.
 type percentileStage struct {
 	stage  *plan.Stage
-	order  cells // how values compare
 	window passage
 	rows   keptRows
 	sorted []int // of rows
-	over   bool
 }
 
 func newPercentileStage(window *plan.Window, s *plan.Stage, held *budget) *percentileStage {
-	p := &percentileStage{stage: s, window: passage{window: window}, rows: keptRows{held: held}}
-	p.order.t = s.Type
-	return p
+	return &percentileStage{stage: s, window: passage{window: window}, rows: keptRows{held: held}}
 }
 
 func (p *percentileStage) add(in, out *points) error {
@@ -29,14 +25,12 @@ func (p *percentileStage) add(in, out *points) error {
 		if !in.value.Has(i) {
 			continue
 		}
-		if p.window.enter(at) {
+		if p.window.left(at) {
 			if err := p.end(out); err != nil {
 				return err
 			}
 		}
-		if p.over {
-			return nil
-		}
+		p.window.enter(at)
 		p.sorted = append(p.sorted, p.rows.append(in, i))
 		if i%rowsBetweenCounts == 0 {
 			if err := p.rows.count(); err != nil {
@@ -47,21 +41,15 @@ func (p *percentileStage) add(in, out *points) error {
 	return p.rows.count()
 }
 
-// end hands out the point of a window. A window with too few points to have one
-// is the last that InfluxDB looks at.
+// end hands out the point of a window, if that has points enough to have one.
 func (p *percentileStage) end(out *points) error {
 	n := len(p.sorted)
-	if n == 0 {
-		return nil
-	}
-	if i := int(math.Floor(float64(n)*p.stage.Argument/100+0.5)) - 1; i < 0 || i >= n {
-		p.over = true
-	} else {
+	if i := int(math.Floor(float64(n)*p.stage.Argument/100+0.5)) - 1; i >= 0 && i < n {
 		sort.Sort(p)
 		row := p.sorted[i]
 		at := p.rows.times[row]
 		if !p.window.window.IsZero() {
-			at, _ = p.window.window.Bounds(at)
+			at = label(p.window.start)
 		}
 		out.appendRow(&p.rows.points, row, at)
 	}
@@ -73,10 +61,10 @@ func (p *percentileStage) end(out *points) error {
 // The order of values alone. Which of equal ones is selected is up to
 // sort.Sort, as in InfluxDB.
 
-func (p *percentileStage) Len() int      { return len(p.sorted) }
+func (p *percentileStage) Len() int { return len(p.sorted) }
+
 func (p *percentileStage) Swap(i, j int) { p.sorted[i], p.sorted[j] = p.sorted[j], p.sorted[i] }
 
 func (p *percentileStage) Less(i, j int) bool {
-	v := p.rows.value.Bits
-	return p.order.order(v[p.sorted[i]], v[p.sorted[j]]) < 0
+	return p.rows.orderValues(p.sorted[i], p.sorted[j]) < 0
 }

@@ -10,15 +10,16 @@ import (
 // sampleStage is sample(): n points of each window, each as likely as any other
 // (Vitter's reservoir, algorithm R).
 type sampleStage struct {
-	n      int
-	window passage
-	rows   keptRows
-	chosen []int // of rows
-	seen   int   // points of the window
+	n          int
+	descending bool
+	window     passage
+	rows       keptRows
+	chosen     []int // of rows
+	seen       int   // points of the window
 }
 
-func newSampleStage(window *plan.Window, s *plan.Stage, held *budget) *sampleStage {
-	return &sampleStage{n: s.N, window: passage{window: window}, rows: keptRows{held: held}}
+func newSampleStage(window *plan.Window, descending bool, s *plan.Stage, held *budget) *sampleStage {
+	return &sampleStage{n: s.N, descending: descending, window: passage{window: window}, rows: keptRows{held: held}}
 }
 
 func (s *sampleStage) add(in, out *points) error {
@@ -26,11 +27,12 @@ func (s *sampleStage) add(in, out *points) error {
 		if !in.value.Has(i) {
 			continue
 		}
-		if s.window.enter(at) {
+		if s.window.left(at) {
 			if err := s.end(out); err != nil {
 				return err
 			}
 		}
+		s.window.enter(at)
 		s.seen++
 		if len(s.chosen) < s.n {
 			s.chosen = append(s.chosen, s.rows.append(in, i))
@@ -59,9 +61,11 @@ func (s *sampleStage) count() error {
 	return s.rows.count()
 }
 
-// end hands out the points of a window as they came.
+// end hands out the points of a window, those of equal time by value.
 func (s *sampleStage) end(out *points) error {
 	slices.Sort(s.chosen)
+	slices.SortStableFunc(s.chosen, s.rows.orderValues)
+	s.rows.sortByTime(s.chosen, s.descending)
 	for _, i := range s.chosen {
 		out.appendRow(&s.rows.points, i, s.rows.times[i])
 	}
