@@ -102,7 +102,7 @@ func (r *statementRun) eachDatabase(dbs []*Database, series func(*Database) (*ta
 			all = append(all, t)
 		}
 	}
-	if err := r.begin(Statement{}); err != nil {
+	if err := r.begin(Statement{Whole: true}); err != nil {
 		return err
 	}
 	for _, t := range all {

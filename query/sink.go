@@ -24,6 +24,9 @@ type Statement struct {
 	// Partial is set where InfluxDB marks every piece of the result but the last
 	// as partial when it sends pieces: for SELECT, SHOW SERIES and SHOW FIELD KEYS.
 	Partial bool
+	// Whole is set where InfluxDB sends all series of the result in one piece,
+	// also when it sends pieces: for what it has in its metadata.
+	Whole bool
 	// Location is the time zone in which times are shown; nil for UTC.
 	Location *time.Location
 }

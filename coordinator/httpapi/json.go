@@ -132,13 +132,15 @@ func (e *jsonEncoder) openResult() {
 
 func (e *jsonEncoder) Rows(r *exec.Rows) error {
 	if e.opt.chunked {
-		if e.result {
+		if e.result && !e.stmt.Whole {
 			// There is more of this statement than the piece before.
 			if err := e.closeChunk(e.stmt.Partial); err != nil {
 				return err
 			}
 		}
-		e.openResult()
+		if !e.result {
+			e.openResult()
+		}
 	}
 	if !e.row || !e.more {
 		e.closeRow()

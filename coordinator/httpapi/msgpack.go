@@ -55,7 +55,7 @@ func (e *msgpackEncoder) Begin(s query.Statement) error {
 }
 
 func (e *msgpackEncoder) Rows(r *exec.Rows) error {
-	if e.opt.chunked && e.nSeries > 0 {
+	if e.opt.chunked && e.nSeries > 0 && !e.stmt.Whole {
 		if err := e.document(e.stmt.Partial, query.Outcome{}); err != nil {
 			return err
 		}
