@@ -35,7 +35,12 @@ func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit fun
 	defer end()
 	return n.read(ctx, ref, func(src exec.Source) error {
 		n.metrics.scans.Inc()
-		return exec.RunFragment(ctx, src, f, emit)
+		return exec.RunFragment(ctx, src, f, func(p *exec.Partial) error {
+			if p.Report != nil {
+				p.Report.Shard, p.Report.Node = ref.Shard, n.self
+			}
+			return emit(p)
+		})
 	})
 }
 

@@ -2,6 +2,7 @@ package data
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -17,7 +18,10 @@ type source struct {
 	agreed func(measurement string) []model.Field
 }
 
-var _ exec.Source = source{}
+var (
+	_ exec.Source = source{}
+	_ exec.Coster = source{}
+)
 
 // Fields gives what is stored and what the registry knows: a field stays when
 // its last value is deleted, until its measurement goes, as in InfluxDB.
@@ -35,6 +39,12 @@ func (s source) Fields(measurement string) []model.Field {
 
 func (s source) Scan(o exec.ScanOptions) exec.Cursor {
 	return cursor{s.Reader.Scan(tsm.ScanOptions(o))}
+}
+
+// Cost implements exec.Coster.
+func (s source) Cost(ctx context.Context, o exec.ScanOptions) (exec.Cost, error) {
+	c, err := s.Reader.Cost(ctx, tsm.ScanOptions(o))
+	return exec.Cost(c), err
 }
 
 type cursor struct{ *tsm.Cursor }

@@ -232,6 +232,8 @@ func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) er
 	switch stmt := stmt.(type) {
 	case *influxql.SelectStatement:
 		return r.selectRows(ctx, stmt)
+	case *influxql.ExplainStatement:
+		return r.explain(ctx, stmt)
 	case *influxql.ShowDatabasesStatement:
 		return r.showDatabases(ctx)
 	case *influxql.ShowRetentionPoliciesStatement:

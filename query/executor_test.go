@@ -267,7 +267,7 @@ func TestStatementsGiveTheResultsOfInfluxDB(t *testing.T) {
 		{`SELECT v FROM nope.m`, "#0 error: retention policy not found: nope\n"},
 		{`SELECT v FROM _series`, "#0 error: unable to use system source '_series': use SHOW SERIES instead\n"},
 		{`SELECT v INTO x FROM m`, "#0 error: SELECT INTO is not supported yet\n"},
-		{`EXPLAIN ANALYZE SELECT v FROM m`, "#0 error: EXPLAIN ANALYZE is not supported yet\n"},
+
 		{`KILL QUERY 99`, "#0 error: no such query id: 99\n"},
 		{`SHOW DATABASES; SHOW SERIES ON x; SHOW DATABASES; SHOW DATABASES`, "#0 databases(name) db\n#1 error: database not found: x\n#2 error: not executed\n#3 error: not executed\n"},
 		{`;`, ""},

@@ -43,23 +43,7 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 // run plans a SELECT and gives its rows to emit. begin, which may be nil, is
 // called before anything is read.
 func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, begin func(*plan.Select) error, emit func(*exec.Rows) error) error {
-	stmt.Condition = balance(stmt.Condition)
-	cfg := &r.executor.cfg
-	sel, err := plan.Compile(stmt, plan.Options{
-		Now:        r.req.Now,
-		MaxBuckets: cfg.MaxBuckets,
-		MaxSeries:  cfg.MaxSeries,
-		MaxPoints:  cfg.MaxPoints,
-		MaxBytes:   cfg.MaxBytes,
-	})
-	if err != nil {
-		return err
-	}
-	schemas, err := r.schemas(ctx, sel)
-	if err != nil {
-		return err
-	}
-	bound, err := sel.Bind(schemas)
+	sel, bound, err := r.bind(ctx, stmt)
 	if err != nil {
 		return err
 	}
@@ -71,6 +55,32 @@ func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, 
 	return exec.Finish(ctx, bound, func(f *plan.Fragment) ([]exec.Stream, error) {
 		return r.executor.storage.Scan(ctx, r.read, f)
 	}, emit)
+}
+
+// bind plans a SELECT.
+func (r *statementRun) bind(ctx context.Context, stmt *influxql.SelectStatement) (*plan.Select, *plan.Bound, error) {
+	influxql.WalkFunc(stmt, func(n influxql.Node) {
+		if s, ok := n.(*influxql.SelectStatement); ok {
+			s.Condition = balance(s.Condition)
+		}
+	})
+	cfg := &r.executor.cfg
+	sel, err := plan.Compile(stmt, plan.Options{
+		Now:        r.req.Now,
+		MaxBuckets: cfg.MaxBuckets,
+		MaxSeries:  cfg.MaxSeries,
+		MaxPoints:  cfg.MaxPoints,
+		MaxBytes:   cfg.MaxBytes,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	schemas, err := r.schemas(ctx, sel)
+	if err != nil {
+		return nil, nil, err
+	}
+	bound, err := sel.Bind(schemas)
+	return sel, bound, err
 }
 
 // schemas asks for what is stored of a SELECT's measurements. Measurements in

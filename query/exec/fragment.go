@@ -23,19 +23,10 @@ func RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*P
 		r.account.Close()
 		r.index.Close()
 	}()
-	if !r.resolve() {
-		return nil
+	if f.Report != plan.NoReport {
+		return runReported(r)
 	}
-	if err := r.group(); err != nil {
-		return err
-	}
-	if err := r.limitGroups(); err != nil {
-		return err
-	}
-	if f.Raw() {
-		return r.rows()
-	}
-	return r.aggregate()
+	return r.run()
 }
 
 // runner is one run of a fragment.
@@ -53,6 +44,23 @@ type runner struct {
 	budget  *memory.Budget
 	account memory.Account // of the windows of a group, or of its rows that wait
 	index   memory.Account // of series and groups
+}
+
+// run makes the answer.
+func (r *runner) run() error {
+	if !r.resolve() {
+		return nil
+	}
+	if err := r.group(); err != nil {
+		return err
+	}
+	if err := r.limitGroups(); err != nil {
+		return err
+	}
+	if r.f.Raw() {
+		return r.rows()
+	}
+	return r.aggregate()
 }
 
 // group is the series of one group.

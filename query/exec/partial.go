@@ -23,4 +23,8 @@ type Partial struct {
 	// states of each of them as function.ID.States says, and then for a
 	// selector the fragment's columns at the selected rows.
 	Columns []model.Column
+
+	// Report is what the fragment took, in the last partial of one that asks for
+	// it; then the partial has nothing else.
+	Report *Report
 }

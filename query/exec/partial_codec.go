@@ -14,6 +14,7 @@ const (
 
 	partialRows   = 0 // the second byte
 	partialGroups = 1
+	partialReport = 2
 )
 
 // MaxPartialBytes bounds what a Partial takes that goes to another node, as
@@ -53,6 +54,9 @@ func textBytes(texts []string) int64 {
 // AppendPartial adds p in binary form.
 func AppendPartial(dst []byte, p *Partial) []byte {
 	dst = append(dst, partialFormat)
+	if p.Report != nil {
+		return appendReport(append(dst, partialReport), p.Report)
+	}
 	if p.Groups != nil {
 		dst = wire.AppendUvarint(append(dst, partialGroups), uint64(len(p.Groups)))
 		for _, g := range p.Groups {
@@ -95,6 +99,11 @@ func DecodePartial(b []byte, f *plan.Fragment) (*Partial, error) {
 		if r.Err() == nil {
 			checkShape(r, p, f)
 		}
+	case partialReport:
+		if f.Report == plan.NoReport {
+			r.Fail("a report that was not asked for")
+		}
+		p.Report = decodeReport(r)
 	default:
 		r.Fail("kind %d", kind)
 	}

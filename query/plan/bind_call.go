@@ -14,7 +14,7 @@ import (
 // call adds a slot for a call, unless not even its type is known: then it never
 // has a value.
 func (b *binder) call(call *influxql.Call) error {
-	bound := BoundCall{Scan: -1, Range: b.sel.Range}
+	bound := BoundCall{Scan: -1, Range: b.sel.Range, of: call}
 	t, err := b.points(call, b.sel.Range, &bound)
 	if err != nil {
 		return err
@@ -84,8 +84,10 @@ func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.Var
 	out.Range = r
 	selectsRows := f == function.Percentile && len(b.refs) > 0
 	if f.Aggregates() && !selectsRows {
+		out.of = call
 		return b.aggregate(f, call, ref, out)
 	}
+	out.of = ref
 	result, err := b.addStage(f, call, t, out)
 	if err != nil {
 		return 0, err

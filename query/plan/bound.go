@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"github.com/influxdata/influxql"
+
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
 )
@@ -33,8 +35,8 @@ type Bound struct {
 	Fill          Fill
 	FillValue     float64
 	FillBack      bool // windows before the range are read for fill(previous, d), and not shown
-	Limit, Offset int // of rows in a group; Limit 0 is none
-	GroupLimit    int // 0 is none
+	Limit, Offset int  // of rows in a group; Limit 0 is none
+	GroupLimit    int  // 0 is none
 	GroupOffset   int
 	MaxBytes      int
 	MaxBuckets    int // of a group, where the range has no beginning; 0 is none
@@ -44,6 +46,9 @@ type Bound struct {
 	// Inner is set for a subquery. Values of its rows that are no numbers stay:
 	// they are missing only in a result.
 	Inner bool
+
+	stmt *influxql.SelectStatement
+	refs []influxql.VarRef // fields and tags outside of calls
 }
 
 // Scan is fragments that differ in the measurement alone: aggregates or raw
@@ -86,6 +91,8 @@ type BoundCall struct {
 	// scan's begins earlier where values from before are carried into it, and
 	// later where transformations of transformations look further back.
 	Range model.TimeRange
+
+	of influxql.Expr // what it takes from its scan
 }
 
 // Stage is a function over the points of a group, in the statement's order of

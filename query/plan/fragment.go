@@ -39,6 +39,9 @@ type Fragment struct {
 
 	MaxSeries, MaxPoints, MaxBytes int // 0 for none
 
+	// Report makes each shard tell what the fragment takes there.
+	Report Report
+
 	// Inner is the subquery whose rows the fragment reads instead of a shard's,
 	// nil where it reads shards. Measurement is one of those of its result. It is
 	// run where the statement runs and never goes to another node.

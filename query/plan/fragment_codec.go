@@ -53,7 +53,7 @@ func AppendFragment(dst []byte, f *Fragment) []byte {
 	for _, n := range [...]int{f.RowLimit, f.MaxSeries, f.MaxPoints, f.MaxBytes} {
 		dst = wire.AppendUvarint(dst, uint64(n))
 	}
-	return dst
+	return append(dst, byte(f.Report))
 }
 
 // DecodeFragment reads what AppendFragment wrote. What it gives can be run: all
@@ -93,6 +93,9 @@ func DecodeFragment(b []byte) (*Fragment, error) {
 	decodeAnswer(r, f)
 	for _, n := range [...]*int{&f.RowLimit, &f.MaxSeries, &f.MaxPoints, &f.MaxBytes} {
 		*n = r.Number(maxLimit)
+	}
+	if f.Report = Report(r.Byte()); f.Report > RunReport {
+		r.Fail("report %d", f.Report)
 	}
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("decode fragment: %w", err)

@@ -293,6 +293,24 @@ func (c *Cursor) Stats(g, field int) (s model.Stats, ok bool, err error) {
 	return s, ok, nil
 }
 
+// Size gives the bytes in which the values of field in granule g are stored; of
+// a granule that several series are in, the share of its rows.
+func (c *Cursor) Size(g, field int) (bytes int, err error) {
+	defer c.r.guard(debug.SetPanicOnFault(true), &err)
+	p := &c.places[g]
+	k, err := c.column(p, field)
+	if err != nil || k.view.absent {
+		return 0, err
+	}
+	blob, ok := k.view.blobs.get(p.granule)
+	if !ok {
+		return 0, c.view.corrupt(k.view.field.Name)
+	}
+	rows := c.granules[g].Rows
+	all := max(rows, int(c.view.granuleRows.Get(p.granule)))
+	return (len(blob)*rows + all - 1) / all, nil
+}
+
 // Times decodes the times of granule g. They are valid until the next Times or
 // until c moves.
 func (c *Cursor) Times(g int) (_ []int64, err error) {
