@@ -177,9 +177,18 @@ func (c *seriesCondition) other(err error, taken bool) (*model.Predicate, error)
 	return nil, err
 }
 
+// isArithmetic reports whether e is neither a comparison nor made of such.
 func isArithmetic(e influxql.Expr) bool {
-	_, ok := e.(*influxql.BinaryExpr)
-	return ok
+	b, ok := e.(*influxql.BinaryExpr)
+	if !ok {
+		return false
+	}
+	switch b.Op {
+	case influxql.AND, influxql.OR, influxql.EQ, influxql.NEQ, influxql.EQREGEX, influxql.NEQREGEX,
+		influxql.LT, influxql.LTE, influxql.GT, influxql.GTE:
+		return false
+	}
+	return true
 }
 
 // except gives the predicate that the measurement is none of some, as low as

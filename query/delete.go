@@ -119,6 +119,8 @@ func (r *statementRun) refuseFields(ctx context.Context, shards []Shards, from *
 			}
 		case *influxql.IntegerLiteral, *influxql.UnsignedLiteral, *influxql.NumberLiteral:
 			bad = true
+		case *influxql.BinaryExpr:
+			bad = bad || isArithmetic(n)
 		}
 	})
 	if bad {

@@ -324,6 +324,7 @@ func TestDeletesCoverWhatTheStatementSays(t *testing.T) {
 		{`DELETE FROM m WHERE v = 1`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
 		{`DELETE FROM m WHERE v != 'ok'`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
 		{`DELETE FROM m WHERE h::field = 'a'`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
+		{`DELETE FROM m WHERE h + 'a' = 'b'`, "#0 error: fields not supported in WHERE clause during deletion\n", ""},
 		{`DELETE FROM m WHERE h > 'a'`, "#0 error: invalid tag comparison operator\n", ""},
 		{`DELETE FROM m WHERE h = r`, "#0\n", "autogen,short (_name=m and h same r) " + all},
 		{`DELETE FROM db..m`, "error parsing query: database not supported at line 1, char 1\n", ""},
