@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/plan"
 )
 
 const (
@@ -37,7 +38,10 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 		to:     Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
 		name:   target.Name,
 	}
-	err := r.run(ctx, stmt, nil, func(rows *exec.Rows) error {
+	err := r.run(ctx, stmt, func(_ *plan.Select, b *plan.Bound) error {
+		to.kept = b.Kept
+		return nil
+	}, func(rows *exec.Rows) error {
 		r.watch.moved()
 		return to.add(ctx, rows)
 	})
@@ -62,13 +66,14 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 }
 
 // into makes points of rows and writes them, a batch at a time. The tags of a
-// series are those that the statement groups by; tags among the columns become
-// fields, as in InfluxDB.
+// series are those that the statement groups by, and those that top() and
+// bottom() name; tags among the other columns become fields, as in InfluxDB.
 type into struct {
 	writer Writer
 	guard  func() error // asked before each write; nil: none
 	to     Destination
 	name   string // of the measurement; "" is that of the rows
+	kept   int    // of the last columns: tags
 
 	batch   *model.Batch      // nil: empty
 	series  map[string]uint32 // by key: index in batch.Series
@@ -83,32 +88,38 @@ type into struct {
 }
 
 // add takes a piece of a series.
-func (t *into) add(ctx context.Context, r *exec.Rows) error {
-	if r.Times == nil || r.Columns[0] != "time" {
+func (t *into) add(ctx context.Context, rows *exec.Rows) error {
+	if rows.Times == nil || rows.Columns[0] != "time" {
 		return &model.Error{Kind: model.ErrInvalid, Text: "error finding time index in result"}
 	}
 	name := t.name
 	if name == "" {
-		name = r.Name
+		name = rows.Name
 	}
-	key := seriesKey(name, r.Tags)
+	r := *rows // its fields
+	r.Values = rows.Values[:len(rows.Values)-t.kept]
+	kept := rows.Values[len(r.Values):]
+	names := rows.Columns[1+len(r.Values):]
 	longest := 0
-	for _, c := range r.Columns[1:] {
+	for _, c := range rows.Columns[1 : 1+len(r.Values)] {
 		longest = max(longest, len(c))
 	}
-	tooLong := len(key)+fieldKeySeparator+longest > maxKeyBytes
+	key := seriesKey(name, rows.Tags)
 	for i := range r.Times {
-		switch store, why := storable(r, i); {
+		if len(kept) > 0 {
+			key = seriesKey(name, append(slices.Clip(rows.Tags), tagsOf(names, kept, i)...))
+		}
+		switch store, why := storable(&r, i); {
 		case why != "":
 			t.drop(why)
 			continue
 		case !store:
 			continue
-		case tooLong && exceeds(r, i, len(key)):
+		case len(key)+fieldKeySeparator+longest > maxKeyBytes && exceeds(&r, i, len(key)):
 			t.drop(fmt.Sprintf("max key length exceeded: over %d", maxKeyBytes))
 			continue
 		}
-		t.append(name, key, r, i)
+		t.append(name, key, &r, i)
 		t.written++
 		if t.rows == intoRows || t.bytes >= intoBytes {
 			if err := t.flush(ctx); err != nil {
@@ -117,6 +128,16 @@ func (t *into) add(ctx context.Context, r *exec.Rows) error {
 		}
 	}
 	return nil
+}
+
+// tagsOf gives the tags in columns of a row.
+func tagsOf(names []string, columns []model.Column, row int) (tags model.Tags) {
+	for k := range columns {
+		if columns[k].Has(row) {
+			tags = append(tags, model.Tag{Key: names[k], Value: string(columns[k].Bytes(row))})
+		}
+	}
+	return tags
 }
 
 func (t *into) drop(why string) {
@@ -130,6 +151,7 @@ func (t *into) drop(why string) {
 // series lacks is an empty one in a result.
 func seriesKey(name string, tags model.Tags) []byte {
 	tags = slices.DeleteFunc(slices.Clone(tags), func(t model.Tag) bool { return t.Value == "" })
+	tags.Sort()
 	return model.AppendSeriesKey(nil, name, tags)
 }
 

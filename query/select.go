@@ -31,7 +31,7 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 		found = true
 		return r.rows(rows)
 	}}
-	err := r.run(ctx, stmt, func(sel *plan.Select) error {
+	err := r.run(ctx, stmt, func(sel *plan.Select, _ *plan.Bound) error {
 		return r.begin(Statement{Partial: true, Location: sel.Location})
 	}, chunks.add)
 	if err == nil && !found {
@@ -40,17 +40,15 @@ func (r *statementRun) selectRows(ctx context.Context, stmt *influxql.SelectStat
 	return err
 }
 
-// run plans a SELECT and gives its rows to emit. begin, which may be nil, is
-// called before anything is read.
-func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, begin func(*plan.Select) error, emit func(*exec.Rows) error) error {
+// run plans a SELECT and gives its rows to emit. begin is called with the plan
+// before anything is read.
+func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, begin func(*plan.Select, *plan.Bound) error, emit func(*exec.Rows) error) error {
 	sel, bound, err := r.bind(ctx, stmt)
 	if err != nil {
 		return err
 	}
-	if begin != nil {
-		if err := begin(sel); err != nil {
-			return err
-		}
+	if err := begin(sel, bound); err != nil {
+		return err
 	}
 	return exec.Finish(ctx, bound, func(f *plan.Fragment) ([]exec.Stream, error) {
 		return r.executor.storage.Scan(ctx, r.read, f)

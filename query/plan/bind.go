@@ -125,6 +125,7 @@ func (b *binder) columns() error {
 	}
 	b.carryTags()
 	b.out.stmt, b.out.refs = b.stmt, b.refs
+	b.keepTags(calls)
 	b.out.PointTime = len(calls) == 1 && influxql.IsSelector(calls[0]) && (b.out.Window.IsZero() || b.ordersBySelection(calls[0]))
 	return nil
 }

@@ -43,6 +43,9 @@ type Bound struct {
 	// Carried is how many tags the rows of a subquery have in their last columns.
 	// A call is made by itself for each combination of them.
 	Carried int
+	// Kept is how many tags the rows of a SELECT … INTO have in their last columns,
+	// which are tags of the points.
+	Kept int
 	// Inner is set for a subquery. Values of its rows that are no numbers stay:
 	// they are missing only in a result.
 	Inner bool
