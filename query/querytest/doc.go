@@ -25,4 +25,6 @@
 // Run runs a script several times, on stores that cut time into shards and
 // series into granules of different sizes: the output must be the same. With
 // the flag -rewrite it writes the outputs into the script instead.
+//
+// Reference makes docs/influxql.md of the tables of functions and statements.
 package querytest

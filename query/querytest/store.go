@@ -267,8 +267,22 @@ func (s *Store) CreatePolicy(ctx context.Context, database string, spec query.Po
 }
 
 // AlterPolicy implements query.Catalog.
-func (*Store) AlterPolicy(context.Context, string, string, query.PolicyChange) error {
-	return fmt.Errorf("alter policy: %w", model.ErrNotSupported)
+func (s *Store) AlterPolicy(ctx context.Context, database, policy string, c query.PolicyChange) error {
+	db, err := s.Database(ctx, database)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(db.Policies, func(p query.Policy) bool { return p.Name == policy })
+	if i < 0 {
+		return fmt.Errorf("retention policy not found: %s: %w", policy, model.ErrNotFound)
+	}
+	if c.Duration != nil {
+		db.Policies[i].Duration = *c.Duration
+	}
+	if c.MakeDefault {
+		db.DefaultPolicy = policy
+	}
+	return nil
 }
 
 // DropPolicy implements query.Catalog.
