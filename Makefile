@@ -61,6 +61,10 @@ soak: ## the simulator for MINUTES (default 60), the models in full, then crash 
 compat: bin/influxd ## compare with InfluxDB 1.8.10: recorded answers, a row limit and the line-protocol corpus live
 	$(GO) test ./test/influxdiff -count=1 -v -run 'AnswersAsInfluxDB$$' -args -cluster -influxd $(CURDIR)/bin/influxd
 
+.PHONY: query-limits
+query-limits: build ## the heaviest queries, 50 at once, in a control group of 1 GB; needs root
+	$(GO) test ./test/limits -count=1 -v -timeout 30m -args -heavy -binary $(CURDIR)/bin/varved
+
 .PHONY: compat-clients
 compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
 	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends influxdb-client python3-influxdb; fi

@@ -127,13 +127,13 @@ func measure(c config, e contest.Entrant) (f figures, err error) {
 	defer func() { server.Close() }()
 	cage := func() error { return nil }
 	if c.cgroup != "" {
-		g, err := newCgroup(c.cgroup)
+		g, err := harness.NewCgroup(c.cgroup)
 		if err != nil {
 			return f, err
 		}
-		defer g.remove()
+		defer g.Remove()
 		defer server.Close() // before the group can go; twice does no harm
-		cage = func() error { return g.add(server.PID()) }
+		cage = func() error { return g.Add(server.PID()) }
 	}
 	if err := cage(); err != nil {
 		return f, err

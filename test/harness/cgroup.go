@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// cgroup is a group of processes that may have so much memory together, pages
+// Cgroup is a group of processes that may have so much memory together, pages
 // of files that cannot be dropped included.
-type cgroup struct{ dir string }
+type Cgroup struct{ dir string }
 
-// newCgroup makes a group, of the second version of cgroups or the first.
-func newCgroup(limit string) (*cgroup, error) {
+// NewCgroup makes a group with a limit such as 1g, of the second version of cgroups or the first.
+func NewCgroup(limit string) (*Cgroup, error) {
 	root, file := "/sys/fs/cgroup", "memory.max"
 	if _, err := os.Stat(filepath.Join(root, "memory")); err == nil {
 		root, file = filepath.Join(root, "memory"), "memory.limit_in_bytes"
@@ -21,17 +21,18 @@ func newCgroup(limit string) (*cgroup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("limit memory: %w", err)
 	}
-	g := &cgroup{dir}
+	g := &Cgroup{dir}
 	if err := os.WriteFile(filepath.Join(dir, file), []byte(limit), 0o644); err != nil {
-		g.remove()
+		g.Remove()
 		return nil, fmt.Errorf("limit memory: %w", err)
 	}
 	return g, nil
 }
 
-func (g *cgroup) add(pid int) error {
+// Add puts a process into the group.
+func (g *Cgroup) Add(pid int) error {
 	return os.WriteFile(filepath.Join(g.dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
 }
 
-// remove removes the group, which has no process any more.
-func (g *cgroup) remove() { os.Remove(g.dir) }
+// Remove removes the group, which has no process any more.
+func (g *Cgroup) Remove() { os.Remove(g.dir) }
