@@ -118,7 +118,9 @@ func (r *runner) group() error {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		r.sortSeries(r.groups[i].series)
+		if !r.picks(len(r.groups[i].series)) {
+			r.sortSeries(r.groups[i].series)
+		}
 	}
 	return nil
 }

@@ -26,7 +26,13 @@ func (r *runner) rows() error {
 		}
 	}
 	for i := range r.groups {
-		if err := m.group(&r.groups[i]); err != nil {
+		var err error
+		if g := &r.groups[i]; r.picks(len(g.series)) {
+			err = m.pick(g)
+		} else {
+			_, err = m.series(g)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -39,9 +45,16 @@ type rowMerge struct {
 	out   *Partial
 	texts []int // the columns of out that hold texts
 	bytes int   // of the batches that are loaded
+
+	// ordered has rows of equal time and texts come in order of their series, and
+	// mayCome ends the merge at the row of a series for which it is false; nil is
+	// never.
+	ordered bool
+	mayCome func(series uint32, at int64) bool
 }
 
-func (m *rowMerge) group(g *group) (err error) {
+// series hands out the rows of a group and gives how many there were.
+func (m *rowMerge) series(g *group) (rows int, err error) {
 	var all []*seriesRows
 	defer func() {
 		for _, s := range all {
@@ -49,7 +62,10 @@ func (m *rowMerge) group(g *group) (err error) {
 		}
 	}()
 	m.bytes = 0
-	h := rowHeap{descending: m.f.Descending, columns: m.f.Columns}
+	h := rowHeap{descending: m.f.Descending, columns: m.f.Columns, ordered: m.ordered}
+	if m.ordered {
+		h.columns = m.leadingTexts()
+	}
 	var kept []uint32
 	var filters []*plan.Expr
 	for _, id := range g.series {
@@ -60,17 +76,17 @@ func (m *rowMerge) group(g *group) (err error) {
 	small := smallSeries{rowMerge: m, series: kept}
 	defer func() { err = errors.Join(err, small.close()) }()
 	for i := range kept {
-		s := &seriesRows{filter: filters[i]}
+		s := &seriesRows{id: kept[i], place: i, filter: filters[i]}
 		ok, err := small.take(i, s)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !ok {
 			m.bytes += cursorBytes
 			s.cursor = m.scan(kept[i : i+1])
 			all = append(all, s)
 			if ok, err = m.advance(s); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		if ok && s.left() > 0 {
@@ -80,16 +96,18 @@ func (m *rowMerge) group(g *group) (err error) {
 	return m.merge(g, &h)
 }
 
-// merge hands out the rows of the heap.
-func (m *rowMerge) merge(g *group, h *rowHeap) error {
+// merge hands out the rows of the heap and gives how many there were.
+func (m *rowMerge) merge(g *group, h *rowHeap) (emitted int, err error) {
 	m.out = nil
 	h.init()
-	emitted := 0
 	for len(h.rows) > 0 {
 		s := h.pop()
+		if m.mayCome != nil && !m.mayCome(s.id, s.b.times[s.at(0)]) {
+			break
+		}
 		// A series that is alone hands out all that it has loaded at once.
 		n := 1
-		if len(h.rows) == 0 {
+		if len(h.rows) == 0 && m.mayCome == nil {
 			n = s.left()
 		}
 		if limit := m.f.RowLimit; limit > 0 {
@@ -107,7 +125,7 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 			n, emitted = n-k, emitted+k
 			if len(m.out.Times) == chunkRows || m.outText() >= chunkText {
 				if err := m.flush(); err != nil {
-					return err
+					return emitted, err
 				}
 			}
 		}
@@ -116,12 +134,12 @@ func (m *rowMerge) merge(g *group, h *rowHeap) error {
 		}
 		switch ok, err := m.advance(s); {
 		case err != nil:
-			return err
+			return emitted, err
 		case ok:
 			h.push(s)
 		}
 	}
-	return m.flush()
+	return emitted, m.flush()
 }
 
 // newPartial gives an empty partial with room for at least n rows. loaded is
@@ -256,6 +274,8 @@ func (m *rowMerge) leaveEmptyRows(b *batch) {
 
 // seriesRows is the rows of one series, on their way.
 type seriesRows struct {
+	id         uint32
+	place      int    // among the series of the group
 	cursor     Cursor // nil when all rows are in b
 	filter     *plan.Expr
 	b          batch
@@ -282,6 +302,7 @@ type rowHeap struct {
 	rows       []*seriesRows
 	columns    []int
 	descending bool
+	ordered    bool // see inOrder
 }
 
 func (h *rowHeap) less(i, j int) bool {
@@ -289,6 +310,9 @@ func (h *rowHeap) less(i, j int) bool {
 	a, b := x.at(0), y.at(0)
 	if s, t := x.b.times[a], y.b.times[b]; s != t {
 		return (s < t) != h.descending
+	}
+	if h.ordered {
+		return h.inOrder(x, y)
 	}
 	for _, c := range h.columns {
 		v, w := &x.b.inputs[c], &y.b.inputs[c]
