@@ -129,6 +129,9 @@ func (r *Reader) TagValues(measurement, key string) ([]string, error) {
 	return r.index.TagValues(measurement, key, r.below)
 }
 
+// Hashes gives the hashes of the canonical keys of series, which ascend.
+func (r *Reader) Hashes(series []uint32) ([]model.SeriesHash, error) { return r.index.Hashes(series) }
+
 // Tags gives the tags of a series.
 func (r *Reader) Tags(series uint32) model.Tags { return r.index.Tags(series) }
 

@@ -104,6 +104,9 @@ func (e *Entry) Compare(o *Entry) int {
 // compareUnescaped compares texts without the backslashes that
 // model.AppendSeriesKey puts in.
 func compareUnescaped(a, b string) int {
+	if strings.IndexByte(a, '\\') < 0 && strings.IndexByte(b, '\\') < 0 {
+		return strings.Compare(a, b)
+	}
 	// What both begin with names the same, but for a backslash at its end.
 	same := 0
 	for same < len(a) && same < len(b) && a[same] == b[same] {

@@ -80,18 +80,12 @@ func (c *counting) group(m string, tags model.Tags) *countedGroup {
 	return g
 }
 
-// add notes one thing of a group. What may be noted more than once says so.
-func (c *counting) add(g *countedGroup, text string, again bool) {
+// add notes one thing of a group. One that will be noted for many series says so,
+// so that it is kept once.
+func (c *counting) add(g *countedGroup, text string, often bool) {
 	c.text = append(append(c.text[:0], g.prefix...), text...)
 	hash := model.HashSeriesKey(c.text, 0)
-	count := c.q.Count
-	switch {
-	case count.Sketch:
-		c.out.Sketch.Add(hash.Lo)
-		return
-	case count.Parts > 1 && hash.Hi%uint64(count.Parts) != uint64(count.Part):
-		return
-	case again:
+	if often && !c.q.Count.Sketch {
 		if _, ok := g.seen[hash]; ok {
 			return
 		}
@@ -100,8 +94,19 @@ func (c *counting) add(g *countedGroup, text string, again bool) {
 		}
 		g.seen[hash] = struct{}{}
 	}
-	g.set.Members = append(g.set.Members, hash)
-	c.bytes += memberBytes
+	c.note(g, hash)
+}
+
+// note adds a hash to what is asked for.
+func (c *counting) note(g *countedGroup, hash model.SeriesHash) {
+	count := c.q.Count
+	switch {
+	case count.Sketch:
+		c.out.Sketch.Add(hash.Lo)
+	case count.Parts <= 1 || hash.Hi%uint64(count.Parts) == uint64(count.Part):
+		g.set.Members = append(g.set.Members, hash)
+		c.bytes += memberBytes
+	}
 }
 
 // measurement counts what one has.
@@ -112,7 +117,7 @@ func (c *counting) measurement(m string) error {
 		list := newListing(c.ctx, c.src, q)
 		defer list.held.Close()
 		g := c.group(m, nil)
-		err := list.entries(m, func(e Entry) { c.add(g, counted(q.Kind, e), true) })
+		err := list.entries(m, func(e Entry) { c.add(g, counted(q.Kind, e), false) })
 		if err != nil {
 			return err
 		}
@@ -122,6 +127,12 @@ func (c *counting) measurement(m string) error {
 	if err != nil {
 		return err
 	}
+	if q.Kind == ListSeries && len(q.Count.GroupBy) == 0 && len(series) > 0 {
+		g := c.group(m, nil)
+		if !q.Count.Sketch {
+			g.set.Members = slices.Grow(g.set.Members, len(series)/max(q.Count.Parts, 1))
+		}
+	}
 	wanted := keysWanted(q.Keys)
 	var fields []model.Field
 	if q.Kind == ListFieldKeys {
@@ -129,6 +140,12 @@ func (c *counting) measurement(m string) error {
 	}
 	for len(series) > 0 {
 		n := min(len(series), checkEvery)
+		var hashes []model.SeriesHash
+		if q.Kind == ListSeries {
+			if hashes, err = c.src.Hashes(series[:n]); err != nil {
+				return err
+			}
+		}
 		err := eachSeries(c.ctx.Err, series[:n], func(id uint32) {
 			var tags model.Tags
 			if len(q.Count.GroupBy) > 0 || q.Kind == ListTagKeys || q.Kind == ListTagValues {
@@ -137,7 +154,8 @@ func (c *counting) measurement(m string) error {
 			g := c.group(m, tags)
 			switch q.Kind {
 			case ListSeries:
-				c.add(g, string(c.src.Key(id)), false)
+				c.note(g, hashes[0])
+				hashes = hashes[1:]
 			case ListMeasurements:
 				c.add(g, m, true)
 			case ListFieldKeys:
@@ -191,6 +209,7 @@ func (c *counting) finish() {
 			continue
 		}
 		slices.SortFunc(g.set.Members, model.SeriesHash.Compare)
+		g.set.Members = slices.Compact(g.set.Members)
 		c.out.Sets = append(c.out.Sets, g.set)
 	}
 	slices.SortFunc(c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })

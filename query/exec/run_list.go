@@ -98,10 +98,16 @@ func (l *listing) measurement(m string) error {
 		return err
 	}
 	from := len(l.out.Entries)
+	room := l.room(from)
+	full := false // then the entries that the limit lets through so far are the first
 	err := l.entries(m, func(e Entry) {
+		if full && e.Compare(&l.out.Entries[from+room-1]) > 0 {
+			return
+		}
 		l.out.Entries = append(l.out.Entries, e)
-		if room := l.room(from); room > 0 && len(l.out.Entries)-from >= 2*room+checkEvery {
+		if room > 0 && len(l.out.Entries)-from >= 2*room+checkEvery {
 			l.settle(from)
+			full = len(l.out.Entries)-from == room
 		}
 	})
 	l.settle(from)
@@ -171,7 +177,14 @@ func (l *listing) entries(m string, add func(Entry)) error {
 			add(Entry{Measurement: m})
 		}
 		return nil
+	case ListTagKeys:
+		if q.Within == nil {
+			return l.tagKeysOf(m, add)
+		}
 	case ListSeries:
+		if q.Limit == 0 {
+			l.out.Entries = slices.Grow(l.out.Entries, len(series))
+		}
 		return eachSeries(l.check, series, func(id uint32) {
 			add(Entry{Measurement: m, Key: string(src.Key(id))})
 		})
@@ -199,6 +212,27 @@ func (l *listing) allTags(m string, add func(Entry)) error {
 		}
 		for _, v := range values {
 			add(Entry{Measurement: m, Key: key, Value: v})
+		}
+	}
+	return nil
+}
+
+// tagKeysOf gives the tag keys of those series of a measurement for which the
+// condition holds. It asks once for each key, and looks at no series' tags.
+func (l *listing) tagKeysOf(m string, add func(Entry)) error {
+	for _, key := range l.src.TagKeys(m) {
+		if !keyHolds(l.q.Keys, key) {
+			continue
+		}
+		if err := l.check(); err != nil {
+			return err
+		}
+		having, err := l.src.Series(m, model.AllOf(l.q.Where, &model.Predicate{Op: model.NotEqual, Key: key}))
+		if err != nil {
+			return err
+		}
+		if len(having) > 0 {
+			add(Entry{Measurement: m, Key: key})
 		}
 	}
 	return nil

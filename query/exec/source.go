@@ -17,6 +17,9 @@ type Source interface {
 	// Series gives the ids of the series of a measurement for which where holds,
 	// ascending.
 	Series(measurement string, where *model.Predicate) ([]uint32, error)
+	// Hashes gives the hashes of the canonical keys of series, which ascend. They
+	// are the same in all shards.
+	Hashes(series []uint32) ([]model.SeriesHash, error)
 	// Tags and Key give the tags and the canonical key of a series. The caller
 	// does not change them.
 	Tags(series uint32) model.Tags

@@ -232,6 +232,16 @@ func check(t testing.TB, rng *rand.Rand, x *Index, keys []string, dead *roaring.
 	if got := slices.Sorted(maps.Keys(values)); !slices.Equal(got, sorted(distinct)) || most < len(got) || err != nil || merr != nil {
 		t.Fatalf("Values: %v, at most %d, %v, %v, want %v", got, most, err, merr, sorted(distinct))
 	}
+	if got, err := v.TagValues("m1", "b", all); !slices.Equal(got, sorted(distinct)) || err != nil {
+		t.Fatalf("TagValues: %v, %v, want %v", got, err, sorted(distinct))
+	}
+	some := []uint32{0, uint32(len(keys) / 2), uint32(len(keys) - 1)}
+	hashes, err := v.Hashes(some)
+	for i, id := range some {
+		if err != nil || hashes[i] != hashKey([]byte(keys[id])) {
+			t.Fatalf("Hashes: %v, %v: not that of %q", hashes, err, keys[id])
+		}
+	}
 	want := slices.DeleteFunc(sorted(tagKeys), func(k string) bool { return !tagKeys[k] })
 	if got, err := v.TagKeys("m1", below); err != nil || !slices.Equal(got, want) {
 		t.Fatalf("TagKeys: %v, %v, want %v", got, err, want)

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"maps"
 	"runtime/debug"
 	"slices"
 
@@ -11,31 +10,47 @@ import (
 // Values gives the values of a tag key of a measurement that a series has which
 // is not buried.
 func (v *View) Values(measurement, key string) (map[string]struct{}, error) {
-	return v.values(measurement, key, v.delta.end())
+	live := map[string]struct{}{}
+	err := v.eachValues(measurement, key, v.delta.end(), func(values []string) {
+		for _, value := range values {
+			live[value] = struct{}{}
+		}
+	})
+	return live, err
 }
 
 // TagValues gives the values of a tag key of a measurement that a series has
 // with an id less than below that is not buried, sorted.
 func (v *View) TagValues(measurement, key string, below uint32) ([]string, error) {
-	live, err := v.values(measurement, key, below)
+	var all []string
+	err := v.eachValues(measurement, key, below, func(values []string) {
+		all = append(all, values...)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(live)), nil
+	if !slices.IsSorted(all) { // of one file they are
+		slices.Sort(all)
+	}
+	return slices.Compact(all), nil
 }
 
-func (v *View) values(measurement, key string, below uint32) (map[string]struct{}, error) {
+// eachValues gives the values that a series of a file or of the delta has with an
+// id less than below that is not buried, each once.
+func (v *View) eachValues(measurement, key string, below uint32, give func([]string)) error {
 	dead := v.x.Buried()
-	live := v.delta.values(measurement, key, below, dead)
 	for _, f := range v.files {
 		if f.first >= below {
 			break
 		}
-		if err := f.addValues(live, measurement, key, below, dead); err != nil {
-			return nil, err
+		values, err := f.values(measurement, key, below, dead)
+		if err != nil {
+			return err
 		}
+		give(values)
 	}
-	return live, nil
+	give(v.delta.values(measurement, key, below, dead))
+	return nil
 }
 
 // MostValues gives a number that the values of no tag key are above. It looks at
@@ -52,46 +67,47 @@ func (v *View) MostValues() (int, error) {
 	return most, nil
 }
 
-// addValues adds to live the values of a tag key that a series below below has
-// which is not among the dead.
-func (f *File) addValues(live map[string]struct{}, measurement, key string, below uint32, dead *roaring.Bitmap) (err error) {
+// values gives the values of a tag key that a series below below has which is
+// not among the dead, sorted.
+func (f *File) values(measurement, key string, below uint32, dead *roaring.Bitmap) (live []string, err error) {
 	defer f.guard(debug.SetPanicOnFault(true), &err)
 	p, err := f.tags()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	i, ok := p.names.find([]byte(measurement))
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	m, err := p.measurement(i)
 	if err != nil {
-		return f.fail(err)
+		return nil, f.fail(err)
 	}
 	s := fileSource{tagsRecord: m, text: p.names.at(i)}
 	section, ok, err := s.section(key)
 	if err != nil || !ok {
-		return f.checked(err)
+		return nil, f.checked(err)
 	}
+	live = make([]string, 0, section.values.len())
 	for k := range section.values.len() {
 		one, many, err := section.posting(k)
 		if err != nil {
-			return f.fail(err)
+			return nil, f.fail(err)
 		}
 		gone := one >= below || dead.Contains(one)
 		if many != nil {
 			b, err := p.view(many)
 			if err != nil {
-				return f.fail(err)
+				return nil, f.fail(err)
 			}
 			b.RemoveRange(uint64(below), 1<<32)
 			gone = b.AndCardinality(dead) == b.GetCardinality()
 		}
 		if !gone {
-			live[string(section.values.at(k))] = struct{}{}
+			live = append(live, string(section.values.at(k)))
 		}
 	}
-	return nil
+	return live, nil
 }
 
 // mostValues gives the values of the tag key that has the most.
@@ -132,18 +148,22 @@ func (d *delta) columnLocked(measurement, key string) *tagColumn {
 }
 
 // values gives those of a tag key that a series below below has which is not
-// among the dead.
-func (d *delta) values(measurement, key string, below uint32, dead *roaring.Bitmap) map[string]struct{} {
-	live := map[string]struct{}{}
+// among the dead, in any order.
+func (d *delta) values(measurement, key string, below uint32, dead *roaring.Bitmap) []string {
 	d.tags.Lock()
 	defer d.tags.Unlock()
 	c := d.columnLocked(measurement, key)
 	if c == nil {
-		return live
+		return nil
 	}
+	has := make([]bool, len(c.values))
 	for i, id := range c.series {
-		if id < below && !dead.Contains(id) {
-			live[c.values[c.symbol[i]]] = struct{}{}
+		has[c.symbol[i]] = has[c.symbol[i]] || id < below && !dead.Contains(id)
+	}
+	var live []string
+	for symbol, ok := range has {
+		if ok {
+			live = append(live, c.values[symbol])
 		}
 	}
 	return live

@@ -165,6 +165,15 @@ func (m *Memory) Series(measurement string, where *model.Predicate) ([]uint32, e
 	return out, nil
 }
 
+// Hashes implements exec.Source.
+func (m *Memory) Hashes(series []uint32) ([]model.SeriesHash, error) {
+	out := make([]model.SeriesHash, len(series))
+	for i, id := range series {
+		out[i] = model.HashSeriesKey(m.series[id].key, 0)
+	}
+	return out, nil
+}
+
 // Tags implements exec.Source.
 func (m *Memory) Tags(id uint32) model.Tags { return m.series[id].tags }
 
