@@ -64,7 +64,11 @@ func (s *schedule) covers(next, at int64) model.TimeRange {
 	case s.span > 0:
 		first, _ = s.windows.Bounds(next - 1 + length - int64(s.span))
 	case s.runs.Every > s.windows.Every:
-		first, _ = s.windows.Bounds(s.mark(next - 1))
+		// InfluxDB goes back by Every only, which misses windows where it is not a
+		// multiple of theirs.
+		first, _ = s.windows.Bounds(next - 1 + length - s.runs.Every)
+		since, _ := s.windows.Bounds(s.mark(next - 1))
+		first = min(first, since)
 	}
 	last := at
 	if s.runs.Every < s.windows.Every {
