@@ -2,13 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/meta"
 )
 
@@ -57,6 +60,33 @@ func TestDefaultsAreComplete(t *testing.T) {
 	}
 	if !slices.Equal(c.roles, []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator}) {
 		t.Errorf("roles %v", c.roles)
+	}
+}
+
+func TestTablesOfInfluxDBsFileAreRead(t *testing.T) {
+	c, _, err := load([]string{"--config", writeFile(t, `
+[continuous_queries]
+enabled = false
+run-interval = "5s"
+log-enabled = false
+[subscriber]
+enabled = true
+allow = ["10.1.0.7/16", "loopback", "192.0.2.1"]
+http-timeout = "5s"
+ca-certs = ""
+total-buffer-bytes = "8m"
+`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.continuousOff || c.continuous != (continuous.Config{RunInterval: 5 * time.Second}) {
+		t.Errorf("continuous queries: off %v, %+v", c.continuousOff, c.continuous)
+	}
+	if got, want := fmt.Sprint(c.subscriber.Allow), "[10.1.0.0/16 127.0.0.0/8 ::1/128 192.0.2.1/32]"; got != want {
+		t.Errorf("subscriptions may send to %s, want %s", got, want)
+	}
+	if c.subscriberOff || c.subscriber.HTTPTimeout != 5*time.Second || c.subscriber.TotalBufferBytes != 8<<20 {
+		t.Errorf("subscriptions: off %v, %+v", c.subscriberOff, c.subscriber)
 	}
 }
 
