@@ -70,7 +70,7 @@ func (f *filled) begin() (some bool, err error) {
 	if err != nil || !some {
 		return false, err
 	}
-	f.begun = true
+	f.begun, f.last = true, f.page.empty()
 	f.sequence = newSequence(f.b, f.r, point, point)
 	f.first = f.sequence.next
 	for some && f.b.FillBack && f.before(point, f.first) {
@@ -84,7 +84,7 @@ func (f *filled) begin() (some bool, err error) {
 
 // take takes the point that peek gave.
 func (f *filled) take() {
-	f.last = f.page.empty()
+	f.last.reset()
 	f.last.appendRow(&f.page, f.at, f.page.times[f.at])
 	f.at++
 }

@@ -76,11 +76,11 @@ func (k *keptRows) compact(rows []int) {
 }
 
 // reset drops all rows and keeps the memory.
-func (k *keptRows) reset() {
-	k.times = k.times[:0]
-	k.value.Reset()
-	for c := range k.aux {
-		k.aux[c].Reset()
+func (p *points) reset() {
+	p.times = p.times[:0]
+	p.value.Reset()
+	for c := range p.aux {
+		p.aux[c].Reset()
 	}
 }
 
