@@ -61,6 +61,9 @@ func TestLimitsGiveErrors(t *testing.T) {
 		{"SELECT mean(f) FROM m WHERE time < 200 GROUP BY time(1ns) ORDER BY time DESC", "max-select-buckets limit exceeded: (200/50)", plan.Options{MaxBuckets: 50}},
 		{"SELECT mean(f) FROM m GROUP BY time(1ns)", "max-select-buckets limit exceeded: (", plan.Options{MaxBuckets: 50}},
 		{"SELECT mean(f) FROM m WHERE time >= 0 AND time < 1000 GROUP BY time(1ns)", "max-select-memory limit exceeded: (1024/1000)", plan.Options{MaxBytes: 1000}},
+		{"SELECT difference(mean(f)) FROM m WHERE time < 200 GROUP BY time(1ns)", "max-select-buckets limit exceeded: (200/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT difference(mean(f)) FROM m WHERE time < 200 GROUP BY time(1ns) ORDER BY time DESC", "max-select-buckets limit exceeded: (200/50)", plan.Options{MaxBuckets: 50}},
+		{"SELECT moving_average(f, 1000000) FROM m", "max-select-memory limit exceeded: (131072/100000)", plan.Options{MaxBytes: 100_000}},
 	} {
 		c.opt.Now = now
 		_, err := tryRun(t, t.Context(), c.q, c.opt, sh)
@@ -137,7 +140,7 @@ func TestCancelledQueriesEnd(t *testing.T) {
 	sh := many()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, q := range []string{"SELECT f FROM m", "SELECT mean(f) FROM m", "SELECT mean(f) FROM m WHERE time < 1000 GROUP BY time(10ns), h"} {
+	for _, q := range []string{"SELECT f FROM m", "SELECT mean(f) FROM m", "SELECT mean(f) FROM m WHERE time < 1000 GROUP BY time(10ns), h", "SELECT difference(f), mean(f) FROM m"} {
 		if _, err := tryRun(t, ctx, q, plan.Options{Now: now}, sh); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want a cancelled context", q, err)
 		}
@@ -146,21 +149,25 @@ func TestCancelledQueriesEnd(t *testing.T) {
 
 func TestEndlessWindowsEndWithTheQuery(t *testing.T) {
 	sh := many()
-	bound := bind(t, "SELECT mean(f) FROM m WHERE time >= 0 AND time < 1h GROUP BY time(1ns)", plan.Options{Now: now}, sh)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stream := exec.Pipe(sh.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
-		return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
-	})
-	pieces := 0
-	err := exec.Finish(ctx, bound, opened(stream), func(*exec.Rows) error {
-		if pieces++; pieces == 3 {
-			cancel()
+	for _, call := range []string{"mean(f)", "cumulative_sum(count(f))", "difference(count(f)), count(f)"} {
+		bound := bind(t, "SELECT "+call+" FROM m WHERE time >= 0 AND time < 1h GROUP BY time(1ns)", plan.Options{Now: now}, sh)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		open := func(f *plan.Fragment) ([]exec.Stream, error) {
+			return []exec.Stream{exec.Pipe(sh.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
+				return exec.RunFragment(ctx, sh.src, f, emit)
+			})}, nil
 		}
-		return nil
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v after %d pieces", err, pieces)
+		pieces := 0
+		err := exec.Finish(ctx, bound, open, func(*exec.Rows) error {
+			if pieces++; pieces == 3 {
+				cancel()
+			}
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v after %d pieces", call, err, pieces)
+		}
 	}
 }
 
@@ -198,8 +205,15 @@ func TestAFailingShardEndsTheWorkOfTheOthers(t *testing.T) {
 }
 
 func TestLimitedRawQueriesDoNotReadLaterShards(t *testing.T) {
+	for _, column := range []string{"f", "cumulative_sum(f)"} {
+		limitedQueryReadsOneShard(t, "SELECT "+column+" FROM m LIMIT 10")
+	}
+}
+
+func limitedQueryReadsOneShard(t *testing.T, q string) {
+	t.Helper()
 	sh := many()
-	bound := bind(t, "SELECT f FROM m LIMIT 10", plan.Options{}, sh)
+	bound := bind(t, q, plan.Options{}, sh)
 	first := exec.Pipe(model.TimeRange{Min: 0, Max: 9999}, func(ctx context.Context, emit func(*exec.Partial) error) error {
 		return exec.RunFragment(ctx, sh.src, bound.Fragments()[0], emit)
 	})

@@ -3,6 +3,8 @@ package exec_test
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/influxdata/influxql"
@@ -72,6 +74,22 @@ func drawSelector(t *rapid.T) string {
 	return "SELECT " + rapid.SampledFrom([]string{"min", "max", "first", "last"}).Draw(t, "f") + "(f), f" + drawRest(t, true)
 }
 
+func drawTransformation(t *rapid.T) string {
+	if rapid.Bool().Draw(t, "nested") {
+		calls := rapid.SliceOfN(rapid.SampledFrom([]string{
+			"difference(sum(i))", "derivative(max(i), 1ns)", "elapsed(last(s))", "cumulative_sum(count(f))", "moving_average(min(i), 2)",
+			"difference(difference(sum(i)))", "difference(distinct(f))", "sum(i)", "count(s)",
+		}), 1, 3).Draw(t, "calls")
+		return "SELECT " + strings.Join(calls, ", ") + " FROM m WHERE time >= -20 AND time < 150" +
+			rapid.SampledFrom([]string{" GROUP BY time(10ns)", " GROUP BY time(7ns, 3ns), h"}).Draw(t, "group") +
+			rapid.SampledFrom([]string{"", " fill(none)", " fill(previous)", " fill(linear)", " fill(3)"}).Draw(t, "fill") + drawOrder(t)
+	}
+	calls := rapid.SliceOfN(rapid.SampledFrom([]string{
+		"difference(f)", "non_negative_derivative(i, 1ns)", "elapsed(s)", "cumulative_sum(i)", "moving_average(f, 3)", "sum(i)", "max(f)",
+	}), 1, 3).Draw(t, "calls")
+	return "SELECT " + strings.Join(calls, ", ") + drawRest(t, false)
+}
+
 func drawRaw(t *rapid.T) string {
 	return "SELECT " + rapid.SampledFrom([]string{"f", "*", "f, i, h", "f + i, s"}).Draw(t, "columns") + drawRest(t, false)
 }
@@ -89,6 +107,10 @@ func drawRest(t *rapid.T, windows bool) string {
 	} else {
 		q += rapid.SampledFrom([]string{"", " GROUP BY h", " GROUP BY *"}).Draw(t, "group")
 	}
+	return q + drawOrder(t)
+}
+
+func drawOrder(t *rapid.T) (q string) {
 	if rapid.Bool().Draw(t, "descending") {
 		q += " ORDER BY time DESC"
 	}
@@ -135,7 +157,9 @@ func bySeries(rows []exectest.Row, opt exectest.Options) []shard {
 func TestMergedShardsEqualTheWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := untied(drawRows(rt))
-		q := rapid.OneOf(rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw)).Draw(rt, "query")
+		q := rapid.OneOf(
+			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation),
+		).Draw(rt, "query")
 		opt := exectest.Options{GranuleRows: rapid.IntRange(1, 20).Draw(rt, "granule")}
 		whole := run(t, q, shard{model.AllTime, exectest.New(opt, rows...)})
 		split := run(t, q, byTime(rows, opt, int64(rapid.IntRange(20, 200).Draw(rt, "width")))...)
@@ -148,12 +172,33 @@ func TestMergedShardsEqualTheWhole(t *testing.T) {
 func TestShardsOfTheSameTimesMerge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := untied(drawRows(rt))
-		q := rapid.OneOf(rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw)).Draw(rt, "query")
+		q := rapid.OneOf(
+			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation),
+		).Draw(rt, "query")
 		opt := exectest.Options{GranuleRows: rapid.IntRange(1, 20).Draw(rt, "granule")}
 		whole := run(t, q, shard{model.AllTime, exectest.New(opt, rows...)})
 		split := run(t, q, bySeries(rows, opt)...)
 		if whole != split {
 			rt.Fatalf("%s\nwhole %s\nsplit %s", q, whole, split)
+		}
+	})
+}
+
+// TestJoinedCallsGiveWhatSharedWindowsGive adds a call that never has a value:
+// with it the calls are joined one by one.
+func TestJoinedCallsGiveWhatSharedWindowsGive(t *testing.T) {
+	lastValue := regexp.MustCompile(` [^ \[\]]+\]`)
+	rapid.Check(t, func(rt *rapid.T) {
+		rows := untied(drawRows(rt))
+		q, _, _ := strings.Cut(rapid.Custom(drawAggregates).Draw(rt, "query"), " LIMIT")
+		q = strings.ReplaceAll(q, "fill(none)", rapid.SampledFrom([]string{"", "fill(none)", "fill(previous)", "fill(3)"}).Draw(rt, "fill"))
+		q = strings.Replace(q, "SELECT ", "SELECT count(b), ", 1) // one selector alone would have its point's time
+		sh := shard{model.AllTime, exectest.New(exectest.Options{GranuleRows: 10}, rows...)}
+		shared := run(t, q, sh)
+		joined := run(t, strings.Replace(q, " FROM", ", mean(nope) AS nope FROM", 1), sh)
+		joined = strings.ReplaceAll(lastValue.ReplaceAllString(joined, "]"), " nope:", ":")
+		if shared != joined {
+			rt.Fatalf("%s\nshared %s\njoined %s", q, shared, joined)
 		}
 	})
 }
