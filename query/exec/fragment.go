@@ -1,10 +1,10 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
@@ -109,17 +109,18 @@ func (r *runner) group() error {
 			r.groups = []group{{series: series}}
 		}
 	} else {
-		r.groupByTags(series)
+		if err := r.groupByTags(series); err != nil {
+			return err
+		}
 	}
 	if r.anyOrder() {
 		return nil
 	}
 	for i := range r.groups {
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
 		if !r.picks(len(r.groups[i].series)) {
-			r.sortSeries(r.groups[i].series)
+			if err := r.sortSeries(r.groups[i].series); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -145,10 +146,21 @@ func (r *runner) anyOrder() bool {
 	return !r.f.Raw() && len(r.f.Columns) == 0
 }
 
-func (r *runner) groupByTags(series []uint32) {
+// What a group takes beside its texts: its place in two tables, and its key.
+const groupBytes = 160
+
+func (r *runner) groupByTags(series []uint32) error {
 	byKey := map[string]int{}
 	var text []byte
-	for _, id := range series {
+	bytes := 0
+	for n, id := range series {
+		if n%checkEvery == 0 {
+			if err := cmp.Or(r.ctx.Err(), r.index.Add(bytes)); err != nil {
+				return err
+			}
+			bytes = 0
+		}
+		bytes += 4
 		tags := r.src.Tags(id)
 		text = text[:0]
 		for _, k := range r.f.GroupBy {
@@ -164,35 +176,39 @@ func (r *runner) groupByTags(series []uint32) {
 				key[j] = tags.Get(k)
 			}
 			r.groups = append(r.groups, group{key: key})
+			bytes += groupBytes + len(text) + len(key)*stringBytes
 		}
 		r.groups[i].series = append(r.groups[i].series, id)
 	}
-	slices.SortFunc(r.groups, func(x, y group) int { return slices.Compare(x.key, y.key) })
+	order := stoppable{ctx: r.ctx, less: func(i, j int) bool { return slices.Compare(r.groups[i].key, r.groups[j].key) < 0 }}
+	order.n, order.swap = len(r.groups), func(i, j int) { r.groups[i], r.groups[j] = r.groups[j], r.groups[i] }
+	return order.sort()
 }
 
 // sortSeries orders series by key, backwards when descending.
-func (r *runner) sortSeries(series []uint32) {
+func (r *runner) sortSeries(series []uint32) error {
 	if len(series) < 2 {
-		return
+		return r.ctx.Err()
 	}
 	keys := make([]string, len(series))
+	held := r.budget.Account()
+	defer held.Close()
+	bytes := 0
 	for i, id := range series {
+		if i%checkEvery == 0 {
+			if err := cmp.Or(r.ctx.Err(), held.Set(bytes)); err != nil {
+				return err
+			}
+		}
 		keys[i] = string(r.src.Key(id))
+		bytes += stringBytes + len(keys[i])
 	}
-	sort.Sort(&seriesByKey{series, keys, r.f.Descending})
-}
-
-type seriesByKey struct {
-	series     []uint32
-	keys       []string
-	descending bool
-}
-
-func (s *seriesByKey) Len() int           { return len(s.series) }
-func (s *seriesByKey) Less(i, j int) bool { return (s.keys[i] < s.keys[j]) != s.descending }
-func (s *seriesByKey) Swap(i, j int) {
-	s.series[i], s.series[j] = s.series[j], s.series[i]
-	s.keys[i], s.keys[j] = s.keys[j], s.keys[i]
+	order := stoppable{ctx: r.ctx, n: len(series), less: func(i, j int) bool { return (keys[i] < keys[j]) != r.f.Descending }}
+	order.swap = func(i, j int) {
+		series[i], series[j] = series[j], series[i]
+		keys[i], keys[j] = keys[j], keys[i]
+	}
+	return order.sort()
 }
 
 // limitGroups says which groups there are, if asked to, and leaves out the

@@ -239,7 +239,9 @@ func (m *rowMerge) among(g *group, few []candidate, others *rest) (enough bool, 
 		some.series[i] = c.series
 		first[c.series] = c.first
 	}
-	m.sortSeries(some.series)
+	if err := m.sortSeries(some.series); err != nil {
+		return false, err
+	}
 	points, emit := m.points, m.emit
 	var out []*Partial
 	m.emit = func(p *Partial) error { out = append(out, p); return nil }

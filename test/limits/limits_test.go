@@ -59,6 +59,7 @@ func TestLittleMemoryIsEnoughForAnyQuery(t *testing.T) {
 			t.Errorf("%s: the first row came after %v, not in %v", q.text, a.first, q.first)
 		}
 	}
+	s.kill()
 	var wg sync.WaitGroup
 	var answered, limited atomic.Int64
 	began := time.Now()
@@ -198,6 +199,55 @@ func (s *server) queries() []queryCase {
 	}
 }
 
+// kill ends each query at several moments of it.
+func (s *server) kill() {
+	const soon = 100 * time.Millisecond
+	longest, killed := time.Duration(0), 0
+	for _, q := range s.queries() {
+		for _, after := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 900 * time.Millisecond} {
+			ended := make(chan time.Time, 1)
+			go func() {
+				s.ask(context.Background(), q.text)
+				ended <- time.Now()
+			}()
+			time.Sleep(after)
+			id := s.idOf(q.text)
+			if id == "" {
+				<-ended
+				continue // it was faster
+			}
+			began := time.Now()
+			_, err := s.Query("", "KILL QUERY "+id)
+			answered := time.Since(began) // on a busy machine that takes a while, too
+			at := <-ended
+			if err != nil {
+				continue // it ended just then
+			}
+			took := at.Sub(began)
+			killed++
+			longest = max(longest, took)
+			if took > soon+answered {
+				s.t.Errorf("%s: %v after KILL QUERY it went on, a statement took %v", q.text, took, answered)
+			}
+		}
+	}
+	s.t.Logf("%d queries killed, the last of them %v later", killed, longest.Round(time.Millisecond))
+}
+
+// idOf gives the number of a query that runs, or "".
+func (s *server) idOf(text string) string {
+	rows, err := s.Query("", "SHOW QUERIES")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r[1] == text {
+			return fmt.Sprint(r[0])
+		}
+	}
+	return ""
+}
+
 // answer is how a query ended.
 type answer struct {
 	first, all time.Duration
@@ -216,7 +266,7 @@ func (a answer) String() string {
 
 var (
 	// limits are the errors that a query may end with here.
-	limits   = regexp.MustCompile(`max-select-[a-z]+ limit exceeded|memory for queries is used up|too many queries are running|memory is nearly used up`)
+	limits   = regexp.MustCompile(`query-timeout limit exceeded|max-select-[a-z]+ limit exceeded|memory for queries is used up|too many queries are running|memory is nearly used up`)
 	anyError = regexp.MustCompile(`"error":"((?:[^"\\]|\\.)*)"`)
 )
 
