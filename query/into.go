@@ -18,6 +18,9 @@ const (
 	// bounds their values: both are held in memory.
 	intoRows  = 10_000
 	intoBytes = 8 << 20
+	// maxIntoHeld bounds the values of a statement that is not written before all
+	// has been read.
+	maxIntoHeld = 64 << 20
 	// maxKeyBytes bounds a series key with the name of a field and the four
 	// bytes that InfluxDB's files put between, as for points of line protocol.
 	maxKeyBytes       = 65535
@@ -40,13 +43,14 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 	}
 	err := r.run(ctx, stmt, func(_ *plan.Select, b *plan.Bound) error {
 		to.kept = b.Kept
+		to.hold = to.reads(b) && severalIn(b)
 		return nil
 	}, func(rows *exec.Rows) error {
 		r.watch.moved()
 		return to.add(ctx, rows)
 	})
 	if err == nil {
-		err = to.flush(ctx)
+		err = to.finish(ctx)
 	}
 	if err != nil {
 		return err
@@ -80,6 +84,14 @@ type into struct {
 	rows    int               // of batch
 	bytes   int               // of its keys and values
 	written int64             // points so far
+
+	// A statement that reads the measurement it writes to must not read what it has
+	// just written. It does not where that is the only one, whose rows before the
+	// first write are what it reads; of several the later ones are looked at when
+	// the earlier ones have been written, so all is held until the end.
+	hold      bool
+	held      []*model.Batch
+	heldBytes int
 
 	// Points that cannot be stored are left out, like in InfluxDB, but not in
 	// silence.
@@ -238,9 +250,9 @@ func (t *into) table(name string, r *exec.Rows) *model.Table {
 	return &b.Tables[len(b.Tables)-1]
 }
 
-// flush writes what is held.
+// flush ends the batch and writes it, unless it is to be held.
 func (t *into) flush(ctx context.Context) error {
-	b := t.batch
+	b, bytes := t.batch, t.bytes
 	if b == nil {
 		return nil
 	}
@@ -249,6 +261,31 @@ func (t *into) flush(ctx context.Context) error {
 		// A column without a value would make a field.
 		b.Tables[i].Columns = slices.DeleteFunc(b.Tables[i].Columns, func(c model.Column) bool { return c.Count() == 0 })
 	}
+	if !t.hold {
+		return t.write(ctx, b)
+	}
+	if t.heldBytes += bytes; t.heldBytes > maxIntoHeld {
+		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("%s is written to and read among other measurements: the points take over %d MiB, select from one at a time", t.name, maxIntoHeld>>20)}
+	}
+	t.held = append(t.held, b)
+	return nil
+}
+
+// finish writes what is left.
+func (t *into) finish(ctx context.Context) error {
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	for i, b := range t.held {
+		t.held[i] = nil
+		if err := t.write(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *into) write(ctx context.Context, b *model.Batch) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -258,4 +295,22 @@ func (t *into) flush(ctx context.Context) error {
 		}
 	}
 	return t.writer.Write(ctx, t.to, b)
+}
+
+// reads reports whether a statement reads the measurement that is written to.
+func (t *into) reads(b *plan.Bound) bool {
+	return slices.ContainsFunc(b.Fragments(), func(f *plan.Fragment) bool {
+		if f.Inner != nil {
+			return t.reads(f.Inner)
+		}
+		return f.Database == t.to.Database && f.Policy == t.to.Policy && f.Measurement == t.name
+	})
+}
+
+// severalIn reports whether a statement reads several measurements.
+func severalIn(b *plan.Bound) bool {
+	all := b.Fragments()
+	return slices.ContainsFunc(all, func(f *plan.Fragment) bool {
+		return f.Inner != nil && severalIn(f.Inner) || f.Measurement != all[0].Measurement || f.Database != all[0].Database || f.Policy != all[0].Policy
+	})
 }

@@ -142,6 +142,7 @@ func (j *job) finish(r *run, now time.Time) {
 		j.done(r, r.err.Error())
 	default:
 		j.progress.Failure = r.err.Error()
+		j.windows = max(1, j.windows/2) // there may be memory for fewer
 		j.after = now.Add(min(firstPause<<min(j.failures, 6), longestPause))
 		j.failures++
 	}
