@@ -57,10 +57,13 @@ func (r *runner) run() error {
 	if err := r.limitGroups(); err != nil {
 		return err
 	}
-	if r.f.Raw() {
-		return r.rows()
+	switch {
+	case !r.f.Raw():
+		return r.aggregate()
+	case r.f.Best != nil:
+		return r.bestRows()
 	}
-	return r.aggregate()
+	return r.rows()
 }
 
 // group is the series of one group.

@@ -90,6 +90,13 @@ func drawTransformation(t *rapid.T) string {
 	return "SELECT " + strings.Join(calls, ", ") + drawRest(t, false)
 }
 
+func drawBest(t *rapid.T) string {
+	return "SELECT " + rapid.SampledFrom([]string{
+		"top(f, 2)", "bottom(i, 3), s", "top(f, h, 2)", "bottom(f, r, h, 4), i", "top(i, 1), *", "bottom(f, nosuch, 2)",
+		"integral(f, 10ns)", "percentile(f, 60), i", "sample(i, 100)", "exponential_moving_average(f, 3)",
+	}).Draw(t, "f") + drawRest(t, false)
+}
+
 func drawRaw(t *rapid.T) string {
 	return "SELECT " + rapid.SampledFrom([]string{"f", "*", "f, i, h", "f + i, s"}).Draw(t, "columns") + drawRest(t, false)
 }
@@ -158,7 +165,7 @@ func TestMergedShardsEqualTheWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := untied(drawRows(rt))
 		q := rapid.OneOf(
-			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation),
+			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation), rapid.Custom(drawBest),
 		).Draw(rt, "query")
 		opt := exectest.Options{GranuleRows: rapid.IntRange(1, 20).Draw(rt, "granule")}
 		whole := run(t, q, shard{model.AllTime, exectest.New(opt, rows...)})
@@ -173,7 +180,7 @@ func TestShardsOfTheSameTimesMerge(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := untied(drawRows(rt))
 		q := rapid.OneOf(
-			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation),
+			rapid.Custom(drawAggregates), rapid.Custom(drawSelector), rapid.Custom(drawRaw), rapid.Custom(drawTransformation), rapid.Custom(drawBest),
 		).Draw(rt, "query")
 		opt := exectest.Options{GranuleRows: rapid.IntRange(1, 20).Draw(rt, "granule")}
 		whole := run(t, q, shard{model.AllTime, exectest.New(opt, rows...)})

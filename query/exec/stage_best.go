@@ -13,7 +13,8 @@ import (
 // keys those of the best points that each combination of the keys' values has.
 //
 // The n points are chosen with the heap that InfluxDB uses, so that of points
-// with equal values and times the same ones remain.
+// with equal values and times the same ones remain. What the one shard of a
+// window has selected stays as it is.
 type bestStage struct {
 	stage      *plan.Stage
 	descending bool
@@ -23,6 +24,7 @@ type bestStage struct {
 	heap       []int          // of rows, the worst first
 	byKey      map[string]int // the best row of each combination; nil without keys
 	keyBytes   int            // of byKey, that are counted
+	seen       int            // points of the window
 	key        []byte
 }
 
@@ -49,8 +51,11 @@ func (b *bestStage) add(in, out *points) error {
 			}
 		}
 		b.window.enter(at)
+		b.seen++
 		if b.byKey != nil {
-			b.addToKey(in, i)
+			if err := b.addToKey(in, i); err != nil {
+				return err
+			}
 		} else if b.wants(in, i) {
 			b.push(b.rows.append(in, i))
 		}
@@ -121,7 +126,7 @@ func (b *bestStage) push(row int) {
 }
 
 // addToKey keeps the point if it is the best one of its combination of keys.
-func (b *bestStage) addToKey(in *points, i int) {
+func (b *bestStage) addToKey(in *points, i int) error {
 	b.key = b.key[:0]
 	for _, c := range b.stage.Keys {
 		if c := &in.aux[c]; c.Has(i) {
@@ -131,23 +136,41 @@ func (b *bestStage) addToKey(in *points, i int) {
 	}
 	old, ok := b.byKey[string(b.key)]
 	if ok && !b.worse(b.rows.value.Bits[old], in.value.Bits[i], b.rows.times[old], in.times[i]) {
-		return
+		return nil
+	}
+	if !ok {
+		b.keyBytes += len(b.key) + bestKeyBytes
+		if err := b.rows.held.take(len(b.key) + bestKeyBytes); err != nil {
+			return err
+		}
 	}
 	b.byKey[string(b.key)] = b.rows.append(in, i)
+	return nil
 }
 
 // end hands out the points of a window.
 func (b *bestStage) end(out *points) error {
-	if b.byKey != nil {
+	switch {
+	case b.stage.Selected && b.seen <= b.stage.N && b.seen == len(b.heap)+len(b.byKey):
+		b.heap = b.heap[:0]
+		for i := range b.seen {
+			b.heap = append(b.heap, i)
+		}
+	case b.byKey != nil:
 		b.pushKeys()
+		fallthrough
+	default:
+		sort.Sort(sort.Reverse(b))
 	}
-	sort.Sort(sort.Reverse(b))
+	clear(b.byKey)
+	b.rows.held.give(b.keyBytes)
+	b.keyBytes = 0
 	b.rows.sortByTime(b.heap, b.descending)
 	for _, i := range b.heap {
 		out.appendRow(&b.rows.points, i, b.rows.times[i])
 	}
 	b.rows.reset()
-	b.heap = b.heap[:0]
+	b.heap, b.seen = b.heap[:0], 0
 	return b.rows.count()
 }
 
@@ -172,7 +195,6 @@ func (b *bestStage) pushKeys() {
 			b.push(row)
 		}
 	}
-	clear(b.byKey)
 }
 
 // The heap's and the order's methods.

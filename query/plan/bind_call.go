@@ -100,6 +100,11 @@ func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.Var
 	s.addColumns([]influxql.VarRef{*ref})
 	s.addColumns(b.carried())
 	out.Scan, out.Column = len(b.scans)-1, len(b.refs)
+	if (f == function.Top || f == function.Bottom) && len(b.sel.nested) == 0 {
+		stage := &out.Stages[0]
+		stage.Selected = true
+		s.template.Best = &Best{Function: f, N: stage.N, Column: out.Column, Keys: stage.Keys}
+	}
 	return result, nil
 }
 

@@ -112,6 +112,9 @@ type Stage struct {
 	Season   int     // of holt_winters()
 	Argument float64 // which percentile
 	Keys     []int   // of top() and bottom(): the tags among the columns before the value; nil without arguments
+	// Selected is set where the shards of a top() or bottom() did it already for
+	// their rows, as Fragment.Best says.
+	Selected bool
 }
 
 // Raw reports whether the result is rows and not made by calls.

@@ -36,6 +36,9 @@ type Fragment struct {
 	Columns []int
 	// RowLimit bounds the raw rows of each group, 0 for none.
 	RowLimit int
+	// Best leaves of the raw rows those that a top() or bottom() of all shards'
+	// rows may need; nil leaves all.
+	Best *Best
 
 	MaxSeries, MaxPoints, MaxBytes int // 0 for none
 
@@ -63,6 +66,15 @@ type Source struct {
 type Aggregate struct {
 	Function function.ID
 	Input    int
+}
+
+// Best is a top() or bottom() of raw rows: the N best of each group and window,
+// with keys the best ones of as many combinations of the keys' values.
+type Best struct {
+	Function function.ID
+	N        int   // at least 1
+	Column   int   // of the values, an index into the fragment's columns
+	Keys     []int // columns before that one, of texts; nil without keys
 }
 
 // Raw reports whether the answer is rows and not aggregates.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/varvedb/varve/internal/wire"
@@ -50,6 +51,7 @@ func AppendFragment(dst []byte, f *Fragment) []byte {
 		dst = wire.AppendUvarint(append(dst, byte(a.Function)), uint64(a.Input))
 	}
 	dst = wire.AppendInts(dst, f.Columns)
+	dst = appendBest(dst, f.Best)
 	for _, n := range [...]int{f.RowLimit, f.MaxSeries, f.MaxPoints, f.MaxBytes} {
 		dst = wire.AppendUvarint(dst, uint64(n))
 	}
@@ -121,10 +123,47 @@ func decodeAnswer(r *wire.Reader, f *Fragment) {
 			f.Columns[i] = r.Index(len(f.Inputs))
 		}
 	}
+	decodeBest(r, f)
 	// Only one selector has a row whose columns there are.
 	if len(f.Columns) > 0 && len(f.Aggregates) > 0 && (len(f.Aggregates) > 1 || !f.Aggregates[0].Function.Selects()) {
 		r.Fail("columns beside aggregates")
 	}
+}
+
+func appendBest(dst []byte, b *Best) []byte {
+	if dst = wire.AppendBool(dst, b != nil); b == nil {
+		return dst
+	}
+	dst = wire.AppendUvarint(append(dst, byte(b.Function)), uint64(b.N))
+	dst = wire.AppendUvarint(dst, uint64(b.Column))
+	if dst = wire.AppendBool(dst, b.Keys != nil); b.Keys != nil {
+		dst = wire.AppendInts(dst, b.Keys)
+	}
+	return dst
+}
+
+func decodeBest(r *wire.Reader, f *Fragment) {
+	if !r.Bool() {
+		return
+	}
+	b := &Best{Function: function.ID(r.Byte()), N: r.Number(maxLimit), Column: r.Index(len(f.Columns))}
+	if r.Bool() {
+		b.Keys = []int{}
+		if n := r.Count(1); n > 0 && r.Spend(n, 8) {
+			for range n {
+				b.Keys = append(b.Keys, r.Index(b.Column))
+			}
+		}
+	}
+	if r.Err() != nil {
+		return
+	}
+	noText := func(key int) bool { return f.Inputs[f.Columns[key]].Type != model.String }
+	t := f.Inputs[f.Columns[b.Column]].Type
+	if b.Function != function.Top && b.Function != function.Bottom || b.N < 1 || !f.Raw() || !b.Function.Takes(t) || slices.ContainsFunc(b.Keys, noText) {
+		r.Fail("the best %d of column %d", b.N, b.Column)
+	}
+	f.Best = b
 }
 
 func decodeType(r *wire.Reader) model.FieldType {

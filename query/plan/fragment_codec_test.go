@@ -102,6 +102,7 @@ func randomFragment(r *rand.Rand) *Fragment {
 		f.Window = Window{Every: 1 + r.Int64N(1<<40)}
 		f.Window.Offset = r.Int64N(f.Window.Every) - f.Window.Every/2
 		f.Window.Zone = []*time.Location{nil, time.UTC, berlin}[r.IntN(3)]
+		f.Window.Months = r.IntN(3)
 	}
 	for i := range f.Inputs {
 		if r.IntN(2) == 0 {
@@ -112,6 +113,17 @@ func randomFragment(r *rand.Rand) *Fragment {
 	}
 	if len(f.Columns) > 0 && len(f.Aggregates) > 1 {
 		f.Aggregates = f.Aggregates[:1]
+	}
+	if n := len(f.Columns); n > 0 && f.Raw() && isNumber(f.Inputs[f.Columns[n-1]].Type) {
+		f.Best = &Best{Function: []function.ID{function.Top, function.Bottom}[r.IntN(2)], N: 1 + r.IntN(9), Column: n - 1}
+		if r.IntN(2) == 0 {
+			f.Best.Keys = []int{}
+			for i, c := range f.Columns[:n-1] {
+				if f.Inputs[c].Type == model.String {
+					f.Best.Keys = append(f.Best.Keys, i)
+				}
+			}
+		}
 	}
 	return f
 }
@@ -178,6 +190,10 @@ func TestFragmentThatCannotRunIsRefused(t *testing.T) {
 		"an operator that is none":      {Fragment{Filter: &Expr{Kind: Binary, Op: 99, Left: boolean(true), Right: boolean(true)}}, model.ErrCorrupt},
 		"an expression of no kind":      {Fragment{Filter: &Expr{Kind: 99}}, model.ErrCorrupt},
 		"a filter on what is not there": {Fragment{Filter: binary(Less, column, column)}, model.ErrCorrupt},
+		"the best none":                 {Fragment{Fields: float, Inputs: input, Columns: []int{0}, Best: &Best{Function: function.Top}}, model.ErrCorrupt},
+		"the best of no function":       {Fragment{Fields: float, Inputs: input, Columns: []int{0}, Best: &Best{Function: function.Sum, N: 1}}, model.ErrCorrupt},
+		"the best by a key behind it":   {Fragment{Fields: float, Inputs: input, Columns: []int{0}, Best: &Best{Function: function.Top, N: 1, Keys: []int{0}}}, model.ErrCorrupt},
+		"months without a length":       {Fragment{Window: Window{Months: 1}}, model.ErrCorrupt},
 		"windows moved too far":         {Fragment{Window: Window{Every: 5, Offset: 6}}, model.ErrCorrupt},
 		"a zone that is not known":      {Fragment{Window: Window{Every: 5, Zone: time.FixedZone("Nowhere/Else", 5)}}, model.ErrNotSupported},
 	}
