@@ -74,7 +74,7 @@ type seriesCondition struct {
 // tagPredicate turns a condition on tags, without time, into a predicate. What
 // it cannot express is an error.
 func tagPredicate(e influxql.Expr) (*model.Predicate, error) {
-	return (&seriesCondition{}).predicate(e)
+	return (&seriesCondition{comparing: refusing}).predicate(e)
 }
 
 func (c *seriesCondition) predicate(e influxql.Expr) (*model.Predicate, error) {

@@ -69,7 +69,7 @@ func (r *statementRun) showFieldKeysWhere(ctx context.Context, stmt *influxql.Sh
 	if err != nil {
 		return err
 	}
-	where, err := (&seriesCondition{}).predicate(cond)
+	where, err := tagPredicate(cond)
 	if err != nil {
 		return err
 	}
