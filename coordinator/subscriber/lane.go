@@ -113,11 +113,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// redacted gives a URL without its password.
+// redacted gives a URL without its password, which may be in its query, too.
 func redacted(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "?"
 	}
+	u.RawQuery = ""
 	return u.Redacted()
 }

@@ -158,9 +158,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 func TestHTTPDestinationGetsWhatInfluxDBSends(t *testing.T) {
 	w, to := open(t, nil), receive(t)
-	w.subscribe(meta.ToAll, strings.Replace(to.URL, "http://", "http://user:secret@", 1)+"/kapacitor?x=1")
+	w.subscribe(meta.ToAll, strings.Replace(to.URL, "http://", "http://user:secret@", 1)+"/kapacitor?p=secret")
 	w.write("cpu,host=a usage=1,n=2i 5\ncpu,host=b usage=2 6\n")
-	const want = "POST /kapacitor/write?consistency=&db=db&precision=ns&rp=autogen&x=1 Basic dXNlcjpzZWNyZXQ= cpu,host=a usage=1,n=2i 5\ncpu,host=b usage=2 6\n"
+	const want = "POST /kapacitor/write?consistency=&db=db&p=secret&precision=ns&rp=autogen Basic dXNlcjpzZWNyZXQ= cpu,host=a usage=1,n=2i 5\ncpu,host=b usage=2 6\n"
 	if got := to.next(t); got != want {
 		t.Errorf("it got  %s\nwant %s", got, want)
 	}
@@ -168,8 +168,12 @@ func TestHTTPDestinationGetsWhatInfluxDBSends(t *testing.T) {
 	if n := w.count("subscriber_points_total"); n != 2 {
 		t.Errorf("%d points were counted, want 2", n)
 	}
-	if strings.Contains(w.log.String(), "secret") {
-		t.Errorf("the log has the password: %s", w.log)
+	families, err := w.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := w.log.String() + fmt.Sprint(families); strings.Contains(said, "secret") {
+		t.Errorf("the log or the metrics have the password: %s", said)
 	}
 }
 
