@@ -81,7 +81,7 @@ func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.
 		function.KaufmansEfficiencyRatio, function.KaufmansAdaptiveMovingAverage:
 		return newTechnicalStage(s, held)
 	case function.HoltWinters, function.HoltWintersWithFit:
-		return newForecastStage(ctx, s, held), nil
+		return newForecastStage(ctx, &b.Window, s, held), nil
 	case function.Top, function.Bottom:
 		return newBestStage(&b.Window, b.Descending, s, held), nil
 	case function.Sample:

@@ -9,18 +9,24 @@ import (
 )
 
 // forecastStage is holt_winters(): it needs all points of the group at once.
+// Windows of the calendar count by their numbers, since months differ in length.
 type forecastStage struct {
 	ctx      context.Context
+	window   *plan.Window
 	forecast function.Forecaster
 	held     *budget
 	times    []int64
 	values   []float64
 }
 
-func newForecastStage(ctx context.Context, s *plan.Stage, held *budget) stage {
-	return &forecastStage{ctx: ctx, held: held, forecast: function.Forecaster{
+func newForecastStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *budget) stage {
+	f := &forecastStage{ctx: ctx, window: window, held: held, forecast: function.Forecaster{
 		Horizon: s.N, Season: s.Season, Interval: s.Unit, WithFit: s.Function == function.HoltWintersWithFit,
 	}}
+	if window.Months > 0 {
+		f.forecast.Interval = 1
+	}
+	return f
 }
 
 func (f *forecastStage) add(in, _ *points) error {
@@ -29,10 +35,27 @@ func (f *forecastStage) add(in, _ *points) error {
 	}
 	for i, at := range in.times {
 		if v, ok := numberOf(&in.value, i); ok {
-			f.times, f.values = append(f.times, at), append(f.values, v)
+			f.times, f.values = append(f.times, f.number(at)), append(f.values, v)
 		}
 	}
 	return nil
+}
+
+// number gives what stands for the time of a point.
+func (f *forecastStage) number(at int64) int64 {
+	if f.window.Months > 0 {
+		return f.window.Index(at)
+	}
+	return at
+}
+
+// time is the inverse of number.
+func (f *forecastStage) time(number int64) int64 {
+	if f.window.Months > 0 {
+		start, _ := f.window.Bounds(0)
+		return f.window.Move(start, number-f.window.Index(start))
+	}
+	return number
 }
 
 func (f *forecastStage) end(out *points) error {
@@ -46,8 +69,8 @@ func (f *forecastStage) end(out *points) error {
 	if err != nil {
 		return err
 	}
-	out.times = append(out.times, times...)
-	for _, v := range values {
+	for i, v := range values {
+		out.times = append(out.times, f.time(times[i]))
 		out.value.AppendBits(math.Float64bits(v))
 	}
 	return nil
