@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -105,8 +106,7 @@ func (g *grouper) settle(m *merged) error {
 				c.n[s] = 0
 				continue
 			}
-			c.settleSlot(s, values, m.scan.Aggregates[i].Argument)
-			if err := g.ctx.Err(); err != nil {
+			if err := c.settleSlot(g.ctx, s, values, m.scan.Aggregates[i].Argument); err != nil {
 				return err
 			}
 		}
@@ -115,38 +115,52 @@ func (g *grouper) settle(m *merged) error {
 	return nil
 }
 
-func (c *cells) settleSlot(slot int, values []collected, argument float64) {
+func (c *cells) settleSlot(ctx context.Context, slot int, values []collected, argument float64) error {
+	order := c.orderValuesAndTimes
+	if c.f == function.Median {
+		order = c.orderValues
+	}
+	if err := sortValues(ctx, values, order); err != nil {
+		return err
+	}
 	var v collected
 	switch c.f {
 	case function.CountDistinct:
-		v.bits = uint64(len(c.distinct(values)))
+		v.bits = uint64(len(c.compact(values)))
 	case function.Median:
 		v.bits = math.Float64bits(c.median(values))
 	case function.Mode:
 		v = c.mode(values)
 	case function.Percentile:
-		slices.SortFunc(values, c.orderValuesAndTimes)
 		i := int(math.Floor(float64(len(values))*argument/100+0.5)) - 1
 		if i < 0 || i >= len(values) {
 			c.n[slot] = 0
-			return
+			return nil
 		}
 		v = values[i]
 	}
 	c.v[slot], c.at[slot], c.text[slot] = v.bits, v.at, v.text
+	return nil
+}
+
+// compact leaves the first of each value of sorted ones.
+func (c *cells) compact(sorted []collected) []collected {
+	return slices.CompactFunc(sorted, func(x, y collected) bool { return c.orderValues(x, y) == 0 })
 }
 
 // distinct gives the first of each value, in order of time, then value.
-func (c *cells) distinct(values []collected) []collected {
-	slices.SortFunc(values, c.orderValuesAndTimes)
-	values = slices.CompactFunc(values, func(x, y collected) bool { return c.orderValues(x, y) == 0 })
-	slices.SortFunc(values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
-	return values
+func (c *cells) distinct(ctx context.Context, values []collected) ([]collected, error) {
+	if err := sortValues(ctx, values, c.orderValuesAndTimes); err != nil {
+		return nil, err
+	}
+	values = c.compact(values)
+	err := sortValues(ctx, values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
+	return values, err
 }
 
-// median gives the value in the middle, or half-way between the two there.
+// median gives the value in the middle of sorted ones, or half-way between the
+// two there.
 func (c *cells) median(values []collected) float64 {
-	slices.SortFunc(values, c.orderValues)
 	n := len(values)
 	number := func(i int) float64 {
 		switch bits := values[i].bits; c.t {
@@ -165,12 +179,11 @@ func (c *cells) median(values []collected) float64 {
 	return low + (high-low)/2
 }
 
-// mode gives the value that comes most often, and of booleans that come as
+// mode gives the sorted value that comes most often, and of booleans that come as
 // often true. Of other values that come as often, InfluxDB takes the least when
 // all come once; otherwise a greater one that begins before the last of the
 // best so far. That is kept here, with values of one kind in order of time.
 func (c *cells) mode(values []collected) collected {
-	slices.SortFunc(values, c.orderValuesAndTimes)
 	var best collected // with the time of its last
 	most := 0
 	for lo := 0; lo < len(values); {
@@ -217,7 +230,10 @@ func (g *grouper) distinctPoints(m *merged, c *cells) source {
 			if g.b.Window.IsZero() {
 				at = label(g.b.Range.Min)
 			}
-			for _, v := range c.distinct(values) {
+			if values, err = c.distinct(g.ctx, values); err != nil {
+				return points{}, err
+			}
+			for _, v := range values {
 				p.times = append(p.times, at)
 				if c.t == model.String {
 					p.value.AppendText([]byte(v.text))
