@@ -261,6 +261,25 @@ func TestClientScans(t *testing.T) {
 	}
 }
 
+func TestClientGivesReports(t *testing.T) {
+	f := *counts
+	f.Report = plan.RunReport
+	want := exec.Report{Shard: 3, Node: 2, Series: 5, Rows: 1000, Running: time.Second}
+	n := &fakeNode{scan: func(_ context.Context, emit func(*exec.Partial) error) error {
+		return errors.Join(emit(countsOf("x", 1)), emit(&exec.Partial{Report: &want}))
+	}}
+	var got []*exec.Report
+	err := connect(t, n).Scan(t.Context(), ReadRef{ShardRef: someShard}, &f, func(p *exec.Partial) error {
+		if p.Report != nil {
+			got = append(got, p.Report)
+		}
+		return nil
+	})
+	if err != nil || len(got) != 1 || *got[0] != want {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestFramesAreNeitherManyNorLarge(t *testing.T) {
 	n := &fakeNode{scan: func(_ context.Context, emit func(*exec.Partial) error) error {
 		for range 20_000 {

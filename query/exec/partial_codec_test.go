@@ -140,7 +140,8 @@ func TestPartialCutShortIsCorrupt(t *testing.T) {
 
 func FuzzDecodePartial(f *testing.F) {
 	r := seeded.Rand(f)
-	fragments := []*plan.Fragment{{GroupBy: []string{"t"}, GroupLimit: 3}}
+	fragments := []*plan.Fragment{{GroupBy: []string{"t"}, GroupLimit: 3, Report: plan.RunReport}}
+	f.Add(uint8(0), AppendPartial(nil, &Partial{Report: &Report{Series: 3}}))
 	f.Add(uint8(0), AppendPartial(nil, &Partial{Groups: [][]string{{"a"}}}))
 	for range 8 {
 		fragment, p := answered(r, 1+r.IntN(70))

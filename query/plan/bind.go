@@ -15,7 +15,7 @@ import (
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return mentions(s.Measurements, x) == 0 })
-	if _, err := s.checkColumns(schemas); err != nil {
+	if _, _, err := s.checkColumns(schemas); err != nil {
 		return nil, err
 	}
 	stmt, err := s.stmt.RewriteFields(newTypeMapper(schemas))
@@ -44,7 +44,7 @@ type binder struct {
 
 	around *groupKeys // of a subquery, what the statement around it wants
 	carry  []string   // the tags that its rows have in columns for that
-	nested *int       // how many fragments read subqueries
+	nested *int       // how often subqueries are run
 }
 
 func (b *binder) bind() (*Bound, error) {

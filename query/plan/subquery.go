@@ -10,10 +10,10 @@ import (
 	"github.com/varvedb/varve/query/function"
 )
 
-// maxNested bounds the fragments that read subqueries. Every one of them runs
-// its subquery for itself, as every call does in InfluxDB, so they multiply with
-// the depth.
-const maxNested = 10_000
+// maxNested bounds how often subqueries are run. Every scan of a statement runs
+// its subqueries for itself, as every call does in InfluxDB, so the runs multiply
+// with the depth. A wide subquery counts for more.
+const maxNested = 1000
 
 // inherit gives a subquery what it has from the statement around it: the order
 // and, unless it has windows of its own, the windows, though on the clock of its
@@ -52,6 +52,9 @@ type groupKeys struct {
 // bindNested binds a subquery. stmt is its statement with wildcards resolved and
 // r the times that the statement around it asks for.
 func (s *Select) bindNested(stmt *influxql.SelectStatement, schemas []Schema, keys groupKeys, r model.TimeRange, nested *int) (*Bound, error) {
+	if *nested += 1 + len(stmt.Fields)/100; *nested > maxNested {
+		return nil, tooWide("runs of subqueries", *nested, maxNested)
+	}
 	in := *s
 	in.Range = s.Range.Intersect(r)
 	if !s.window.IsZero() && !s.inherited && in.Range.Max == model.MaxTime {
@@ -146,11 +149,7 @@ func (s *scanBinder) nestedFragments() error {
 		if f == nil {
 			continue
 		}
-		names := inner.measurements()
-		if *s.nested += len(names); *s.nested > maxNested {
-			return tooWide("runs of subqueries", *s.nested, maxNested)
-		}
-		for _, name := range names {
+		for _, name := range inner.measurements() {
 			one := *f
 			one.Measurement, one.Inner = name, inner.only(name)
 			s.out.Fragments = append(s.out.Fragments, &one)

@@ -17,12 +17,17 @@ const (
 	// maxInputs bounds what is read of all measurements together: the columns
 	// of the result count for each measurement in the statement's sources.
 	maxInputs = 1_000_000
+	// maxLookUps bounds how often a name is looked up to find the types of a
+	// statement: in a subquery each name of an expression is looked up for itself,
+	// so the look-ups multiply with the depth.
+	maxLookUps = 1_000_000
 )
 
 // checkColumns refuses a statement whose wildcards stand for too many columns,
 // before they are put in its place. It gives the names of the result's columns
-// and tags, as wildcards of a statement around it see them.
-func (s *Select) checkColumns(schemas []Schema) (map[string]struct{}, error) {
+// and tags, as wildcards of a statement around it see them, and how many look-ups
+// one of them takes at most.
+func (s *Select) checkColumns(schemas []Schema) (result map[string]struct{}, lookUps int, err error) {
 	names := make(map[string]struct{})
 	sources := 0
 	for _, x := range schemas {
@@ -38,25 +43,42 @@ func (s *Select) checkColumns(schemas []Schema) (map[string]struct{}, error) {
 			names[k] = struct{}{}
 		}
 	}
+	below := 1
 	for _, inner := range s.nested {
-		of, err := inner.checkColumns(schemas)
+		of, n, err := inner.checkColumns(schemas)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		maps.Copy(names, of)
+		below = max(below, n)
 		sources++
 	}
-	columns := 0
+	columns, refs := 0, 1
 	for _, f := range s.stmt.Fields {
 		columns += width(f.Expr, names)
+		refs = max(refs, refsIn(f.Expr))
 		if columns > maxColumns {
-			return nil, tooWide("columns", columns, maxColumns)
+			return nil, 0, tooWide("columns", columns, maxColumns)
 		}
 	}
 	if n := columns * sources; n > maxInputs {
-		return nil, tooWide("columns of all measurements", n, maxInputs)
+		return nil, 0, tooWide("columns of all measurements", n, maxInputs)
 	}
-	return s.resultNames(names), nil
+	if n := (columns*refs + refsIn(s.stmt.Condition)) * below; len(s.nested) > 0 && n > maxLookUps {
+		return nil, 0, tooWide("look-ups of names", n, maxLookUps)
+	}
+	return s.resultNames(names), refs * below, nil
+}
+
+// refsIn gives how many names of fields and tags an expression has.
+func refsIn(e influxql.Expr) int {
+	n := 0
+	influxql.WalkFunc(e, func(node influxql.Node) {
+		if _, ok := node.(*influxql.VarRef); ok {
+			n++
+		}
+	})
+	return n
 }
 
 // resultNames gives the names of the result's columns and tags, names being
