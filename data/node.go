@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"path"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/tsm"
 )
@@ -40,6 +42,7 @@ type Node struct {
 	unflushed atomic.Int64 // bytes of all logs that are in no file, as last asked
 	arena     *arena.Pool  // for all memtables
 	queries   *memory.Pool // of what scans hold; nil: without a bound
+	scanners  *exec.Workers
 
 	core    *replica.Node // what is known of the other owners
 	started time.Time
@@ -107,6 +110,7 @@ func Open(fs vfs.FS, dir string, cfg Config, store *meta.Store, clock *hlc.Clock
 		swept: make(chan struct{}, 1), relief: make(chan struct{}, 1), pulls: make(chan struct{}, 1), steps: make(chan struct{}, 1),
 	}
 	n.pace = pace.New(cfg.TransferBytes)
+	n.scanners = exec.NewWorkers(runtime.GOMAXPROCS(0) - 1)
 	n.cfg.Replica.Found = clock.Found()
 	var err error
 	if n.core, err = replica.New(replica.Self{Node: n.self, Start: store.Start()}, n.cfg.Replica); err != nil {

@@ -35,7 +35,7 @@ func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit fun
 	defer end()
 	return n.read(ctx, ref, func(src exec.Source) error {
 		n.metrics.scans.Inc()
-		return exec.RunFragment(ctx, src, f, func(p *exec.Partial) error {
+		return n.scanners.RunFragment(ctx, src, f, func(p *exec.Partial) error {
 			if p.Report != nil {
 				p.Report.Shard, p.Report.Node = ref.Shard, n.self
 			}

@@ -38,12 +38,12 @@ func (s source) Fields(measurement string) []model.Field {
 }
 
 func (s source) Scan(o exec.ScanOptions) exec.Cursor {
-	return cursor{s.Reader.Scan(tsm.ScanOptions(o))}
+	return cursor{s.Reader.Scan(tsm.ScanOptions{Fields: o.Fields, Range: o.Range, Descending: o.Descending, Whole: true})}
 }
 
 // Cost implements exec.Coster.
-func (s source) Cost(ctx context.Context, o exec.ScanOptions) (exec.Cost, error) {
-	c, err := s.Reader.Cost(ctx, tsm.ScanOptions(o))
+func (s source) Cost(ctx context.Context, series []uint32, o exec.ScanOptions) (exec.Cost, error) {
+	c, err := s.Reader.Cost(ctx, tsm.ScanOptions{Series: series, Fields: o.Fields, Range: o.Range})
 	return exec.Cost(c), err
 }
 

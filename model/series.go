@@ -114,6 +114,31 @@ func ParseSeriesKey(key []byte) (measurement string, tags Tags, ok bool) {
 	return measurement, tags, true
 }
 
+// TagOfSeriesKey gives one tag of a canonical key, "" where it lacks it.
+func TagOfSeriesKey(key []byte, tag string) string {
+	i := indexUnescaped(key, ',', ", ")
+	if i < 0 {
+		return ""
+	}
+	for rest := key[i:]; len(rest) > 0; {
+		rest = rest[1:]
+		end := indexUnescaped(rest, ',', ", =")
+		if end < 0 {
+			end = len(rest)
+		}
+		eq := indexUnescaped(rest[:end], '=', ", =")
+		if eq < 0 {
+			return ""
+		}
+		name := rest[:eq]
+		if string(name) == tag || bytes.IndexByte(name, '\\') >= 0 && unescape(name, ", =") == tag {
+			return unescape(rest[eq+1:end], ", =")
+		}
+		rest = rest[end:]
+	}
+	return ""
+}
+
 // indexUnescaped finds the first c in b that is not escaped.
 func indexUnescaped(b []byte, c byte, special string) int {
 	for i := 0; i < len(b); i++ {

@@ -20,10 +20,13 @@ type ScanOptions struct {
 	// Descending gives the granules of a series in falling order of time; the
 	// rows inside a granule always ascend.
 	Descending bool
+	// Whole lets granules of files come with all of their rows, also those outside
+	// of Range: then nothing has to be decoded to leave them out.
+	Whole bool
 }
 
 // Scan gives a cursor over rows of r. It must not be used after r is closed.
-func (r *Reader) Scan(o ScanOptions) *Cursor { return &Cursor{r: r, o: o} }
+func (r *Reader) Scan(o ScanOptions) *Cursor { return &Cursor{r: r, o: o, span: o.Range} }
 
 // Cursor gives the rows of series, series by series in the order asked for.
 // The granules of a series do not overlap. It is for one goroutine.
@@ -32,9 +35,10 @@ func (r *Reader) Scan(o ScanOptions) *Cursor { return &Cursor{r: r, o: o} }
 // block that overlaps no other is given as it is; of blocks that overlap, rows
 // are merged by time, and rows of one time cell by cell by version.
 type Cursor struct {
-	r   *Reader
-	o   ScanOptions
-	err error
+	r    *Reader
+	o    ScanOptions     // the range is that of the series
+	span model.TimeRange // the options' range
+	err  error
 
 	all     bool // rows of one time stay apart, and out.merged is filled: for rewriting
 	settled *settlement
@@ -44,7 +48,9 @@ type Cursor struct {
 	filesOnly bool // rows in memory are left out
 
 	next        int // index into o.Series
+	sought      [1]uint32
 	series      uint32
+	begun       bool            // measurement is set
 	measurement string          // that files and slabs are of
 	sameFor     int             // series that were of it, one after the other
 	members     *roaring.Bitmap // of measurement; nil while sameFor is small
@@ -92,9 +98,24 @@ const maxBlockRows = segment.MaxGranuleRows
 
 // Close ends c. It may be called twice.
 func (c *Cursor) Close() error {
-	c.err = io.EOF
+	c.err, c.r = io.EOF, nil
 	c.blocks, c.blocksMemory, c.active, c.spare = nil, nil, nil, nil
 	return nil
+}
+
+// Seek makes series the only one that Next goes on with, and of its rows those
+// within times, which lie in the options' range. Next gives io.EOF at its end,
+// and then, as at any time, c may seek another, or the same again.
+func (c *Cursor) Seek(series uint32, times model.TimeRange) {
+	if c.err != nil && c.err != io.EOF || c.r == nil {
+		return
+	}
+	c.err = nil
+	c.sought[0] = series
+	c.o.Series, c.o.Range, c.next = c.sought[:], times, 0
+	c.blocks = nil
+	c.spare = append(c.spare, c.active...)
+	c.active = c.active[:0]
 }
 
 // Next gives the next granule, or io.EOF after the last. After another error,
@@ -136,7 +157,8 @@ func (c *Cursor) nextSeries() {
 			return
 		}
 	}
-	if c.measurement != m || c.next == 1 {
+	if c.measurement != m || !c.begun {
+		c.begun = true
 		c.setMeasurement(m)
 		c.members, c.sameFor = nil, 0
 	}
@@ -185,14 +207,14 @@ func (c *Cursor) setMeasurement(name string) {
 	c.measurement = name
 	c.files = c.files[:0]
 	for _, f := range c.r.files {
-		if !f.meta.times.Overlaps(c.o.Range) {
+		if !f.meta.times.Overlaps(c.span) {
 			continue
 		}
 		if err := f.err(); err != nil {
 			c.err = err
 			return
 		}
-		if f.r.Range(name).Overlaps(c.o.Range) {
+		if f.r.Range(name).Overlaps(c.span) {
 			fc := &fileCursor{file: f}
 			fc.Reset(f.r, name, c.o.Fields)
 			if c.recheck {
@@ -265,10 +287,11 @@ func (c *Cursor) addSlab(v *slabView) {
 }
 
 // takeWhole gives the next block undecoded, if it is a granule of a file of
-// which every row counts and which overlaps nothing.
+// which every row counts, or that may come with others, and which overlaps
+// nothing.
 func (c *Cursor) takeWhole() bool {
 	b := &c.blocks[0]
-	if c.all && !c.copying || b.file == nil || b.repeats || !c.o.Range.Covers(b.times) {
+	if c.all && !c.copying || b.file == nil || b.repeats || !c.o.Whole && !c.o.Range.Covers(b.times) {
 		return false
 	}
 	if len(c.blocks) > 1 && c.blocks[1].times.Overlaps(b.times) {

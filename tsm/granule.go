@@ -15,7 +15,7 @@ type Granule struct {
 	source  *fileCursor
 	granule int
 
-	loadedTimes   []int64
+	loadedTimes   []int64 // where source is nil
 	loadedColumns []model.Column
 }
 
@@ -39,21 +39,50 @@ func (g *Granule) Stats(field int) (s model.Stats, ok bool) {
 	return s, ok && err == nil
 }
 
-// Load decodes the rows: their times, ascending and distinct, and a column per
-// field in the order of ScanOptions.Fields. They must not be changed.
-func (g *Granule) Load() (times []int64, columns []model.Column, err error) {
-	if g.source == nil || g.loadedTimes != nil {
-		return g.loadedTimes, g.loadedColumns, nil
+// Times decodes the times of the rows, ascending and distinct. They must not be
+// changed.
+func (g *Granule) Times() ([]int64, error) {
+	if g.source == nil {
+		return g.loadedTimes, nil
 	}
 	// Nothing is merged, so the versions of the rows need not be known.
-	c := g.c
-	if times, err = g.source.Times(g.granule); err == nil {
-		c.columns, err = g.source.columns(c.columns[:0], g.granule, len(c.o.Fields))
-	}
+	times, err := g.source.Times(g.granule)
 	if err != nil {
-		c.fail(g.source.file, err)
-		return nil, nil, c.err
+		return nil, g.fail(err)
 	}
-	g.loadedTimes, g.loadedColumns = times, c.columns
+	return times, nil
+}
+
+// Column decodes the values of a field, by its place in ScanOptions.Fields. It
+// must not be changed.
+func (g *Granule) Column(field int) (*model.Column, error) {
+	if g.source == nil {
+		return &g.loadedColumns[field], nil
+	}
+	column, err := g.source.Column(g.granule, field)
+	if err != nil {
+		return nil, g.fail(err)
+	}
+	return column, nil
+}
+
+// Load decodes the rows: their times, and a column per field in the order of
+// ScanOptions.Fields.
+func (g *Granule) Load() (times []int64, columns []model.Column, err error) {
+	if g.source == nil {
+		return g.loadedTimes, g.loadedColumns, nil
+	}
+	if times, err = g.Times(); err != nil {
+		return nil, nil, err
+	}
+	c := g.c
+	if c.columns, err = g.source.columns(c.columns[:0], g.granule, len(c.o.Fields)); err != nil {
+		return nil, nil, g.fail(err)
+	}
 	return times, c.columns, nil
+}
+
+func (g *Granule) fail(err error) error {
+	g.c.fail(g.source.file, err)
+	return g.c.err
 }

@@ -70,7 +70,7 @@ func (s *Shard) readerLocked() *Reader {
 }
 
 // Close lets go of files and memory. It may be called twice. What Measurements,
-// TagKeys, Fields, Tags and Key gave is to be relied on when it gives no error:
+// TagKeys, Fields, Tags, Tag and Key gave is to be relied on when it gives no error:
 // where the index is damaged they give too little.
 func (r *Reader) Close() error {
 	r.close.Do(func() {
@@ -134,6 +134,9 @@ func (r *Reader) Hashes(series []uint32) ([]model.SeriesHash, error) { return r.
 
 // Tags gives the tags of a series.
 func (r *Reader) Tags(series uint32) model.Tags { return r.index.Tags(series) }
+
+// Tag gives one tag of a series, "" where it lacks it.
+func (r *Reader) Tag(series uint32, key string) string { return r.index.Tag(series, key) }
 
 // Key gives the canonical key of a series. It must not be changed.
 func (r *Reader) Key(series uint32) []byte { return r.index.Key(series) }

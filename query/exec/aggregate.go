@@ -1,11 +1,8 @@
 package exec
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"sort"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
@@ -28,20 +25,31 @@ type aggregator struct {
 	load      batch
 	stats     []model.Stats
 	slotBytes int
+
+	helpers []*aggregator // for parts of a group's series
+
+	cursor Cursor
+	early  bool   // a series is settled by the first granule that has values
+	at     uint32 // the series that is read
+	begun  bool   // load is begun for it
+
+	slots memory.Account // of the windows of a group
 	// texts is what is held beside the slots of windows: lists and texts of
 	// unknown length, and the slots of series.
 	texts memory.Account
 }
 
-// aggregate runs a fragment with aggregates.
-func (r *runner) aggregate() error {
-	a := &aggregator{runner: r, windows: newWindows(&r.f.Window), used: make([]bool, len(r.f.Inputs)), texts: r.budget.Account()}
-	defer a.texts.Close()
+// newAggregator gives an aggregator, which must be closed.
+func (r *runner) newAggregator() (*aggregator, error) {
+	a := &aggregator{
+		runner: r, windows: newWindows(&r.f.Window), used: make([]bool, len(r.f.Inputs)),
+		slots: r.budget.Account(), texts: r.budget.Account(),
+	}
 	a.timed = len(r.f.Columns) > 0 || len(r.f.Aggregates) == 1 && r.f.Window.IsZero()
 	for _, g := range r.f.Aggregates {
 		t := r.f.Inputs[g.Input].Type
 		if !g.Function.Valid() || !g.Function.Takes(t) {
-			return fmt.Errorf("run fragment: %s of %s: %w", g.Function, t, model.ErrInvalid)
+			return nil, fmt.Errorf("run fragment: %s of %s: %w", g.Function, t, model.ErrInvalid)
 		}
 		a.used[g.Input] = true
 		a.cells = append(a.cells, newCells(g.Function, t))
@@ -64,99 +72,53 @@ func (r *runner) aggregate() error {
 		}
 	}
 	a.stats = make([]model.Stats, len(a.cells))
-	return a.run()
+	a.cursor = r.src.Scan(ScanOptions{Fields: r.fields, Range: r.f.Range, Descending: a.backwards()})
+	a.early = r.f.Window.IsZero() && (a.only(function.Last) || a.only(function.First))
+	return a, nil
 }
 
-// run scans all groups with one cursor.
-func (a *aggregator) run() error {
-	var all []uint32
-	filters := map[uint32]*plan.Expr{}
-	for i := range a.groups {
-		kept := a.groups[i].series[:0]
-		for _, id := range a.groups[i].series {
-			filter, none := a.filter(id)
-			if none {
-				continue
-			}
-			if filter != nil {
-				filters[id] = filter
-			}
-			kept = append(kept, id)
-		}
-		a.groups[i].series = kept
-		all = append(all, kept...)
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	cursor := a.src.Scan(ScanOptions{Series: all, Fields: a.fields, Range: a.f.Range, Descending: a.backwards()})
-	err := a.scan(cursor, filters)
-	return errors.Join(err, cursor.Close())
+func (a *aggregator) close() error {
+	a.slots.Close()
+	a.texts.Close()
+	return a.cursor.Close()
 }
 
-// backwards reports whether the newest granules should come first: then the
-// first one of a series settles last().
+// backwards reports whether the newest granules should come first.
 func (a *aggregator) backwards() bool {
-	for _, c := range a.cells {
-		if c.f != function.Last {
-			return false
-		}
-	}
-	return true
+	return a.only(function.Last) || a.f.RowLimit > 0 && a.f.Descending
 }
 
-func (a *aggregator) scan(cursor Cursor, filters map[uint32]*plan.Expr) error {
-	at, member := 0, 0 // the group, and the series' place in it
-	for {
-		g, err := cursor.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
-		if err := a.ctx.Err(); err != nil {
-			return err
-		}
-		id := g.Series()
-		for member >= len(a.groups[at].series) || a.groups[at].series[member] != id {
-			if member++; member >= len(a.groups[at].series) {
-				if err := a.finish(&a.groups[at]); err != nil {
-					return err
-				}
-				if at, member = at+1, 0; at >= len(a.groups) {
-					return fmt.Errorf("run fragment: series %d comes out of order: %w", id, model.ErrCorrupt)
-				}
-			}
-		}
-		if err := a.granule(g, member, filters[id]); err != nil {
-			return err
-		}
-	}
-	return a.finish(&a.groups[at])
+// only reports whether all aggregates are of one function.
+func (a *aggregator) only(f function.ID) bool {
+	return !slices.ContainsFunc(a.cells, func(c *cells) bool { return c.f != f })
 }
 
-// granule takes in a granule of the group's series number member.
-func (a *aggregator) granule(g Granule, member int, filter *plan.Expr) error {
-	loaded, err := a.byStats(g, member, filter)
-	if loaded || err != nil {
-		return err
+// read loads the rows of a granule of the series.
+func (a *aggregator) read(g Granule, filter *plan.Expr, r model.TimeRange) error {
+	if !a.begun {
+		a.begun = true
+		a.begin(&a.load, a.at)
 	}
-	if err := a.runner.load(&a.load, g, filter); err != nil {
-		return err
-	}
-	a.load.pack(a.used)
-	return a.rows(g.Series(), member, nil)
+	return a.runner.load(&a.load, g, filter, r)
 }
 
 // byStats takes in a granule by its statistics where that is possible. It
 // reports whether nothing of the granule is left to do.
-func (a *aggregator) byStats(g Granule, member int, filter *plan.Expr) (done bool, err error) {
+func (a *aggregator) byStats(g Granule, member int, filter *plan.Expr, within model.TimeRange) (done bool, err error) {
 	r := g.Range()
-	if filter != nil || !a.f.Range.Covers(r) {
+	if !within.Covers(r) {
 		return false, nil
 	}
 	if !a.f.Window.IsZero() {
 		if start, end := a.f.Window.Bounds(r.Min); r.Max >= end || r.Min < start {
+			return false, nil
+		}
+	}
+	if filter != nil {
+		switch all, none := a.verdict(filter, g); {
+		case none:
+			return true, nil
+		case !all:
 			return false, nil
 		}
 	}
@@ -190,12 +152,12 @@ func (a *aggregator) byStats(g Granule, member int, filter *plan.Expr) (done boo
 		}
 	}
 	if len(rest) == 0 {
-		return true, a.read(0)
+		return true, nil
 	}
-	if err := a.runner.load(&a.load, g, nil); err != nil {
+	if err := a.read(g, nil, within); err != nil {
 		return false, err
 	}
-	return true, a.rows(g.Series(), member, rest)
+	return true, a.rows(member, rest)
 }
 
 // slot gives the slot of the window of t, making it if there is none.
@@ -204,7 +166,7 @@ func (a *aggregator) slot(t int64) (slot int, end int64, err error) {
 	if !isNew {
 		return slot, end, nil
 	}
-	if err := a.account.Set(a.windows.bytes() + (slot+1)*a.slotBytes); err != nil {
+	if err := a.slots.Set(a.windows.bytes() + (slot+1)*a.slotBytes); err != nil {
 		return 0, 0, err
 	}
 	for i, c := range a.cells {
@@ -232,24 +194,29 @@ func (a *aggregator) member(i, member int) int {
 }
 
 // rows takes in the loaded rows, for the aggregates listed, or all.
-func (a *aggregator) rows(series uint32, member int, list []int) error {
+func (a *aggregator) rows(member int, list []int) error {
 	b := &a.load
 	for lo := b.lo; lo < b.hi; {
 		slot, end, err := a.slot(b.times[lo])
 		if err != nil {
 			return err
 		}
-		hi := b.hi
-		if b.times[hi-1] >= end {
-			hi = lo + sort.Search(hi-lo, func(i int) bool { return b.times[lo+i] >= end })
+		hi := lo + 1
+		for step := 1; hi < b.hi && b.times[hi] < end; step *= 2 { // mostly there are few rows, or all that are left
+			if next := min(hi+step, b.hi); b.times[next-1] < end {
+				hi = next
+				continue
+			}
+			step = 1
+			hi++
 		}
 		if list != nil {
 			for _, i := range list {
-				a.add(i, slot, series, member, lo, hi)
+				a.add(i, slot, member, lo, hi)
 			}
 		} else {
 			for i := range a.cells {
-				a.add(i, slot, series, member, lo, hi)
+				a.add(i, slot, member, lo, hi)
 			}
 		}
 		lo = hi
@@ -275,7 +242,7 @@ func (a *aggregator) checkBytes(member int) error {
 	return a.texts.Set(bytes)
 }
 
-func (a *aggregator) add(i, slot int, series uint32, member, lo, hi int) {
+func (a *aggregator) add(i, slot, member, lo, hi int) {
 	b := &a.load
 	in := &b.inputs[a.f.Aggregates[i].Input]
 	if in.Type == 0 {
@@ -290,33 +257,9 @@ func (a *aggregator) add(i, slot int, series uint32, member, lo, hi int) {
 	}
 }
 
-// finish hands out the group's states and clears them.
-func (a *aggregator) finish(g *group) error {
-	if len(a.windows.starts) > 0 {
-		for i, c := range a.perSeries {
-			if c != nil {
-				a.settle(i, c)
-			}
-		}
-		slots := slices.DeleteFunc(a.windows.order(), func(s int32) bool {
-			return !slices.ContainsFunc(a.cells, func(c *cells) bool { return c.n[s] > 0 })
-		})
-		p := &Partial{Group: g.key, Times: make([]int64, len(slots))}
-		for i, s := range slots {
-			p.Times[i] = a.windows.starts[s]
-		}
-		for _, c := range a.cells {
-			p.Columns = append(p.Columns, c.columns(slots)...)
-		}
-		if a.aux != nil {
-			p.Columns = append(p.Columns, a.aux.columns(slots)...)
-		}
-		if len(slots) > 0 {
-			if err := a.emit(p); err != nil {
-				return err
-			}
-		}
-	}
+// finish gives the group's states, nil for none, and clears them.
+func (a *aggregator) finish(g *group) *Partial {
+	p := a.partial(g.key)
 	a.windows.reset()
 	for i, c := range a.cells {
 		c.reset()
@@ -327,7 +270,40 @@ func (a *aggregator) finish(g *group) error {
 	if a.aux != nil {
 		a.aux.reset()
 	}
-	return nil
+	return p
+}
+
+func (a *aggregator) partial(key []string) *Partial {
+	if len(a.windows.starts) == 0 {
+		return nil
+	}
+	for i, c := range a.perSeries {
+		if c != nil {
+			a.settle(i, c)
+		}
+	}
+	slots := slices.DeleteFunc(a.windows.order(), func(s int32) bool { return !a.some(s) })
+	if len(slots) == 0 {
+		return nil
+	}
+	p := &Partial{Group: key, Times: gatherTimes(a.windows.starts, slots), Columns: make([]model.Column, 0, 3*len(a.cells))}
+	for _, c := range a.cells {
+		p.Columns = append(p.Columns, c.columns(slots)...)
+	}
+	if a.aux != nil {
+		p.Columns = append(p.Columns, a.aux.columns(slots)...)
+	}
+	return p
+}
+
+// some reports whether any aggregate has a value in a slot.
+func (a *aggregator) some(slot int32) bool {
+	for _, c := range a.cells {
+		if c.n[slot] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // settle decides which series' first or last row is the group's.

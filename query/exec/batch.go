@@ -16,6 +16,8 @@ type batch struct {
 	// they are all from lo up to hi.
 	rows   []int32
 	lo, hi int
+
+	memory []int32 // of rows that a filter left
 }
 
 // len gives the number of rows that count.
@@ -34,65 +36,119 @@ func (b *batch) row(i int) int {
 	return b.lo + i
 }
 
-// load reads a granule into b: the rows in the fragment's range that pass the
-// filter.
-func (r *runner) load(b *batch, g Granule, filter *plan.Expr) error {
-	times, columns, err := g.Load()
+// begin makes b ready for granules of a series: its tags are the same in all.
+func (r *runner) begin(b *batch, series uint32) {
+	b.inputs = slices.Grow(b.inputs[:0], len(r.f.Inputs))[:len(r.f.Inputs)]
+	for i, in := range r.f.Inputs {
+		b.inputs[i] = vector{}
+		if !in.IsTag {
+			continue
+		}
+		if v := r.src.Tag(series, in.Tag); v != "" {
+			b.inputs[i] = constantText(v)
+		}
+	}
+}
+
+// load reads a granule into b, which is begun for its series: the rows within
+// times that pass the filter, with the inputs that the answer needs. Columns are
+// only decoded where statistics leave a chance for a row.
+func (r *runner) load(b *batch, g Granule, filter *plan.Expr, times model.TimeRange) error {
+	b.times, b.rows, b.lo, b.hi = b.times[:0], nil, 0, 0
+	if filter != nil {
+		switch all, none := r.verdict(filter, g); {
+		case none:
+			return r.read(0)
+		case all:
+			filter = nil
+		}
+	}
+	all, err := g.Times()
 	if err != nil {
 		return err
 	}
-	b.times, b.rows = times, nil
-	b.lo, b.hi = 0, len(times)
-	if !r.f.Range.Covers(g.Range()) {
-		b.lo, _ = slices.BinarySearch(times, r.f.Range.Min)
-		if r.f.Range.Max < forever {
-			b.hi, _ = slices.BinarySearch(times, r.f.Range.Max+1)
-		}
-	}
-	if b.lo > b.hi {
-		b.lo = b.hi
-	}
+	b.times = all
+	b.lo, b.hi = within(times, all, g.Range())
 	if err := r.read(b.hi - b.lo); err != nil {
 		return err
 	}
-	r.resolveInputs(b, columns, g.Series())
 	if filter != nil && b.lo < b.hi {
-		r.selectRows(b, filter)
+		for _, i := range r.tested {
+			if err := r.resolveInput(b, g, i); err != nil {
+				return err
+			}
+		}
+		if r.selectRows(b, filter); len(b.rows) == 0 {
+			return nil
+		}
+	}
+	if b.lo == b.hi {
+		return nil
+	}
+	needed := r.needed
+	if filter != nil {
+		needed = r.neededBeside
+	}
+	for _, i := range needed {
+		if err := r.resolveInput(b, g, i); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// resolveInputs makes the fragment's inputs of columns and tags.
-func (r *runner) resolveInputs(b *batch, columns []model.Column, series uint32) {
-	b.inputs = slices.Grow(b.inputs[:0], len(r.f.Inputs))[:len(r.f.Inputs)]
-	for i, in := range r.f.Inputs {
-		switch fields := r.inputs[i]; {
-		case in.IsTag:
-			b.inputs[i] = vector{}
-			if v := r.src.Tags(series).Get(in.Tag); v != "" {
-				b.inputs[i] = constantText(v)
-			}
-		case len(fields) == 0:
-			b.inputs[i] = vector{}
-		case len(fields) == 1:
-			v := vector{Column: columns[fields[0]]}
-			b.inputs[i] = v.as(in.Type)
-		default:
-			b.inputs[i] = coalesce(in.Type, columns, fields, len(b.times))
-		}
+// within gives which rows of a granule, whose range is of, are within r.
+func within(r model.TimeRange, times []int64, of model.TimeRange) (lo, hi int) {
+	hi = len(times)
+	if of.Min < r.Min {
+		lo, _ = slices.BinarySearch(times, r.Min)
 	}
+	if of.Max > r.Max { // so there is a time after it
+		hi, _ = slices.BinarySearch(times, r.Max+1)
+	}
+	return min(lo, hi), hi
+}
+
+// resolveInput makes an input of the fields of a granule.
+func (r *runner) resolveInput(b *batch, g Granule, i int) error {
+	in := &r.f.Inputs[i]
+	switch fields := r.inputs[i]; len(fields) {
+	case 0:
+	case 1:
+		column, err := g.Column(fields[0])
+		if err != nil {
+			return err
+		}
+		if column.Type == in.Type {
+			b.inputs[i].Column = *column
+			return nil
+		}
+		v := vector{Column: *column}
+		b.inputs[i] = v.as(in.Type)
+	default:
+		columns := make([]model.Column, len(fields))
+		for j, f := range fields {
+			column, err := g.Column(f)
+			if err != nil {
+				return err
+			}
+			columns[j] = *column
+		}
+		b.inputs[i] = coalesce(in.Type, columns, len(b.times))
+	}
+	return nil
 }
 
 // coalesce gives, for each row, the value of the first of the columns that has
 // one, as a type of number.
-func coalesce(t model.FieldType, columns []model.Column, fields []int, n int) vector {
-	first := vector{Column: columns[fields[0]]}
+func coalesce(t model.FieldType, columns []model.Column, n int) vector {
+	first := vector{Column: columns[0]}
 	out := first.as(t)
-	for _, f := range fields[1:] {
+	for i := range columns[1:] {
 		if out.Present == nil {
 			break
 		}
-		next := vector{Column: columns[f]}
+		next := vector{Column: columns[1+i]}
 		next = next.as(t)
 		merged := vector{Column: model.Column{Field: out.Field}}
 		for i := range n {
@@ -109,15 +165,21 @@ func coalesce(t model.FieldType, columns []model.Column, fields []int, n int) ve
 
 // selectRows leaves the rows of b that pass the filter.
 func (r *runner) selectRows(b *batch, filter *plan.Expr) {
-	e := evaluator{n: len(b.times), inputs: b.inputs}
-	v := e.eval(filter)
-	bits, step := e.truth(&v)
-	b.rows = make([]int32, 0, b.hi-b.lo)
-	for i := b.lo; i < b.hi; i++ {
-		if bits[i*step] != 0 {
-			b.rows = append(b.rows, int32(i))
+	if b.memory == nil {
+		b.memory = make([]int32, 0, max(b.hi-b.lo, 256))
+	}
+	b.rows = b.memory[:0]
+	if !b.selectByNumber(filter) {
+		e := evaluator{n: len(b.times), inputs: b.inputs}
+		v := e.eval(filter)
+		bits, step := e.truth(&v)
+		for i := b.lo; i < b.hi; i++ {
+			if bits[i*step] != 0 {
+				b.rows = append(b.rows, int32(i))
+			}
 		}
 	}
+	b.memory = b.rows
 }
 
 // pack moves the rows that count together, so that they are all from lo up to

@@ -24,9 +24,8 @@ type tape struct {
 
 type tapeGranule struct {
 	t      *tape
-	series uint32
 	times  []int64
-	column []model.Column
+	column model.Column
 	stats  model.Stats
 }
 
@@ -43,7 +42,7 @@ func newTape(series, granules int, stats bool) *tape {
 			at += int64(10 * time.Second)
 			c.AppendBits(math.Float64bits(float64(i)))
 		}
-		g.column = []model.Column{c}
+		g.column = c
 		g.stats = model.Stats{Count: tapeRows, Max: c.Bits[tapeRows-1], Last: c.Bits[tapeRows-1], Sum: math.Float64bits(tapeRows * (tapeRows - 1) / 2)}
 		t.granules = append(t.granules, g)
 	}
@@ -62,37 +61,35 @@ func (t *tape) Series(string, *model.Predicate) ([]uint32, error) {
 	return ids, nil
 }
 
-func (t *tape) Scan(o exec.ScanOptions) exec.Cursor { return &tapeCursor{t: t, o: o} }
+func (t *tape) Tag(id uint32, _ string) string { return fmt.Sprint(id) }
+
+func (t *tape) Scan(exec.ScanOptions) exec.Cursor { return &tapeCursor{t: t} }
 
 type tapeCursor struct {
-	t         *tape
-	o         exec.ScanOptions
-	series, g int
-	now       tapeGranule
+	t    *tape
+	left []tapeGranule
+	now  *tapeGranule
 }
 
+func (c *tapeCursor) Seek(uint32, model.TimeRange) { c.left = c.t.granules }
+
 func (c *tapeCursor) Next() (exec.Granule, error) {
-	if c.g == len(c.t.granules) {
-		c.series, c.g = c.series+1, 0
-	}
-	if c.series == len(c.o.Series) {
+	if len(c.left) == 0 {
 		return nil, io.EOF
 	}
-	c.now = c.t.granules[c.g]
-	c.now.series = c.o.Series[c.series]
-	c.g++
-	return &c.now, nil
+	c.now, c.left = &c.left[0], c.left[1:]
+	return c.now, nil
 }
 
 func (c *tapeCursor) Close() error { return nil }
 
-func (g *tapeGranule) Series() uint32 { return g.series }
-func (g *tapeGranule) Len() int       { return len(g.times) }
+func (g *tapeGranule) Len() int { return len(g.times) }
 func (g *tapeGranule) Range() model.TimeRange {
 	return model.TimeRange{Min: g.times[0], Max: g.times[len(g.times)-1]}
 }
-func (g *tapeGranule) Stats(int) (model.Stats, bool)          { return g.stats, g.t.stats }
-func (g *tapeGranule) Load() ([]int64, []model.Column, error) { return g.times, g.column, nil }
+func (g *tapeGranule) Stats(int) (model.Stats, bool)     { return g.stats, g.t.stats }
+func (g *tapeGranule) Times() ([]int64, error)           { return g.times, nil }
+func (g *tapeGranule) Column(int) (*model.Column, error) { return &g.column, nil }
 
 func BenchmarkFragment(b *testing.B) {
 	const series, granules = 100, 10

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
@@ -17,12 +18,15 @@ import (
 // when emit gives an error. It does not close src. What it holds is counted by
 // the budget of ctx, or bounded by f.MaxBytes where that has none.
 func RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*Partial) error) error {
+	return (*Workers)(nil).RunFragment(ctx, src, f, emit)
+}
+
+// RunFragment does what the function of this name does, on several processors
+// where there is much to do and w has goroutines to spare.
+func (w *Workers) RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*Partial) error) error {
 	ctx, budget := memory.Bounded(ctx, int64(f.MaxBytes))
-	r := &runner{ctx: ctx, src: src, f: f, emit: emit, budget: budget, account: budget.Account(), index: budget.Account()}
-	defer func() {
-		r.account.Close()
-		r.index.Close()
-	}()
+	r := &runner{ctx: ctx, src: src, f: f, emit: emit, workers: w, budget: budget, index: budget.Account()}
+	defer r.index.Close()
 	if f.Report != plan.NoReport {
 		return runReported(r)
 	}
@@ -39,10 +43,15 @@ type runner struct {
 	fields []model.Field // those of the fragment that the shard has
 	inputs [][]int       // by input, the indexes into fields
 	groups []group
-	points int // that were read
+	points atomic.Int64 // that were read
 
+	// The inputs that are made of fields: those of the answer, those that the
+	// filter looks at, and those of the answer that it does not look at.
+	needed, tested, neededBeside []int
+	bySeries                     bool // the filter has conditions on the series
+
+	workers *Workers
 	budget  *memory.Budget
-	account memory.Account // of the windows of a group, or of its rows that wait
 	index   memory.Account // of series and groups
 }
 
@@ -90,6 +99,30 @@ func (r *runner) resolve() bool {
 			if at[f] >= 0 {
 				r.inputs[i] = append(r.inputs[i], at[f])
 			}
+		}
+	}
+	needed := make([]bool, len(r.inputs))
+	for _, c := range r.f.Columns {
+		needed[c] = true
+	}
+	for _, a := range r.f.Aggregates {
+		needed[a.Input] = true
+	}
+	tested := make([]bool, len(r.inputs))
+	if r.f.Filter != nil {
+		r.bySeries = r.f.Filter.Inputs(tested)
+	}
+	for i, fields := range r.inputs {
+		if len(fields) == 0 {
+			continue
+		}
+		if tested[i] {
+			r.tested = append(r.tested, i)
+		} else if needed[i] {
+			r.neededBeside = append(r.neededBeside, i)
+		}
+		if needed[i] {
+			r.needed = append(r.needed, i)
 		}
 	}
 	if r.f.Raw() {
@@ -156,36 +189,49 @@ func (r *runner) groupByTags(series []uint32) error {
 	byKey := map[string]int{}
 	var text []byte
 	bytes := 0
-	for n, id := range series {
-		if n%checkEvery == 0 {
+	key := make([]string, len(r.f.GroupBy))
+	for j := range series {
+		if j%checkEvery == 0 {
 			if err := cmp.Or(r.ctx.Err(), r.index.Add(bytes)); err != nil {
 				return err
 			}
 			bytes = 0
 		}
 		bytes += 4
-		tags := r.src.Tags(id)
+		r.key(key, series[j])
 		text = text[:0]
-		for _, k := range r.f.GroupBy {
-			text = append(text, tags.Get(k)...)
+		for _, value := range key {
+			text = append(text, value...)
 			text = append(text, 0)
 		}
 		i, ok := byKey[string(text)]
 		if !ok {
 			i = len(r.groups)
 			byKey[string(text)] = i
-			key := make([]string, len(r.f.GroupBy))
-			for j, k := range r.f.GroupBy {
-				key[j] = tags.Get(k)
-			}
-			r.groups = append(r.groups, group{key: key})
+			// A group of one series is the rule and needs no memory of its own.
+			r.groups = append(r.groups, group{key: slices.Clone(key), series: series[j : j+1 : j+1]})
 			bytes += groupBytes + len(text) + len(key)*stringBytes
+			continue
 		}
-		r.groups[i].series = append(r.groups[i].series, id)
+		r.groups[i].series = append(r.groups[i].series, series[j])
 	}
 	order := stoppable{ctx: r.ctx, less: func(i, j int) bool { return slices.Compare(r.groups[i].key, r.groups[j].key) < 0 }}
 	order.n, order.swap = len(r.groups), func(i, j int) { r.groups[i], r.groups[j] = r.groups[j], r.groups[i] }
 	return order.sort()
+}
+
+// key gives the values of a series that its group has.
+func (r *runner) key(dst []string, series uint32) {
+	if len(dst) <= 2 {
+		for i, k := range r.f.GroupBy {
+			dst[i] = r.src.Tag(series, k)
+		}
+		return
+	}
+	tags := r.src.Tags(series)
+	for i, k := range r.f.GroupBy {
+		dst[i] = tags.Get(k)
+	}
 }
 
 // sortSeries orders series by key, backwards when descending.
@@ -239,6 +285,9 @@ func (r *runner) filter(series uint32) (filter *plan.Expr, none bool) {
 	if r.f.Filter == nil {
 		return nil, false
 	}
+	if !r.bySeries {
+		return r.f.Filter, r.f.Filter.IsFalse()
+	}
 	filter = r.f.Filter.ForSeries(r.f.Measurement, r.src.Tags(series))
 	switch {
 	case filter.IsTrue():
@@ -251,9 +300,10 @@ func (r *runner) filter(series uint32) (filter *plan.Expr, none bool) {
 
 // read counts rows that were read.
 func (r *runner) read(rows int) error {
-	r.points += rows
-	if n := r.f.MaxPoints; n > 0 && r.points > n {
-		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-point limit exceeed: (%d/%d)", r.points, n)}
+	if n := int64(r.f.MaxPoints); n > 0 {
+		if points := r.points.Add(int64(rows)); points > n {
+			return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("max-select-point limit exceeed: (%d/%d)", points, n)}
+		}
 	}
 	return r.ctx.Err()
 }

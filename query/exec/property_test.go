@@ -231,7 +231,7 @@ func TestAggregatesOfWholeGranulesLoadNothing(t *testing.T) {
 	src := exectest.New(exectest.Options{GranuleRows: 100}, rows...)
 	for _, c := range []struct {
 		q    string
-		most int
+		most int64
 	}{
 		{"SELECT mean(f), min(f), max(f), spread(f), count(f), first(f), last(f) FROM m WHERE time < 10000 GROUP BY time(1000ns)", 0},
 		{"SELECT mean(f) FROM m WHERE time >= 50 AND time < 9950 GROUP BY time(1000ns)", 2},
@@ -240,10 +240,10 @@ func TestAggregatesOfWholeGranulesLoadNothing(t *testing.T) {
 		{"SELECT min(f) FROM m", 1}, // its time is in the granule
 		{"SELECT last(f), f FROM m", 1},
 	} {
-		src.Loaded = 0
+		src.Loaded.Store(0)
 		run(t, c.q, shard{model.AllTime, src})
-		if src.Loaded > c.most {
-			t.Errorf("%s loaded %d granules, want at most %d", c.q, src.Loaded, c.most)
+		if n := src.Loaded.Load(); n > c.most {
+			t.Errorf("%s loaded %d granules, want at most %d", c.q, n, c.most)
 		}
 	}
 }

@@ -3,8 +3,10 @@ package exec
 import (
 	"errors"
 	"io"
+	"math"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -17,34 +19,43 @@ const (
 	textRows  = 8
 )
 
-// rows runs a fragment of raw rows: it merges the series of each group by time.
+// rows runs a fragment of raw rows: it merges the series of each group by time,
+// several groups at a time.
 func (r *runner) rows() error {
-	m := &rowMerge{runner: r}
-	for i, c := range r.f.Columns {
-		if r.f.Inputs[c].Type == model.String {
-			m.texts = append(m.texts, i)
-		}
-	}
+	series := 0
 	for i := range r.groups {
-		var err error
-		if g := &r.groups[i]; r.picks(len(g.series)) {
-			err = m.pick(g)
-		} else {
-			_, err = m.series(g)
-		}
-		if err != nil {
-			return err
-		}
+		series += len(r.groups[i].series)
 	}
-	return nil
+	tasks := r.tasks()
+	extra := r.workers.take(min(len(tasks)-1, series/workerSeries-1))
+	defer r.workers.give(extra)
+	order := newTurns(len(tasks), r.emit)
+	return together(extra, func(int) (err error) {
+		m := r.newRowMerge()
+		defer func() { err = errors.Join(err, m.close()) }()
+		return order.work(func(task int, emit func(*Partial) error) error {
+			m.emit = emit
+			for i := range tasks[task] {
+				if err := m.group(&tasks[task][i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
 }
 
 // rowMerge merges the rows of a group's series by time.
 type rowMerge struct {
 	*runner
-	out   *Partial
-	texts []int // the columns of out that hold texts
-	bytes int   // of the batches that are loaded
+	emit    func(*Partial) error
+	cursor  Cursor
+	load    batch      // the granule that is read
+	alone   seriesRows // the series of a group that has but one
+	out     *Partial
+	emitted int   // rows of the group
+	texts   []int // the columns of out that hold texts
+	account memory.Account
 
 	// ordered has rows of equal time and texts come in order of their series, and
 	// mayCome ends the merge at the row of a series for which it is false; nil is
@@ -53,93 +64,154 @@ type rowMerge struct {
 	mayCome func(series uint32, at int64) bool
 }
 
-// series hands out the rows of a group and gives how many there were.
-func (m *rowMerge) series(g *group) (rows int, err error) {
-	var all []*seriesRows
-	defer func() {
-		for _, s := range all {
-			err = errors.Join(err, s.cursor.Close())
-		}
-	}()
-	m.bytes = 0
-	h := rowHeap{descending: m.f.Descending, columns: m.f.Columns, ordered: m.ordered}
-	if m.ordered {
-		h.columns = m.leadingTexts()
+func (r *runner) newRowMerge() *rowMerge {
+	m := &rowMerge{
+		runner: r, account: r.budget.Account(),
+		cursor: r.src.Scan(ScanOptions{Fields: r.fields, Range: r.f.Range, Descending: r.f.Descending}),
 	}
-	var kept []uint32
-	var filters []*plan.Expr
-	for _, id := range g.series {
-		if filter, none := m.filter(id); !none {
-			kept, filters = append(kept, id), append(filters, filter)
+	for i, c := range r.f.Columns {
+		if r.f.Inputs[c].Type == model.String {
+			m.texts = append(m.texts, i)
 		}
 	}
-	small := smallSeries{rowMerge: m, series: kept}
-	defer func() { err = errors.Join(err, small.close()) }()
-	for i := range kept {
-		s := &seriesRows{id: kept[i], place: i, filter: filters[i]}
-		ok, err := small.take(i, s)
-		if err != nil {
-			return 0, err
-		}
-		if !ok {
-			m.bytes += cursorBytes
-			s.cursor = m.scan(kept[i : i+1])
-			all = append(all, s)
-			if ok, err = m.advance(s); err != nil {
-				return 0, err
-			}
-		}
-		if ok && s.left() > 0 {
-			h.rows = append(h.rows, s)
-		}
-	}
-	return m.merge(g, &h)
+	return m
 }
 
-// merge hands out the rows of the heap and gives how many there were.
-func (m *rowMerge) merge(g *group, h *rowHeap) (emitted int, err error) {
-	m.out = nil
-	h.init()
-	for len(h.rows) > 0 {
-		s := h.pop()
-		if m.mayCome != nil && !m.mayCome(s.id, s.b.times[s.at(0)]) {
+func (m *rowMerge) close() error {
+	m.account.Close()
+	return m.cursor.Close()
+}
+
+func (m *rowMerge) group(g *group) error {
+	m.out, m.emitted = nil, 0
+	switch {
+	case len(g.series) == 1:
+		return m.one(g)
+	case m.picks(len(g.series)):
+		return m.pick(g)
+	}
+	return m.many(g)
+}
+
+// left gives how many more rows of the group are wanted.
+func (m *rowMerge) left() int {
+	if m.f.RowLimit == 0 {
+		return math.MaxInt
+	}
+	return m.f.RowLimit - m.emitted
+}
+
+// one hands out the rows of a group that is one series, granule by granule.
+func (m *rowMerge) one(g *group) error {
+	id := g.series[0]
+	filter, none := m.filter(id)
+	if none {
+		return m.ctx.Err()
+	}
+	s := &m.alone
+	m.begin(&s.b, id)
+	s.descending = m.f.Descending
+	for m.cursor.Seek(id, m.f.Range); m.left() > 0; {
+		granule, err := m.cursor.Next()
+		if errors.Is(err, io.EOF) {
 			break
+		} else if err != nil {
+			return err
 		}
-		// A series that is alone hands out all that it has loaded at once.
-		n := 1
-		if len(h.rows) == 0 && m.mayCome == nil {
-			n = s.left()
+		if m.left() == 1 && m.byStats(g, s, granule, filter) {
+			continue
 		}
-		if limit := m.f.RowLimit; limit > 0 {
-			n = min(n, limit-emitted)
+		if err := m.runner.load(&s.b, granule, filter, m.f.Range); err != nil {
+			return err
 		}
-		for n > 0 {
-			if m.out == nil {
-				m.out = m.newPartial(g, h.left()+s.left(), n)
-			}
-			k := min(n, chunkRows-len(m.out.Times))
-			if len(m.texts) > 0 {
-				k = min(k, textRows)
-			}
-			m.append(s, k)
-			n, emitted = n-k, emitted+k
-			if len(m.out.Times) == chunkRows || m.outText() >= chunkText {
-				if err := m.flush(); err != nil {
-					return emitted, err
-				}
-			}
-		}
-		if m.f.RowLimit > 0 && emitted >= m.f.RowLimit {
-			break
-		}
-		switch ok, err := m.advance(s); {
-		case err != nil:
-			return emitted, err
-		case ok:
-			h.push(s)
+		m.leaveEmptyRows(&s.b)
+		s.next = 0
+		if err := m.move(g, s, min(s.left(), m.left()), s.left()); err != nil {
+			return err
 		}
 	}
-	return emitted, m.flush()
+	return m.flush()
+}
+
+// byStats takes the last row of a granule, or the first one, from statistics. It
+// reports false where they do not have it.
+func (m *rowMerge) byStats(g *group, s *seriesRows, granule Granule, filter *plan.Expr) bool {
+	r := granule.Range()
+	if filter != nil || len(m.tested) > 0 || !m.f.Range.Covers(r) {
+		return false
+	}
+	p := m.newPartial(g, 0, 1)
+	some := false
+	for i, c := range m.f.Columns {
+		out := &p.Columns[i]
+		if v := &s.b.inputs[c]; m.f.Inputs[c].IsTag {
+			if v.Type == 0 {
+				out.AppendNull()
+			} else {
+				out.AppendText(v.Bytes(0))
+			}
+			continue
+		}
+		fields := m.inputs[c]
+		if len(fields) == 0 {
+			out.AppendNull()
+			continue
+		}
+		st, ok := granule.Stats(fields[0])
+		switch {
+		case !ok || len(fields) > 1 || out.Type == model.String || m.fields[fields[0]].Type != out.Type:
+			return false
+		case st.Count == 0:
+			out.AppendNull()
+		case st.Count < granule.Len():
+			return false
+		case m.f.Descending:
+			out.AppendBits(st.Last)
+			some = true
+		default:
+			out.AppendBits(st.First)
+			some = true
+		}
+	}
+	if !some {
+		return true // no row of the granule has a value
+	}
+	at := r.Min
+	if m.f.Descending {
+		at = r.Max
+	}
+	p.Times = append(p.Times, at)
+	if m.out == nil {
+		m.out = p
+	} else {
+		m.out.Times = append(m.out.Times, at)
+		for i := range p.Columns {
+			m.out.Columns[i].AppendRow(&p.Columns[i], 0)
+		}
+	}
+	m.emitted++
+	return true
+}
+
+// move moves the next n rows of s to the output. loaded is how many rows are at
+// hand.
+func (m *rowMerge) move(g *group, s *seriesRows, n, loaded int) error {
+	m.emitted += n
+	for n > 0 {
+		if m.out == nil {
+			m.out = m.newPartial(g, loaded, n)
+		}
+		k := min(n, chunkRows-len(m.out.Times))
+		if len(m.texts) > 0 {
+			k = min(k, textRows)
+		}
+		m.append(s, k)
+		n -= k
+		if err := m.flushFull(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newPartial gives an empty partial with room for at least n rows. loaded is
@@ -153,10 +225,16 @@ func (m *rowMerge) newPartial(g *group, loaded, n int) *Partial {
 		n = min(n, limit)
 	}
 	p := &Partial{Group: g.key, Times: make([]int64, 0, n), Columns: make([]model.Column, len(m.f.Columns))}
+	numbers := 0
 	for i, c := range m.f.Columns {
-		p.Columns[i].Type = m.f.Inputs[c].Type
+		if p.Columns[i].Type = m.f.Inputs[c].Type; p.Columns[i].Type != model.String {
+			numbers++
+		}
+	}
+	bits := make([]uint64, n*numbers)
+	for i := range p.Columns {
 		if p.Columns[i].Type != model.String {
-			p.Columns[i].Bits = make([]uint64, 0, n)
+			p.Columns[i].Bits, bits = bits[:0:n], bits[n:]
 		}
 	}
 	return p
@@ -169,6 +247,13 @@ func (m *rowMerge) outText() int {
 		n += len(m.out.Columns[i].Text)
 	}
 	return n
+}
+
+func (m *rowMerge) flushFull() error {
+	if len(m.out.Times) < chunkRows && m.outText() < chunkText {
+		return nil
+	}
+	return m.flush()
 }
 
 func (m *rowMerge) flush() error {
@@ -218,36 +303,11 @@ func (m *rowMerge) append(s *seriesRows, k int) {
 	s.next += k
 }
 
-// advance makes sure that s has a next row; it reports false at the end.
-func (m *rowMerge) advance(s *seriesRows) (bool, error) {
-	for s.left() == 0 {
-		m.bytes -= s.bytes
-		s.bytes = 0
-		if s.cursor == nil {
-			return false, nil
-		}
-		g, err := s.cursor.Next()
-		if errors.Is(err, io.EOF) {
-			return false, nil
-		} else if err != nil {
-			return false, err
-		}
-		if err := m.load(&s.b, g, s.filter); err != nil {
-			return false, err
-		}
-		m.leaveEmptyRows(&s.b)
-		s.next, s.descending = 0, m.f.Descending
-		s.bytes = len(s.b.times) * (len(m.fields) + 1) * 8
-		m.bytes += s.bytes
-		if err := m.account.Set(m.bytes); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // leaveEmptyRows leaves out the rows in which no selected field has a value.
 func (m *rowMerge) leaveEmptyRows(b *batch) {
+	if b.len() == 0 {
+		return
+	}
 	var some []*vector
 	for _, c := range m.f.Columns {
 		v := &b.inputs[c]
@@ -270,112 +330,4 @@ func (m *rowMerge) leaveEmptyRows(b *batch) {
 		}
 	}
 	b.rows = kept
-}
-
-// seriesRows is the rows of one series, on their way.
-type seriesRows struct {
-	id         uint32
-	place      int    // among the series of the group
-	cursor     Cursor // nil when all rows are in b
-	filter     *plan.Expr
-	b          batch
-	next       int // how many rows of b went out
-	bytes      int
-	descending bool
-}
-
-func (s *seriesRows) left() int { return s.b.len() - s.next }
-
-// at gives the index in the batch of the row j after the next one.
-func (s *seriesRows) at(j int) int {
-	if s.descending {
-		return s.b.row(s.b.len() - 1 - s.next - j)
-	}
-	return s.b.row(s.next + j)
-}
-
-// rowHeap is a heap of series by their next row. Of rows with equal times and
-// equal leading texts the order is whatever the heap makes of it; since it is
-// the very heap that InfluxDB uses (that of container/heap, without the calls
-// through an interface), rows come in InfluxDB's order.
-type rowHeap struct {
-	rows       []*seriesRows
-	columns    []int
-	descending bool
-	ordered    bool // see inOrder
-}
-
-func (h *rowHeap) less(i, j int) bool {
-	x, y := h.rows[i], h.rows[j]
-	a, b := x.at(0), y.at(0)
-	if s, t := x.b.times[a], y.b.times[b]; s != t {
-		return (s < t) != h.descending
-	}
-	if h.ordered {
-		return h.inOrder(x, y)
-	}
-	for _, c := range h.columns {
-		v, w := &x.b.inputs[c], &y.b.inputs[c]
-		if v.Type != model.String || w.Type != model.String || !v.has(a) || !w.has(b) {
-			return false
-		}
-		s, t := v.Bytes(a*v.step()), w.Bytes(b*w.step())
-		if string(s) != string(t) {
-			return (string(s) < string(t)) != h.descending
-		}
-	}
-	return false
-}
-
-// left gives the number of rows that are loaded.
-func (h *rowHeap) left() int {
-	n := 0
-	for _, s := range h.rows {
-		n += s.left()
-	}
-	return n
-}
-
-func (h *rowHeap) init() {
-	for i := len(h.rows)/2 - 1; i >= 0; i-- {
-		h.down(i, len(h.rows))
-	}
-}
-
-func (h *rowHeap) push(s *seriesRows) {
-	h.rows = append(h.rows, s)
-	for j := len(h.rows) - 1; j > 0; {
-		i := (j - 1) / 2
-		if !h.less(j, i) {
-			break
-		}
-		h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
-		j = i
-	}
-}
-
-func (h *rowHeap) pop() *seriesRows {
-	n := len(h.rows) - 1
-	h.rows[0], h.rows[n] = h.rows[n], h.rows[0]
-	h.down(0, n)
-	s := h.rows[n]
-	h.rows = h.rows[:n]
-	return s
-}
-
-func (h *rowHeap) down(i, n int) {
-	for {
-		j := 2*i + 1
-		if j >= n {
-			return
-		}
-		if right := j + 1; right < n && h.less(right, j) {
-			j = right
-		}
-		if !h.less(j, i) {
-			return
-		}
-		h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
-		i = j
-	}
 }

@@ -48,6 +48,11 @@ type candidate struct {
 
 // pick hands out the first rows of a group of many series.
 func (m *rowMerge) pick(g *group) error {
+	held := m.budget.Account()
+	defer held.Close()
+	if err := held.Set(len(g.series) * candidateBytes); err != nil {
+		return err
+	}
 	all, err := m.candidates(g.series)
 	if err != nil {
 		return err
@@ -68,33 +73,25 @@ func (m *rowMerge) pick(g *group) error {
 
 // candidates gives the series that can have rows. No row is decoded for it.
 func (m *rowMerge) candidates(series []uint32) ([]candidate, error) {
-	if err := m.index.Add(len(series) * candidateBytes); err != nil {
-		return nil, err
-	}
-	cursor := m.scan(series)
 	all := make([]candidate, 0, len(series))
-	last := int64(-1)
-	for i := 0; ; i++ {
-		g, err := cursor.Next()
+	for i, id := range series {
+		if i%checkEvery == 0 && m.ctx.Err() != nil {
+			return nil, m.ctx.Err()
+		}
+		m.cursor.Seek(id, m.f.Range)
+		g, err := m.cursor.Next()
 		if errors.Is(err, io.EOF) {
-			return all, cursor.Close()
-		}
-		if err == nil && i%checkEvery == 0 {
-			err = m.ctx.Err()
-		}
-		if err != nil {
-			return nil, errors.Join(err, cursor.Close())
-		}
-		if int64(g.Series()) == last {
 			continue
+		} else if err != nil {
+			return nil, err
 		}
-		last = int64(g.Series())
 		first := max(g.Range().Min, m.f.Range.Min)
 		if m.f.Descending {
 			first = min(g.Range().Max, m.f.Range.Max)
 		}
-		all = append(all, candidate{g.Series(), first})
+		all = append(all, candidate{id, first})
 	}
+	return all, nil
 }
 
 // before reports whether time s comes before t in the answer.
@@ -242,20 +239,21 @@ func (m *rowMerge) among(g *group, few []candidate, others *rest) (enough bool, 
 	if err := m.sortSeries(some.series); err != nil {
 		return false, err
 	}
-	points, emit := m.points, m.emit
+	points, emit := m.points.Load(), m.emit
 	var out []*Partial
 	m.emit = func(p *Partial) error { out = append(out, p); return nil }
 	m.ordered = true
 	m.mayCome = func(series uint32, at int64) bool {
 		return others == nil || m.before(at, others.first) || others.exact && at == others.first && first[series] == at
 	}
-	rows, err := m.series(some)
+	m.emitted = 0
+	err = m.many(some)
 	m.emit, m.ordered, m.mayCome = emit, false, nil
 	if err != nil {
 		return false, err
 	}
-	if others != nil && rows < m.f.RowLimit {
-		m.points = points // those will be read again
+	if others != nil && m.emitted < m.f.RowLimit {
+		m.points.Store(points) // those will be read again
 		return false, nil
 	}
 	for _, p := range out {

@@ -45,9 +45,9 @@ func (c *Cost) Add(o Cost) {
 	c.Bytes += o.Bytes
 }
 
-// Coster is a Source that knows what a scan would read.
+// Coster is a Source that knows what a scan of series would read.
 type Coster interface {
-	Cost(ctx context.Context, o ScanOptions) (Cost, error)
+	Cost(ctx context.Context, series []uint32, o ScanOptions) (Cost, error)
 }
 
 // numbers gives the figures of r, in the order in which they go over the wire.
@@ -135,7 +135,7 @@ func Reports(ctx context.Context, s Stream) (all []*Report, err error) {
 	}
 }
 
-// meter runs a fragment and counts what it takes.
+// meter runs a fragment and counts what it takes, in one goroutine.
 type meter struct {
 	Source
 	report Report
@@ -145,6 +145,7 @@ type meter struct {
 // runReported runs the fragment of r and then reports.
 func runReported(r *runner) error {
 	m := &meter{Source: r.src, start: time.Now()}
+	r.workers = nil
 	emit := r.emit
 	r.src, r.emit = m, func(p *Partial) error {
 		m.report.Answered += int64(len(p.Times))
@@ -164,7 +165,7 @@ func runReported(r *runner) error {
 	}
 	if c, ok := m.Source.(Coster); ok && r.f.Report == plan.CostReport {
 		for i := range r.groups {
-			cost, err := c.Cost(r.ctx, ScanOptions{Series: r.groups[i].series, Fields: r.fields, Range: r.f.Range})
+			cost, err := c.Cost(r.ctx, r.groups[i].series, ScanOptions{Fields: r.fields, Range: r.f.Range})
 			if err != nil {
 				return err
 			}
@@ -203,19 +204,17 @@ type meteredGranule struct {
 	report *Report
 }
 
-func (g *meteredGranule) Load() ([]int64, []model.Column, error) {
-	times, columns, err := g.Granule.Load()
-	if err != nil {
-		return nil, nil, err
-	}
+func (g *meteredGranule) Times() ([]int64, error) {
+	times, err := g.Granule.Times()
 	g.report.Rows += int64(len(times))
-	for i := range columns {
-		c := &columns[i]
-		if !c.Type.Valid() {
-			continue
-		}
+	return times, err
+}
+
+func (g *meteredGranule) Column(field int) (*model.Column, error) {
+	c, err := g.Granule.Column(field)
+	if err == nil && c.Type.Valid() {
 		g.report.Blocks[c.Type]++
 		g.report.BlockBytes[c.Type] += int64(8*len(c.Bits) + 4*len(c.Ends) + len(c.Text))
 	}
-	return times, columns, nil
+	return c, err
 }

@@ -21,7 +21,7 @@ import (
 // shard is a part of the rows, and the times that it is for.
 type shard struct {
 	times model.TimeRange
-	src   *exectest.Memory
+	src   exec.Source
 }
 
 // now is what now() means in these tests.
@@ -54,6 +54,9 @@ func tryRun(t testing.TB, ctx context.Context, q string, opt plan.Options, shard
 	open := func(f *plan.Fragment) (streams []exec.Stream, err error) {
 		for _, s := range shards {
 			streams = append(streams, exec.Pipe(s.times, func(ctx context.Context, emit func(*exec.Partial) error) error {
+				if many, ok := s.src.(crowded); ok {
+					return many.workers.RunFragment(ctx, s.src, f, emit)
+				}
 				return exec.RunFragment(ctx, s.src, f, emit)
 			}))
 		}
@@ -70,6 +73,12 @@ func tryRun(t testing.TB, ctx context.Context, q string, opt plan.Options, shard
 		return nil
 	})
 	return out.String(), err
+}
+
+// crowded is a source that several workers read.
+type crowded struct {
+	exec.Source
+	workers *exec.Workers
 }
 
 func schemas(shards []shard) []plan.Schema {

@@ -4,7 +4,7 @@ import "github.com/varvedb/varve/model"
 
 // Source is what the operators need of one shard: a view that does not change
 // while it is open. The data package makes one of a shard's reader, and
-// exectest one of rows in memory. A Source is used by one goroutine at a time.
+// exectest one of rows in memory. A Source is safe for concurrent use.
 type Source interface {
 	// Measurements gives the names of the measurements, sorted.
 	Measurements() []string
@@ -24,42 +24,48 @@ type Source interface {
 	// does not change them.
 	Tags(series uint32) model.Tags
 	Key(series uint32) []byte
-	// Scan reads the rows of the options' series. The caller closes the cursor.
+	// Tag gives one of the tags, "" where the series lacks it.
+	Tag(series uint32, key string) string
+	// Scan reads rows. The caller closes the cursor.
 	Scan(o ScanOptions) Cursor
 	Close() error
 }
 
-// ScanOptions says which rows a Cursor gives.
+// ScanOptions says which rows a Cursor can give.
 type ScanOptions struct {
-	Series     []uint32 // in any order, each once
 	Fields     []model.Field
 	Range      model.TimeRange
 	Descending bool
 }
 
-// Cursor walks granules: series by series in the order asked for, and within a
-// series by time, backwards when the scan is descending. The granules of a
-// series do not overlap. A row in which none of the fields has a value may or
-// may not come.
+// Cursor walks the granules of one series after the other. A row in which none
+// of the fields has a value may or may not come. It is used by one goroutine at
+// a time.
 type Cursor interface {
-	// Next gives the next granule, valid until the call after; io.EOF at the end.
+	// Seek goes to a series, of which Next gives the granules with rows within
+	// times, a part of the options' range. It may be called at any time, also for
+	// the same series again. An error comes from Next.
+	Seek(series uint32, times model.TimeRange)
+	// Next gives the next granule of the series by time, backwards when the scan
+	// is descending, valid until the call after; io.EOF at the end. The granules
+	// of a series do not overlap. The first and the last one may have rows outside
+	// of the times that were sought.
 	Next() (Granule, error)
 	Close() error
 }
 
 // Granule is a run of rows of one series, in ascending order of time.
 type Granule interface {
-	Series() uint32
 	// Len gives the number of rows.
 	Len() int
 	// Range gives the times of the first and the last row.
 	Range() model.TimeRange
-	// Stats gives the statistics of a field of the scan, by its index, over the
-	// rows of the granule within the scan's range. ok is false where they are
-	// not known exactly without reading the rows.
+	// Stats gives the statistics of a field of the scan, by its index, over all
+	// rows. ok is false where they are not known exactly without reading the rows.
 	Stats(field int) (s model.Stats, ok bool)
-	// Load gives the rows: times and one column for each field of the scan. It
-	// may give rows outside of the scan's range. Both are valid until the
-	// cursor's next Next and are not changed by the caller.
-	Load() (times []int64, columns []model.Column, err error)
+	// Times gives the times of the rows, and Column the values of a field of the
+	// scan. Both are valid until the cursor's next Next or Seek and are not changed
+	// by the caller.
+	Times() ([]int64, error)
+	Column(field int) (*model.Column, error)
 }

@@ -32,18 +32,23 @@ func newWindows(w *plan.Window) *windows {
 	return d
 }
 
+// keptPages is how many pages stay for the next group.
+const keptPages = 16
+
 func (d *windows) reset() {
+	switch {
+	case d.w.IsZero():
+	case !d.w.Even():
+		d.byStart = map[int64]int32{}
+	case d.pages == nil || len(d.pages) > keptPages:
+		d.pages, d.last = map[int64]*[pageWindows]int32{}, nil
+	default:
+		for _, start := range d.starts {
+			*d.place(start) = 0
+		}
+	}
 	d.starts = d.starts[:0]
 	d.slot = -1
-	d.last = nil
-	if d.w.IsZero() {
-		return
-	}
-	if !d.w.Even() {
-		d.byStart = map[int64]int32{}
-	} else {
-		d.pages = map[int64]*[pageWindows]int32{}
-	}
 }
 
 // bytes is what the look-up tables take.
@@ -87,6 +92,17 @@ func (d *windows) slotOf(start int64) (slot int, isNew bool) {
 		}
 		return int(s), !ok
 	}
+	s := d.place(start)
+	if *s == 0 {
+		d.starts = append(d.starts, start)
+		*s = next + 1
+		return int(next), true
+	}
+	return int(*s - 1), false
+}
+
+// place gives where the slot of a window is kept, one more than its number.
+func (d *windows) place(start int64) *int32 {
 	at := floorDiv(start-d.w.Offset, d.w.Every)
 	page := floorDiv(at, pageWindows)
 	if d.last == nil || d.lastAt != page {
@@ -97,13 +113,7 @@ func (d *windows) slotOf(start int64) (slot int, isNew bool) {
 		}
 		d.last, d.lastAt = p, page
 	}
-	s := &d.last[at-page*pageWindows]
-	if *s == 0 {
-		d.starts = append(d.starts, start)
-		*s = next + 1
-		return int(next), true
-	}
-	return int(*s - 1), false
+	return &d.last[at-page*pageWindows]
 }
 
 func floorDiv(x, y int64) int64 {

@@ -14,8 +14,8 @@ func seriesWithin(ctx context.Context, src Source, m string, series []uint32, wi
 	if within == nil {
 		return series, nil
 	}
-	err = eachWithin(ctx, src, series, src.Fields(m), *within, func(g Granule, holds func(field int) (bool, error), fields int) (more bool, err error) {
-		if n := len(have); n > 0 && have[n-1] == g.Series() {
+	err = eachWithin(ctx, src, series, src.Fields(m), *within, func(id uint32, holds func(field int) (bool, error), fields int) (more bool, err error) {
+		if n := len(have); n > 0 && have[n-1] == id {
 			return true, nil
 		}
 		for f := range fields {
@@ -24,7 +24,7 @@ func seriesWithin(ctx context.Context, src Source, m string, series []uint32, wi
 				return false, err
 			}
 			if ok {
-				have = append(have, g.Series())
+				have = append(have, id)
 				return !once, nil
 			}
 		}
@@ -42,7 +42,7 @@ func fieldsWithin(ctx context.Context, src Source, m string, series []uint32, wi
 	}
 	have := make([]bool, len(fields))
 	missing := len(fields)
-	err := eachWithin(ctx, src, series, fields, *within, func(_ Granule, holds func(field int) (bool, error), _ int) (more bool, err error) {
+	err := eachWithin(ctx, src, series, fields, *within, func(_ uint32, holds func(field int) (bool, error), _ int) (more bool, err error) {
 		for f := range fields {
 			if have[f] {
 				continue
@@ -65,9 +65,9 @@ func fieldsWithin(ctx context.Context, src Source, m string, series []uint32, wi
 	return found, err
 }
 
-// granuleLook looks at a granule; holds says whether a field has a value in the
-// range there. It reports whether to go on.
-type granuleLook func(g Granule, holds func(field int) (bool, error), fields int) (more bool, err error)
+// granuleLook looks at a granule of a series; holds says whether a field has a
+// value in the range there. It reports whether to go on.
+type granuleLook func(series uint32, holds func(field int) (bool, error), fields int) (more bool, err error)
 
 // eachWithin gives the granules of series that overlap a range. One is loaded
 // only when it is asked about, and statistics do not say.
@@ -75,40 +75,46 @@ func eachWithin(ctx context.Context, src Source, series []uint32, fields []model
 	if within.Empty() || len(series) == 0 || len(fields) == 0 {
 		return nil
 	}
-	c := src.Scan(ScanOptions{Series: series, Fields: fields, Range: within})
+	c := src.Scan(ScanOptions{Fields: fields, Range: within})
 	defer func() { err = errors.Join(err, c.Close()) }()
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		g, err := c.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var times []int64
-		var columns []model.Column
-		more, err := look(g, func(field int) (bool, error) {
-			if s, ok := g.Stats(field); ok {
-				return s.Count > 0, nil
+	for _, id := range series {
+		for c.Seek(id, within); ; {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			if columns == nil {
-				var err error
-				if times, columns, err = g.Load(); err != nil {
-					return false, err
-				}
+			g, err := c.Next()
+			if errors.Is(err, io.EOF) {
+				break
 			}
-			for i, t := range times {
-				if within.Contains(t) && columns[field].Has(i) {
-					return true, nil
-				}
+			if err != nil {
+				return err
 			}
-			return false, nil
-		}, len(fields))
-		if err != nil || !more {
-			return err
+			more, err := look(id, func(field int) (bool, error) { return hasWithin(g, field, within) }, len(fields))
+			if err != nil || !more {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// hasWithin reports whether a field has a value within a range in a granule.
+func hasWithin(g Granule, field int, within model.TimeRange) (bool, error) {
+	if s, ok := g.Stats(field); ok && (s.Count == 0 || within.Covers(g.Range())) {
+		return s.Count > 0, nil
+	}
+	times, err := g.Times()
+	if err != nil {
+		return false, err
+	}
+	column, err := g.Column(field)
+	if err != nil {
+		return false, err
+	}
+	for i, t := range times {
+		if within.Contains(t) && column.Has(i) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

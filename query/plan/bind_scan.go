@@ -72,6 +72,9 @@ func (s *scanBinder) bind() error {
 	if s.out.Range.Empty() {
 		return nil
 	}
+	if s.firstWindows() {
+		s.template.RowLimit = upTo(s.binder.out.Offset, s.binder.out.Limit)
+	}
 	if s.template.Where == nil || s.template.Where.Op != model.Nothing {
 		s.fragments()
 	}
@@ -80,6 +83,17 @@ func (s *scanBinder) bind() error {
 	}
 	slices.SortStableFunc(s.out.Fragments, func(x, y *Fragment) int { return strings.Compare(x.Measurement, y.Measurement) })
 	return nil
+}
+
+// firstWindows reports whether the windows with points that come first are all
+// that is needed, as many as the result may have rows. Where a second call has
+// no points among these it would look as if it had none at all, and on a line
+// between points lie windows whose second point comes after the last row.
+func (s *scanBinder) firstWindows() bool {
+	b := s.binder
+	return b.out.Limit > 0 && b.out.Window.Every > 0 && b.out.Window.Even() && b.out.Fill != FillLinear &&
+		len(b.out.Calls) == 1 && len(b.out.Calls[0].Stages) == 0 &&
+		len(s.out.Aggregates) == 1 && !s.out.Aggregates[0].Function.Collects() && s.out.Range == b.sel.Range
 }
 
 // fragments makes a fragment for each schema that can give rows.

@@ -90,6 +90,24 @@ func (e *Expr) IsFalse() bool {
 	return e.Kind == Literal && e.Type == model.Boolean && e.Bits == 0
 }
 
+// Inputs marks the inputs that e speaks of, and reports whether e has conditions
+// on the series.
+func (e *Expr) Inputs(marks []bool) (bySeries bool) {
+	switch e.Kind {
+	case Input:
+		marks[e.Column] = true
+	case Series:
+		bySeries = true
+	}
+	if e.Left != nil {
+		bySeries = e.Left.Inputs(marks) || bySeries
+	}
+	if e.Right != nil {
+		bySeries = e.Right.Inputs(marks) || bySeries
+	}
+	return bySeries
+}
+
 // ForSeries gives e with its conditions on the series decided, and And and Or
 // simplified by that. It shares parts with e.
 func (e *Expr) ForSeries(measurement string, tags model.Tags) *Expr {

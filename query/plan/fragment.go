@@ -34,7 +34,9 @@ type Fragment struct {
 	// Columns is the inputs that the answer has of each raw row, or of the row
 	// that the one aggregate, a selector, selects.
 	Columns []int
-	// RowLimit bounds the raw rows of each group, 0 for none.
+	// RowLimit bounds the raw rows of each group, or says how many of its windows
+	// with points are needed, from the first on; 0 for none. A shard may give more
+	// windows.
 	RowLimit int
 	// Best leaves of the raw rows those that a top() or bottom() of all shards'
 	// rows may need; nil leaves all.

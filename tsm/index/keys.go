@@ -298,6 +298,20 @@ func (k *block) tags(id uint32) model.Tags {
 	return tags
 }
 
+func (k *block) tag(id uint32, key string) string {
+	for _, ref := range k.of(id)[1:] {
+		t := k.tokens[ref]
+		name, value := k.text[t.start:t.eq], k.text[t.eq+1:t.end]
+		if t.escaped {
+			name, value = unescape(name, ", ="), unescape(value, ", =")
+		}
+		if name == key {
+			return value
+		}
+	}
+	return ""
+}
+
 // unescape takes out the backslashes that stand before one of special.
 func unescape(s, special string) string {
 	if strings.IndexByte(s, '\\') < 0 {

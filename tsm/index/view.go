@@ -123,6 +123,17 @@ func (v *View) Tags(id uint32) model.Tags {
 	return nil
 }
 
+// Tag gives one tag of a series, "" where it lacks it.
+func (v *View) Tag(id uint32, key string) string {
+	if id >= v.delta.first {
+		return model.TagOfSeriesKey(v.delta.key(id), key)
+	}
+	if k := v.block(id); k != nil {
+		return k.tag(id, key)
+	}
+	return ""
+}
+
 // Measurement gives the measurement of a series.
 func (v *View) Measurement(id uint32) string {
 	if id >= v.delta.first {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
@@ -25,9 +26,9 @@ type Options struct {
 	NoStats     bool // never give statistics, so that every granule is loaded
 }
 
-// Memory is a Source over rows. It counts the granules that were loaded.
+// Memory is a Source over rows. It counts the granules of which rows were read.
 type Memory struct {
-	Loaded int
+	Loaded atomic.Int64
 
 	opt    Options
 	series []*series // by id
@@ -177,6 +178,9 @@ func (m *Memory) Hashes(series []uint32) ([]model.SeriesHash, error) {
 // Tags implements exec.Source.
 func (m *Memory) Tags(id uint32) model.Tags { return m.series[id].tags }
 
+// Tag implements exec.Source.
+func (m *Memory) Tag(id uint32, key string) string { return m.series[id].tags.Get(key) }
+
 // Key implements exec.Source.
 func (m *Memory) Key(id uint32) []byte { return m.series[id].key }
 
@@ -184,29 +188,26 @@ func (m *Memory) Key(id uint32) []byte { return m.series[id].key }
 func (m *Memory) Close() error { return nil }
 
 // Scan implements exec.Source.
-func (m *Memory) Scan(o exec.ScanOptions) exec.Cursor {
-	c := &cursor{m: m, o: o}
-	for _, id := range o.Series {
-		var list []*granule
-		times := m.series[id].times
-		for lo := 0; lo < len(times); lo += m.opt.GranuleRows {
-			g := &granule{m: m, o: &c.o, id: id, times: times[lo:min(lo+m.opt.GranuleRows, len(times))]}
-			if g.Range().Overlaps(o.Range) {
-				list = append(list, g)
-			}
-		}
-		if o.Descending {
-			slices.Reverse(list)
-		}
-		c.granules = append(c.granules, list...)
-	}
-	return c
-}
+func (m *Memory) Scan(o exec.ScanOptions) exec.Cursor { return &cursor{m: m, o: o} }
 
 type cursor struct {
 	m        *Memory
 	o        exec.ScanOptions
 	granules []*granule
+}
+
+func (c *cursor) Seek(id uint32, times model.TimeRange) {
+	c.granules = nil
+	all := c.m.series[id].times
+	for lo := 0; lo < len(all); lo += c.m.opt.GranuleRows {
+		g := &granule{m: c.m, o: &c.o, id: id, times: all[lo:min(lo+c.m.opt.GranuleRows, len(all))]}
+		if g.Range().Overlaps(times) {
+			c.granules = append(c.granules, g)
+		}
+	}
+	if c.o.Descending {
+		slices.Reverse(c.granules)
+	}
 }
 
 func (c *cursor) Next() (exec.Granule, error) {
@@ -221,14 +222,14 @@ func (c *cursor) Next() (exec.Granule, error) {
 func (c *cursor) Close() error { return nil }
 
 type granule struct {
-	m     *Memory
-	o     *exec.ScanOptions
-	id    uint32
-	times []int64
+	m      *Memory
+	o      *exec.ScanOptions
+	id     uint32
+	times  []int64
+	loaded bool
 }
 
-func (g *granule) Series() uint32 { return g.id }
-func (g *granule) Len() int       { return len(g.times) }
+func (g *granule) Len() int { return len(g.times) }
 
 func (g *granule) Range() model.TimeRange {
 	return model.TimeRange{Min: g.times[0], Max: g.times[len(g.times)-1]}
@@ -259,9 +260,9 @@ func (g *granule) column(f model.Field) model.Column {
 	return c
 }
 
-// Stats gives statistics, unless the options or the scan's range forbid it.
+// Stats gives statistics, unless the options forbid it.
 func (g *granule) Stats(field int) (model.Stats, bool) {
-	if g.m.opt.NoStats || !g.o.Range.Covers(g.Range()) {
+	if g.m.opt.NoStats {
 		return model.Stats{}, false
 	}
 	c := g.column(g.o.Fields[field])
@@ -304,11 +305,20 @@ func less(t model.FieldType, x, y uint64) bool {
 	return x < y
 }
 
-func (g *granule) Load() ([]int64, []model.Column, error) {
-	g.m.Loaded++
-	columns := make([]model.Column, len(g.o.Fields))
-	for i, f := range g.o.Fields {
-		columns[i] = g.column(f)
+func (g *granule) Times() ([]int64, error) {
+	g.load()
+	return g.times, nil
+}
+
+func (g *granule) Column(field int) (*model.Column, error) {
+	g.load()
+	c := g.column(g.o.Fields[field])
+	return &c, nil
+}
+
+func (g *granule) load() {
+	if !g.loaded {
+		g.loaded = true
+		g.m.Loaded.Add(1)
 	}
-	return g.times, columns, nil
 }
