@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,25 +42,6 @@ type Runner struct {
 	tried   time.Time // when the lease was tried for, or renewed
 	ended   chan *run // has room for all that run
 	unsaved bool      // it was logged that progress cannot be kept
-}
-
-// term is the time of one lease.
-type term struct {
-	lease  *meta.Lease
-	until  atomic.Pointer[time.Time] // the lease is held at least until then
-	ctx    context.Context           // of the runs
-	cancel context.CancelFunc
-	jobs   map[uint64]*job // by uid of the query
-	active int             // runs
-}
-
-// guard is asked before each write: a runner that was away for longer than its
-// lease must not write what it computed before.
-func (t *term) guard() error {
-	if time.Now().After(*t.until.Load()) {
-		return meta.ErrDeposed
-	}
-	return nil
 }
 
 // New gives a Runner. reg may be nil.
