@@ -8,6 +8,10 @@
 // one Fragment per measurement, to be run at every shard that may hold rows of
 // it, and the final part, which merges what the shards answer.
 //
+// A subquery is bound like a statement, for the range, the windows and the groups
+// of the one around it. A fragment that reads it has it as Fragment.Inner and is
+// run where the statement runs.
+//
 // A Fragment is plain data without syntax trees, so that it can go to another
 // node. Expressions in fragments and in the final part are Expr trees of this
 // package, whose types are known.

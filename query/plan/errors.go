@@ -14,7 +14,3 @@ func invalid(err error) error { return &model.Error{Kind: model.ErrInvalid, Text
 func invalidf(format string, args ...any) error {
 	return &model.Error{Kind: model.ErrInvalid, Text: errText(format, args...)}
 }
-
-func notSupported(what string) error {
-	return &model.Error{Kind: model.ErrNotSupported, Text: what + " is not supported yet"}
-}

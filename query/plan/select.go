@@ -72,7 +72,7 @@ type Schema struct {
 
 // Compile checks a statement and extracts what can be known without a schema.
 // It does not change stmt. Errors have InfluxDB's texts and are of kind
-// model.ErrInvalid, or model.ErrNotSupported for what this version lacks.
+// model.ErrInvalid.
 func Compile(stmt *influxql.SelectStatement, opt Options) (*Select, error) {
 	if opt.Now.IsZero() {
 		opt.Now = time.Now()
