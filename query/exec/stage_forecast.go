@@ -59,10 +59,7 @@ func (f *forecastStage) time(number int64) int64 {
 }
 
 func (f *forecastStage) end(out *points) error {
-	if len(f.times) == 0 {
-		return nil
-	}
-	if err := f.held.take(f.forecast.Bytes(f.times[0], f.times[len(f.times)-1])); err != nil {
+	if err := f.held.take(f.forecast.Bytes(f.times)); err != nil {
 		return err
 	}
 	times, values, err := f.forecast.Forecast(f.ctx, f.times, f.values)

@@ -153,3 +153,21 @@ func TestHoltWintersStops(t *testing.T) {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
+
+func TestForecastsTellWhatTheyTake(t *testing.T) {
+	times := []int64{0, 10, 20}
+	for _, c := range []struct {
+		f        function.Forecaster
+		atLeast  int
+		nothing  bool
+		describe string
+	}{
+		{function.Forecaster{Horizon: 5, Interval: 10}, 5 * 8, false, "a short one"},
+		{function.Forecaster{Horizon: math.MaxInt, Interval: 10}, math.MaxInt / 2, false, "an endless one"},
+		{function.Forecaster{Horizon: 5, Interval: 10, Season: math.MaxInt}, 0, true, "a season longer than the points"},
+	} {
+		if got := c.f.Bytes(times); got < c.atLeast || c.nothing != (got == 0) {
+			t.Errorf("%s takes %d bytes", c.describe, got)
+		}
+	}
+}

@@ -20,7 +20,7 @@ type Forecaster struct {
 // points. It fails only when ctx ends.
 func (f Forecaster) Forecast(ctx context.Context, times []int64, values []float64) (at []int64, forecast []float64, err error) {
 	n := len(times)
-	if n < 2 || f.Season >= 2 && n < f.Season {
+	if f.tooFew(n) {
 		return nil, nil, nil
 	}
 	first, last := f.round(times[0]), f.round(times[n-1])
@@ -36,7 +36,7 @@ func (f Forecaster) Forecast(ctx context.Context, times []int64, values []float6
 		return nil, nil, err
 	}
 	var all []float64
-	err = fit.forecast(best, len(fit.values)+f.Horizon, func(_ int, y float64) { all = append(all, y) })
+	err = fit.forecast(best, len(fit.values)+min(f.Horizon, math.MaxInt-len(fit.values)), func(_ int, y float64) { all = append(all, y) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,11 +63,18 @@ func (f Forecaster) round(t int64) int64 {
 	return n * f.Interval
 }
 
-// Bytes tells how much memory a forecast takes for points between two times:
+// tooFew reports whether n points are too few for a forecast.
+func (f Forecaster) tooFew(n int) bool { return n < 2 || f.Season >= 2 && n < f.Season }
+
+// Bytes tells how much memory a forecast takes for points of ascending times:
 // the values with the gaps between them, the result, and a simplex over the
 // season's factors. What would be more than an int can say is cut.
-func (f Forecaster) Bytes(first, last int64) int {
-	intervals := max(0, float64(last)-float64(first)) / float64(f.Interval)
+func (f Forecaster) Bytes(times []int64) int {
+	n := len(times)
+	if f.tooFew(n) {
+		return 0
+	}
+	intervals := max(0, float64(times[n-1])-float64(times[0])) / float64(f.Interval)
 	parameters := firstFactor + float64(max(f.Season, 0))
 	bytes := 16*intervals + 48*float64(f.Horizon) + 8*parameters*(parameters+8)
 	return int(min(bytes, math.MaxInt/2))
