@@ -32,13 +32,8 @@ type copyRecord struct {
 }
 
 // keepCopy writes each snapshot that shows something new to disk until ctx ends,
-// the last one then.
-// fromDisk says that the first snapshot came from there.
-func (s *Store) keepCopy(ctx context.Context, fromDisk bool) {
-	var kept *Snapshot
-	if fromDisk {
-		kept = s.Snapshot()
-	}
+// the last one then. kept is what is there, nil for nothing.
+func (s *Store) keepCopy(ctx context.Context, kept *Snapshot) {
 	var failed error
 	for {
 		changed := s.Changed()

@@ -124,6 +124,31 @@ func TestSnapshotOfChangesEqualsSnapshotOfTheirOutcome(t *testing.T) {
 	}
 }
 
+// What is beside the snapshot in etcd is no reason to write its copy again.
+func TestOnlyWhatASnapshotShowsChangesIt(t *testing.T) {
+	b := newBuilder(keys)
+	for i, c := range []struct {
+		change  Change
+		changes bool
+	}{
+		{put(keys.ids(), idsRecord{recordFormat, 8}, 1), true},
+		{put(keys.progress(1, 2), progressRecord{Format: recordFormat}, 2), false},
+		{put(keys.secret("s"), secretRecord{Format: recordFormat}, 3), false},
+		{put(keys.user(7), userToRecord(&User{UID: 7, Name: "u", hash: "$"}), 4), true},
+		{Change{Item: Item{Key: keys.progress(1, 2)}, Removed: true}, false},
+		{Change{Item: Item{Key: keys.user(7)}, Removed: true}, true},
+	} {
+		before := b.snapshot().changed
+		if err := b.apply(c.change); err != nil {
+			t.Fatal(err)
+		}
+		b.next.revision = int64(i + 1)
+		if got := b.snapshot().changed; (got != before) != c.changes || c.changes && got != b.next.revision {
+			t.Errorf("%s at revision %d: changed at %d, before at %d", c.change.Key, b.next.revision, got, before)
+		}
+	}
+}
+
 // dump writes all that a snapshot shows.
 func dump(s *Snapshot) string {
 	var b strings.Builder

@@ -97,10 +97,15 @@ func Open(ctx context.Context, kv KV, fs vfs.FS, dir string, cfg Config, log *sl
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.background = func(work func(context.Context)) { s.done.Go(func() { work(run) }) }
-	s.publish(first.snapshot())
+	snapshot := first.snapshot()
+	s.publish(snapshot)
+	var kept *Snapshot
+	if first.fromDisk {
+		kept = snapshot
+	}
 	s.background(s.compare)
 	s.background(func(ctx context.Context) { s.watch(ctx, first) })
-	s.background(func(ctx context.Context) { s.keepCopy(ctx, first.fromDisk) })
+	s.background(func(ctx context.Context) { s.keepCopy(ctx, kept) })
 	return s, nil
 }
 
