@@ -309,6 +309,7 @@ func (r *statementRun) begin(s Statement) error {
 	}
 	r.begun = true
 	s.ID = r.id
+	s.Ended = r.watch.task.ended
 	r.sinkErr = r.sink.Begin(s)
 	return r.sinkErr
 }

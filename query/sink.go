@@ -29,6 +29,9 @@ type Statement struct {
 	Whole bool
 	// Location is the time zone in which times are shown; nil for UTC.
 	Location *time.Location
+	// Ended gives why the request is to end, or nil. A sink that is long at a
+	// piece asks for it, and ends with it.
+	Ended func() error
 }
 
 // Outcome is how a statement ended.

@@ -23,12 +23,18 @@ type output struct {
 	stall   time.Duration
 	zip     *gzip.Writer // nil when the client takes no gzip
 	started bool
+	ended   func() error // why a piece is not to be encoded to its end, or nil
 }
 
 // spill sends what was collected, if it is enough.
 func (o *output) spill() error {
 	if len(o.buf) < sendBytes {
 		return nil
+	}
+	if o.ended != nil {
+		if err := o.ended(); err != nil {
+			return err
+		}
 	}
 	return o.send()
 }

@@ -17,7 +17,13 @@ type passing struct {
 	later bool // a statement has ended
 }
 
+func (p *passing) Begin(s query.Statement) error {
+	p.out.ended = s.Ended
+	return p.Sink.Begin(s)
+}
+
 func (p *passing) End(o query.Outcome) error {
+	p.out.ended = nil // its error is part of the answer
 	first := !p.later && !p.out.started
 	p.later = true
 	if first && (errors.Is(o.Err, model.ErrUnavailable) || errors.Is(o.Err, model.ErrOverloaded)) {

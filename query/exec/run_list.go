@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -111,7 +112,7 @@ func (l *listing) measurement(m string) error {
 		}
 	})
 	l.settle(from)
-	return err
+	return cmp.Or(err, l.ctx.Err())
 }
 
 // room gives how many entries from one on the limit lets through, 0 for all.
@@ -128,9 +129,10 @@ func (l *listing) room(from int) int {
 // settle sorts and cuts the entries of the last measurement.
 func (l *listing) settle(from int) {
 	last := l.out.Entries[from:]
-	compare := func(a, b Entry) int { return a.Compare(&b) }
-	if !slices.IsSortedFunc(last, compare) {
-		slices.SortFunc(last, compare)
+	if !slices.IsSortedFunc(last, func(a, b Entry) int { return a.Compare(&b) }) {
+		order := stoppable{ctx: l.ctx, n: len(last), less: func(i, j int) bool { return last[i].Compare(&last[j]) < 0 }}
+		order.swap = func(i, j int) { last[i], last[j] = last[j], last[i] }
+		_ = order.sort() // what calls settle asks for the context's end next
 	}
 	last = slices.Compact(last)
 	if room := l.room(from); room > 0 && len(last) > room {
