@@ -116,20 +116,22 @@ func (g *grouper) settle(m *merged) error {
 }
 
 func (c *cells) settleSlot(ctx context.Context, slot int, values []collected, argument float64) error {
-	order := c.orderValuesAndTimes
-	if c.f == function.Median {
-		order = c.orderValues
-	}
-	if err := sortValues(ctx, values, order); err != nil {
-		return err
-	}
-	var v collected
+	var (
+		v   collected
+		err error
+	)
 	switch c.f {
 	case function.CountDistinct:
+		err = sortValues(ctx, values, c.orderValuesAndTimes)
 		v.bits = uint64(len(c.compact(values)))
 	case function.Median:
+		middle := len(values) / 2
+		if err = placeValue(ctx, values, middle, c.orderValues); err == nil && middle > 0 && len(values)%2 == 0 {
+			err = placeValue(ctx, values[:middle], middle-1, c.orderValues)
+		}
 		v.bits = math.Float64bits(c.median(values))
 	case function.Mode:
+		err = sortValues(ctx, values, c.orderValuesAndTimes)
 		v = c.mode(values)
 	case function.Percentile:
 		i := int(math.Floor(float64(len(values))*argument/100+0.5)) - 1
@@ -137,7 +139,11 @@ func (c *cells) settleSlot(ctx context.Context, slot int, values []collected, ar
 			c.n[slot] = 0
 			return nil
 		}
+		err = placeValue(ctx, values, i, c.orderValuesAndTimes)
 		v = values[i]
+	}
+	if err != nil {
+		return err
 	}
 	c.v[slot], c.at[slot], c.text[slot] = v.bits, v.at, v.text
 	return nil
@@ -158,8 +164,8 @@ func (c *cells) distinct(ctx context.Context, values []collected) ([]collected, 
 	return values, err
 }
 
-// median gives the value in the middle of sorted ones, or half-way between the
-// two there.
+// median gives the value in the middle, or half-way between the two there, of
+// values among which those are where sorting puts them.
 func (c *cells) median(values []collected) float64 {
 	n := len(values)
 	number := func(i int) float64 {

@@ -32,6 +32,30 @@ func sortValues(ctx context.Context, values []collected, order func(x, y collect
 	return ctx.Err()
 }
 
+// placeValue puts the value at index i that sorting would put there, no greater
+// ones before it and no lesser ones behind it. It ends soon after ctx does.
+func placeValue(ctx context.Context, values []collected, i int, order func(x, y collected) int) error {
+	for len(values) > fewValues {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lo, hi := partition(values, pivot(values, order), order)
+		switch {
+		case i < lo:
+			values = values[:lo]
+		case i >= hi:
+			values, i = values[hi:], i-hi
+		default:
+			return nil
+		}
+	}
+	slices.SortFunc(values, order)
+	return ctx.Err()
+}
+
+// fewValues are sorted faster than a part of them is found.
+const fewValues = 32
+
 // pivot gives the one in the middle of three values.
 func pivot(values []collected, order func(x, y collected) int) collected {
 	three := make([]collected, 3)
