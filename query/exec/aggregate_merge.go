@@ -90,7 +90,7 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 		}
 		col := 0
 		for _, c := range m.cells {
-			n := len(c.f.States(c.t))
+			n := len(c.states)
 			taken := c.merge(slot, p.Columns[col:col+n], i)
 			col += n
 			if taken && m.aux != nil {

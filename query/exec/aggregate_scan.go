@@ -219,7 +219,7 @@ func (a *aggregator) merge(p *Partial) error {
 		}
 		at := 0
 		for _, c := range a.cells {
-			n := len(c.f.States(c.t))
+			n := len(c.states)
 			if taken := c.merge(slot, p.Columns[at:at+n], i); taken && a.aux != nil {
 				a.aux.merge(slot, p.Columns[len(p.Columns)-len(a.aux.types):], i)
 			}

@@ -14,6 +14,8 @@ type cells struct {
 	f function.ID
 	t model.FieldType // of the values
 
+	states []model.FieldType // of the columns that columns gives
+
 	n    []int64  // how many values; 0 for none yet
 	v    []uint64 // sum, minimum (spread), mean (stddev), or the selected value's bits
 	w    []uint64 // maximum (spread), squared distances (stddev)
@@ -28,7 +30,9 @@ type cells struct {
 // cellBytes is what a slot takes at most, without its text.
 const cellBytes = 5 * 8
 
-func newCells(f function.ID, t model.FieldType) *cells { return &cells{f: f, t: t} }
+func newCells(f function.ID, t model.FieldType) *cells {
+	return &cells{f: f, t: t, states: f.States(t)}
+}
 
 func (c *cells) reset() {
 	c.n, c.v, c.w, c.at, c.text = c.n[:0], c.v[:0], c.w[:0], c.at[:0], c.text[:0]
@@ -318,9 +322,8 @@ func (c *cells) merge(slot int, states []model.Column, i int) bool {
 // columns gives the states of the slots in the order given, as
 // function.ID.States describes them.
 func (c *cells) columns(slots []int32) []model.Column {
-	types := c.f.States(c.t)
-	out := make([]model.Column, len(types))
-	for i, t := range types {
+	out := make([]model.Column, len(c.states))
+	for i, t := range c.states {
 		out[i].Type = t
 	}
 	out[0].Bits = gather(c.n, slots)
