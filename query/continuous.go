@@ -60,6 +60,7 @@ func (r *statementRun) createContinuousQuery(ctx context.Context, stmt *influxql
 	if err := r.checkPolicies(ctx, stmt.Source); err != nil {
 		return err
 	}
+	asWritten(stmt)
 	return r.executor.catalog.CreateContinuousQuery(ctx, stmt.Database, ContinuousQuery{Name: stmt.Name, Text: stmt.String()})
 }
 

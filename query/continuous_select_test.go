@@ -29,6 +29,25 @@ func TestContinuousSelectRunsOverTheRangeItIsGiven(t *testing.T) {
 	}
 }
 
+func TestContinuousSelectHasWindowsOfTheCalendar(t *testing.T) {
+	c, err := ParseContinuous("d", `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT last(v) INTO d.autogen.m FROM d.autogen.src
+		GROUP BY time(2mo, 12h), h fill(previous, 90d) tz('Europe/Berlin') END`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Window.Months != 2 || c.Window.Offset != int64(12*time.Hour) || c.Window.Zone == nil {
+		t.Errorf("the windows are %+v", c.Window)
+	}
+	q, err := c.Over(model.TimeRange{Min: 60e9, Max: 120e9 - 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `GROUP BY time(2mo, 12h), h fill(previous, 90d) TZ('Europe/Berlin')`
+	if text := (&task{query: q}).text(); !strings.HasSuffix(text, want) {
+		t.Errorf("it is shown as %s, want %s at its end", text, want)
+	}
+}
+
 func TestContinuousQueriesThatCannotRunAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"SELECT mean(v) INTO m FROM src GROUP BY time(1m)":                               "query isn't a valid continuous query",

@@ -27,6 +27,15 @@ func TestContinuousQueriesAreStoredInFull(t *testing.T) {
 		{Request{Text: `CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT v INTO x..y FROM m END`}, "#0 error: database not found: x\n"},
 		{Request{Text: `CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT v INTO nope.y FROM m END`}, "#0 error: retention policy not found: db.nope\n"},
 		{Request{Text: `CREATE CONTINUOUS QUERY cq ON db RESAMPLE FOR 30s BEGIN SELECT mean(v) INTO x FROM m GROUP BY time(1m) END`}, "error parsing query: FOR duration must be >= GROUP BY time duration: must be a minimum of 1m, got 30s\n"},
+		{ // what InfluxDB refuses is kept as it was written
+			Request{Text: `CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT sum(x) INTO out FROM (SELECT max(v) AS x FROM m GROUP BY time(1mo, 1d), h) GROUP BY time(1q), h fill(previous, 7d) tz('Asia/Tokyo') END`},
+			head + `db: CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT sum(x) INTO db.autogen.out FROM (SELECT max(v) AS x FROM db.autogen.m GROUP BY time(1mo, 1d), h) GROUP BY time(1q), h fill(previous, 7d) TZ('Asia/Tokyo') END`,
+		},
+		{
+			Request{Text: `CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT last(v) INTO out FROM m GROUP BY time(1h, 5m) fill(previous, 1w1d) END`},
+			head + `db: CREATE CONTINUOUS QUERY cq ON db BEGIN SELECT last(v) INTO db.autogen.out FROM db.autogen.m GROUP BY time(1h, 5m) fill(previous, 1w1d) END`,
+		},
+		{Request{Text: `CREATE CONTINUOUS QUERY cq ON db RESAMPLE FOR 30d BEGIN SELECT mean(v) INTO x FROM m GROUP BY time(1mo) END`}, "error parsing query: FOR duration must be >= GROUP BY time duration: must be a minimum of 31d, got 30d\n"},
 		{Request{Text: `DROP CONTINUOUS QUERY cq ON db`}, "drop continuous query cq on db"},
 	} {
 		b := newBench(t, DefaultConfig())

@@ -54,5 +54,8 @@ func (r *Request) parse() (*influxql.Query, error) {
 	if err != nil {
 		return nil, parseError(err, edits)
 	}
+	for _, stmt := range q.Statements {
+		withoutKnownTime(stmt)
+	}
 	return q, nil
 }

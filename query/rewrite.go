@@ -18,6 +18,8 @@ import (
 //     their duration put in quotes.
 //   - GROUP BY time(1h) fill(previous, 7d), which InfluxDB refuses, becomes
 //     time(1h, 0s, 'previous 7d') fill(previous).
+//   - In CREATE CONTINUOUS QUERY … the parser itself wants a time() that it knows,
+//     so the two have one put before them, see withoutKnownTime.
 //   - SHOW FIELD KEYS … WHERE, which InfluxDB refuses, becomes, if extensions are
 //     wanted, SHOW TAG KEYS … WITH KEY = _fieldKeys WHERE.
 //
@@ -43,9 +45,10 @@ type frame struct {
 	groupBy bool // whether GROUP BY was the last clause that began
 	isTime  bool // the arguments of the time() of a GROUP BY
 	commas  int
-	// close is where the last time() of the GROUP BY ends, 0 for none, and args
-	// how many arguments that has.
-	close, args int
+	// start and close are where the last time() of the GROUP BY begins and ends, 0
+	// for none, args is how many arguments that has, and every the first of them.
+	start, close, args int
+	every              token
 }
 
 func (r *rewriter) of(t token) string { return r.text[t.start:t.end] }
@@ -58,12 +61,11 @@ func (r *rewriter) token(t token) {
 	top := &r.frames[len(r.frames)-1]
 	switch r.of(t) {
 	case "(":
-		r.frames = append(r.frames, frame{isTime: top.groupBy && r.is(r.last[0], "time")})
+		r.frames = append(r.frames, frame{isTime: top.groupBy && r.is(r.last[0], "time"), start: r.last[0].start})
 	case ")":
 		r.close(t)
 	case ",":
-		r.calendar(top)
-		top.commas++
+		r.argument(top)
 	case ";":
 		r.frames = append(r.frames[:0], frame{})
 		r.words, r.nWords = [3]string{}, 0
@@ -130,8 +132,9 @@ func (r *rewriter) close(t token) {
 	r.frames = r.frames[:len(r.frames)-1]
 	top := &r.frames[len(r.frames)-1]
 	if closed.isTime {
+		r.argument(&closed)
 		r.calendar(&closed)
-		top.close, top.args = t.start, closed.commas+1
+		top.start, top.close, top.args, top.every = closed.start, t.start, closed.commas, closed.every
 		return
 	}
 	// fill ( previous , 7d )
@@ -140,12 +143,22 @@ func (r *rewriter) close(t token) {
 	}
 }
 
-var calendarRE = regexp.MustCompile(`^[0-9]{1,6}(mo|q|y)$`)
+// argument takes the end of an argument.
+func (r *rewriter) argument(f *frame) {
+	if f.isTime && f.commas == 0 && r.is(r.last[1], "(") {
+		f.every = r.last[0]
+	}
+	f.commas++
+}
 
-// calendar puts the first argument of time() in quotes if it is of the calendar.
+var calendarRE = regexp.MustCompile(`^([0-9]{1,6})(mo|q|y)$`)
+
+// calendar puts the first argument of the time() that has just ended in quotes
+// if it is of the calendar.
 func (r *rewriter) calendar(f *frame) {
-	if d := r.last[0]; f.isTime && f.commas == 0 && calendarRE.MatchString(r.of(d)) && r.is(r.last[1], "(") {
-		r.edits = append(r.edits, edit{from: d.start, to: d.end, with: "'" + r.of(d) + "'"})
+	if m := calendarRE.FindStringSubmatch(r.of(f.every)); m != nil {
+		r.knownTime(f.start, longest(m[1], m[2]))
+		r.edits = append(r.edits, edit{from: f.every.start, to: f.every.end, with: "'" + m[0] + "'"})
 	}
 }
 
@@ -158,6 +171,9 @@ func (r *rewriter) lookBack(top *frame, t token) {
 	with := ", '" + plan.LookBack + duration + "'"
 	if top.args == 1 {
 		with = ", 0s" + with
+	}
+	if every := r.of(top.every); !calendarRE.MatchString(every) {
+		r.knownTime(top.start, every)
 	}
 	r.edits = append(r.edits, edit{from: top.close, to: top.close, with: with}, edit{
 		from: r.last[2].end, to: t.start, with: strings.Repeat("\n", strings.Count(r.text[r.last[2].end:t.start], "\n")),

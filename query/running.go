@@ -104,5 +104,6 @@ func (t *task) text() string {
 	if err != nil {
 		return "" // cannot be: it was parsed before
 	}
+	asWritten(q)
 	return q.String()
 }

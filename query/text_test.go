@@ -43,6 +43,9 @@ func TestPrepareRewritesTheSyntaxBeyondInfluxDB(t *testing.T) {
 		{`SELECT max(v) FROM m GROUP BY h fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY h fill(previous, 7d)`},
 		{`SELECT max(v) FROM m GROUP BY time(1h) fill(previous, 0s)`, `SELECT max(v) FROM m GROUP BY time(1h) fill(previous, 0s)`},
 		{`SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h) fill(linear, 7d)`},
+		{`CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM m GROUP BY h, time(1mo, 5d) END`, `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM m GROUP BY h, time(31d, 'for the parser'), time('1mo', 5d) END`},
+		{`CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM (SELECT v FROM m GROUP BY time(1y)) GROUP BY time(1h) fill(previous, 7d) END`, `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM (SELECT v FROM m GROUP BY time('1y')) GROUP BY time(1h, 'for the parser'), time(1h, 0s, 'previous 7d') fill(previous) END`},
+		{`CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM m GROUP BY time(1y, 1h) fill(previous, 7d) END`, `CREATE CONTINUOUS QUERY q ON d BEGIN SELECT max(v) INTO x FROM m GROUP BY time(366d, 'for the parser'), time('1y', 1h, 'previous 7d') fill(previous) END`},
 		{`SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`, `SELECT max(v) FROM m GROUP BY time(1h); SELECT max(v) FROM m fill(previous, 7d)`},
 	} {
 		got, _, err := prepare(c.in, true)

@@ -58,22 +58,23 @@ func (s *schedule) until(next, now int64, n int) int64 {
 // covers gives the range of a run at a time that was due at next. It is empty
 // when no window has ended since.
 func (s *schedule) covers(next, at int64) model.TimeRange {
-	first, end := s.windows.Bounds(next - 1)
-	length := end - first
+	first, _ := s.windows.Bounds(next - 1)
 	switch {
 	case s.span > 0:
-		first, _ = s.windows.Bounds(next - 1 + length - int64(s.span))
+		_, first = s.windows.Bounds(next - 1 - int64(s.span))
 	case s.runs.Every > s.windows.Every:
-		// InfluxDB goes back by Every only, which misses windows where it is not a
-		// multiple of theirs.
-		first, _ = s.windows.Bounds(next - 1 + length - s.runs.Every)
+		_, first = s.windows.Bounds(next - 1 - s.runs.Every)
+	}
+	if s.span == 0 {
+		// The window in which the run before was may have grown since. InfluxDB does
+		// not look, and so misses windows where of the two lengths none is a multiple
+		// of the other; months never are.
 		since, _ := s.windows.Bounds(s.mark(next - 1))
 		first = min(first, since)
 	}
-	last := at
+	last, _ := s.windows.Bounds(at)
 	if s.runs.Every < s.windows.Every {
-		last += length - s.runs.Every // a window is computed before it has ended
+		_, last = s.windows.Bounds(at - s.runs.Every) // a window is computed before it has ended
 	}
-	last, _ = s.windows.Bounds(last)
 	return model.TimeRange{Min: first, Max: last - 1}
 }

@@ -13,11 +13,7 @@ import (
 // looked at each second up to another, or only at the end.
 func runs(t *testing.T, resample, group, from, to string, each bool) string {
 	t.Helper()
-	q, err := query.ParseContinuous("d", fmt.Sprintf("CREATE CONTINUOUS QUERY q ON d %s BEGIN SELECT mean(v) INTO m FROM src GROUP BY %s END", resample, group))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newSchedule(q)
+	s := newTestSchedule(t, resample, group)
 	at, end := clock(t, from), clock(t, to)
 	var out []string
 	add := func(next, at int64) {
@@ -88,6 +84,10 @@ func TestRunsCoverWhatInfluxDBCovers(t *testing.T) {
 			"RESAMPLE EVERY 90s", "time(1m)", "02 10:00:20", "02 10:04:40",
 			"10:00:20=09:59:00-10:00:00 10:01:30=10:00:00-10:01:00 10:03:00=10:01:00-10:03:00 10:04:30=10:03:00-10:04:00",
 		},
+		{ // InfluxDB 1.8.10 computes 10:00 only once here, before it has ended
+			"RESAMPLE EVERY 40s", "time(1m)", "02 10:00:20", "02 10:02:10",
+			"10:00:40=10:00:00-10:01:00 10:01:20=10:00:00-10:01:00 10:02:00=10:01:00-10:02:00",
+		},
 		{ // the day on which the clock is set forward has 23 hours
 			"", "time(1d) tz('Europe/Berlin')", "28 12:00:00", "30 12:00:00",
 			"28/23:00=27/23:00-28/23:00 29/22:00=28/23:00-29/22:00",
@@ -115,3 +115,60 @@ func TestAnOutageIsMadeUpForAFewWindowsAtATime(t *testing.T) {
 		}
 	}
 }
+
+func TestRunsFollowTheCalendar(t *testing.T) {
+	for _, c := range []struct{ resample, group, from, to, want string }{
+		{ // February is short, and the clock in Berlin is set forward in March
+			"", "time(1mo) tz('Europe/Berlin')", "2026-01-20T12:00:00Z", "2026-05-02T00:00:00Z",
+			"2026-01-31T23:00:00Z=2025-12-31T23:00:00Z/2026-01-31T23:00:00Z " +
+				"2026-02-28T23:00:00Z=2026-01-31T23:00:00Z/2026-02-28T23:00:00Z " +
+				"2026-03-31T22:00:00Z=2026-02-28T23:00:00Z/2026-03-31T22:00:00Z " +
+				"2026-04-30T22:00:00Z=2026-03-31T22:00:00Z/2026-04-30T22:00:00Z",
+		},
+		{
+			"", "time(1q)", "2026-01-20T12:00:00Z", "2026-07-02T00:00:00Z",
+			"2026-04-01T00:00:00Z=2026-01-01T00:00:00Z/2026-04-01T00:00:00Z 2026-07-01T00:00:00Z=2026-04-01T00:00:00Z/2026-07-01T00:00:00Z",
+		},
+		{ // a month is computed while it grows, and no month before it has begun
+			"RESAMPLE EVERY 10d", "time(1mo)", "2026-02-25T00:00:00Z", "2026-04-02T00:00:00Z",
+			"2026-02-26T00:00:00Z=2026-02-01T00:00:00Z/2026-03-01T00:00:00Z " +
+				"2026-03-08T00:00:00Z=2026-02-01T00:00:00Z/2026-03-01T00:00:00Z " +
+				"2026-03-18T00:00:00Z=2026-03-01T00:00:00Z/2026-04-01T00:00:00Z " +
+				"2026-03-28T00:00:00Z=2026-03-01T00:00:00Z/2026-04-01T00:00:00Z",
+		},
+		{
+			"RESAMPLE FOR 62d", "time(1mo)", "2026-02-25T00:00:00Z", "2026-04-02T00:00:00Z",
+			"2026-03-01T00:00:00Z=2026-01-01T00:00:00Z/2026-03-01T00:00:00Z 2026-04-01T00:00:00Z=2026-02-01T00:00:00Z/2026-04-01T00:00:00Z",
+		},
+	} {
+		s, at, end := newTestSchedule(t, c.resample, c.group), instant(t, c.from), instant(t, c.to)
+		var got []string
+		for next := s.next(s.mark(at)); next <= end; next = s.next(s.mark(next)) {
+			over := s.covers(next, next)
+			got = append(got, fmt.Sprintf("%s=%s/%s", stamp(next), stamp(over.Min), stamp(over.Max+1)))
+		}
+		if got := strings.Join(got, " "); got != c.want {
+			t.Errorf("%s %s:\n got %s\nwant %s", c.resample, c.group, got, c.want)
+		}
+	}
+}
+
+func newTestSchedule(t *testing.T, resample, group string) schedule {
+	t.Helper()
+	q, err := query.ParseContinuous("d", fmt.Sprintf("CREATE CONTINUOUS QUERY q ON d %s BEGIN SELECT mean(v) INTO m FROM src GROUP BY %s END", resample, group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSchedule(q)
+}
+
+func instant(t *testing.T, text string) int64 {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.UnixNano()
+}
+
+func stamp(at int64) string { return time.Unix(0, at).UTC().Format(time.RFC3339) }

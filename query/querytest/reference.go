@@ -97,10 +97,11 @@ compares it and runs every example. What is here answers as InfluxDB 1.8.10 does
 		}
 	}
 	b.WriteString(`
-The last two are not InfluxDB's: it refuses their syntax. Windows of the calendar
-begin with the first of a month, in the zone of ` + "`tz()`" + `; where a function asks for
-their length, a month has 30.436875 days. ` + "`fill(previous, 7d)`" + ` fills windows before
-the first value of the range with the last one from up to seven days before it.
+The last two are not InfluxDB's: it refuses their syntax. Continuous queries take them,
+too. Windows of the calendar begin with the first of a month, in the zone of ` + "`tz()`" + `;
+where a function asks for their length, a month has 30.436875 days. ` + "`fill(previous, 7d)`" + `
+fills windows before the first value of the range with the last one from up to seven
+days before it.
 
 ## Functions
 
