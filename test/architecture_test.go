@@ -86,6 +86,17 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// The image holds nothing but the program.
+func TestProgramHasTheZonesOfTheWorld(t *testing.T) {
+	deps := goList(t, `{{if eq .Name "main"}}{{.ImportPath}}{{range .Deps}} {{.}}{{end}}{{end}}`)
+	for _, line := range deps {
+		fields := strings.Fields(line)
+		if len(fields) > 0 && strings.HasSuffix(fields[0], "/cmd/varved") && !slices.Contains(fields, "time/tzdata") {
+			t.Error("varved does not embed the time zones")
+		}
+	}
+}
+
 // TestNames checks that every type and method the document names exists.
 func TestNames(t *testing.T) {
 	doc, _ := readDoc(t)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the zones of tz(), for systems and images without them
 )
 
 // version is set by the linker (see the Makefile).

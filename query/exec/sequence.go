@@ -6,13 +6,11 @@ import (
 )
 
 // sequence is the windows of a range one after the other, in the order of the
-// result, and between them those of points that the range does not have: where
-// a zone's clock changes windows are uneven.
+// result, and before and after them those of points outside of it.
 type sequence struct {
 	of     *plan.Bound
 	next   int64 // the next window
 	end    int64 // the last one
-	zone   int64 // the zone's offset at next
 	ranOut bool
 	open   bool // the range has no beginning: the windows begin or end with the points
 }
@@ -32,7 +30,6 @@ func newSequence(b *plan.Bound, r model.TimeRange, first, last int64) sequence {
 		}
 		s.end, _ = b.Window.Bounds(r.Max)
 	}
-	s.zone = b.Window.ZoneOffset(s.next)
 	return s
 }
 
@@ -48,12 +45,12 @@ func (s *sequence) step(point int64, some bool) (int64, bool) {
 	}
 	at := s.next
 	if some && s.after(s.next, point) {
-		at = point // in place of the window that is next, as in InfluxDB
+		at = point
 	}
-	next, zone := s.of.Window.Next(s.next, s.zone, s.of.Descending)
+	next := s.of.Window.Next(s.next, s.of.Descending)
 	if !s.after(next, s.next) {
 		s.ranOut = true // past the end of time
 	}
-	s.next, s.zone = next, zone
+	s.next = next
 	return at, true
 }

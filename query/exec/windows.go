@@ -71,7 +71,7 @@ func (d *windows) find(t int64) (slot int, end int64, isNew bool) {
 	}
 	d.start, d.end = d.w.Bounds(t)
 	if d.end <= t {
-		d.end = t + 1 // the last window of all, or an uneven one of a zone
+		d.end = t + 1 // the last window of all
 	}
 	d.slot, isNew = d.slotOf(d.start)
 	return d.slot, d.end, isNew

@@ -26,19 +26,18 @@ func (w *Window) Even() bool { return w.Zone == nil && w.Months == 0 }
 func (w *Window) IsZero() bool { return w.Every == 0 }
 
 // Bounds gives the window of t: its first nanosecond and the first after it.
-// The ends of time cut windows short.
-//
-// With a zone a window follows the clock there, so one in which the clock
-// changes is longer or shorter by the change, as long as the change is less
-// than Every.
+// The ends of time cut windows short. Windows tile the times, those of a zone,
+// too, whatever its clock does.
 func (w *Window) Bounds(t int64) (start, end int64) {
-	if w.Months > 0 {
+	switch {
+	case w.Months > 0:
 		i := w.calendarIndex(t)
 		return w.calendarStart(i), w.calendarStart(i + 1)
+	case w.Zone != nil:
+		return w.zoneBounds(t)
 	}
 	t -= w.Offset
-	zone := w.zone(t)
-	into := (t + zone) % w.Every
+	into := t % w.Every
 	if into < 0 {
 		into += w.Every
 	}
@@ -46,57 +45,28 @@ func (w *Window) Bounds(t int64) (start, end int64) {
 	if model.MinTime+into < t {
 		start = t - into
 	}
-	start += w.Offset
-	if w.Zone != nil {
-		if o := zone - w.zone(start); o != 0 && abs(o) < w.Every {
-			start += o
-		}
-	}
 	left := w.Every - into
 	end = model.MaxTime
 	if model.MaxTime-left > t {
 		end = t + left
 	}
-	if w.Zone != nil {
-		at := w.zone(end)
-		if o := zone - at; o != 0 && abs(o) < w.Every {
-			// A clock set back prolongs this window. A clock set forward
-			// shortens it only if that happens before the window's end.
-			if o > 0 || w.zone(end+o) == at {
-				end += o
-			}
-		}
-	}
-	return start, end + w.Offset
+	return start + w.Offset, end + w.Offset
 }
 
 // Next gives the start of the window after, or before, the one that starts at
-// start, when the zone's distance from UTC was offset there; it gives the new
-// distance, too.
-func (w *Window) Next(start, offset int64, descending bool) (next, newOffset int64) {
-	if w.Months > 0 {
-		i := w.calendarIndex(start)
-		if descending {
-			return w.calendarStart(i - 1), 0
-		}
-		return w.calendarStart(i + 1), 0
+// start. It does not get further than the ends of time.
+func (w *Window) Next(start int64, descending bool) int64 {
+	switch {
+	case w.Even() && descending:
+		return start - w.Every
+	case w.Even():
+		return start + w.Every
+	case descending:
+		before, _ := w.Bounds(addTime(start, -1))
+		return before
 	}
-	if descending {
-		next = start - w.Every
-	} else {
-		next = start + w.Every
-	}
-	if w.Zone == nil {
-		return next, 0
-	}
-	now := w.zone(next - 1)
-	if now == offset {
-		return next, offset
-	}
-	if diff := offset - now; abs(diff) < w.Every {
-		next += diff
-	}
-	return next, now
+	_, end := w.Bounds(start)
+	return end
 }
 
 // Move gives the time n windows after t, or before it where n is negative.
@@ -131,22 +101,4 @@ func (w *Window) Count(first, last int64) uint64 {
 		return uint64(w.calendarIndex(last)-w.calendarIndex(first)) + 1
 	}
 	return uint64(last-first)/uint64(w.Every) + 1
-}
-
-// ZoneOffset gives the zone's distance from UTC at t, in nanoseconds.
-func (w *Window) ZoneOffset(t int64) int64 { return w.zone(t) }
-
-func (w *Window) zone(t int64) int64 {
-	if w.Zone == nil {
-		return 0
-	}
-	_, seconds := time.Unix(0, t).In(w.Zone).Zone()
-	return int64(seconds) * int64(time.Second)
-}
-
-func abs(x int64) int64 {
-	if x < 0 {
-		return -x
-	}
-	return x
 }

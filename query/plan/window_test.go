@@ -22,7 +22,7 @@ func TestWindowsOfUTCTileTheTimes(t *testing.T) {
 		if s, _ := w.Bounds(end); s != end {
 			rt.Fatalf("the window after [%d, %d) starts at %d", start, end, s)
 		}
-		if next, _ := w.Next(start, 0, false); next != end {
+		if next := w.Next(start, false); next != end {
 			rt.Fatalf("Next of %d is %d, want %d", start, next, end)
 		}
 	})
@@ -70,8 +70,8 @@ func TestWindowsOfTheCalendarTileTheTimes(t *testing.T) {
 		if s, _ := w.Bounds(end); s != end {
 			rt.Fatalf("the window after [%d, %d) starts at %d", start, end, s)
 		}
-		next, _ := w.Next(start, 0, false)
-		back, _ := w.Next(end, 0, true)
+		next := w.Next(start, false)
+		back := w.Next(end, true)
 		if next != end || back != start {
 			rt.Fatalf("after [%d, %d) comes %d, and before its end %d", start, end, next, back)
 		}
