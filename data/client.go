@@ -76,7 +76,9 @@ func (c *Client) List(ctx context.Context, ref ReadRef, q *exec.ListRequest) (*e
 			return err
 		}
 		bytes := piece.Bytes()
-		list.Append(piece)
+		if err := list.Append(piece); err != nil {
+			return err
+		}
 		return held.Add(bytes)
 	})
 	if err != nil {

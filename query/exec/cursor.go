@@ -55,7 +55,7 @@ func (c *cursor) cut() {
 	if !c.limited {
 		return
 	}
-	c.end = min(c.end, c.at+c.left)
+	c.end = c.at + min(c.end-c.at, c.left)
 	c.left -= c.end - c.at
 	if c.left == 0 {
 		c.source = nil

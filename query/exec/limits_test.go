@@ -136,6 +136,21 @@ func TestWindowsBehindALimitDoNotCount(t *testing.T) {
 	}
 }
 
+func TestTheGreatestLimitIsNone(t *testing.T) {
+	sh := oneShard(t, exectest.Options{}, "m f=1 0", "m f=2 10", "m f=4 20", "m f=8 30")
+	for _, q := range []string{
+		"SELECT difference(f) FROM m", "SELECT difference(f), cumulative_sum(f) FROM m", "SELECT f FROM m", "SELECT f FROM m GROUP BY h",
+		"SELECT max(f), min(f) FROM m WHERE time >= 0 AND time < 40 GROUP BY time(10ns) fill(none)", "SELECT f FROM (SELECT f FROM m)",
+		"SELECT max(f) FROM m WHERE time >= 0 AND time < 40 GROUP BY time(10ns)", "SELECT top(f, 3) FROM m",
+	} {
+		for _, end := range []string{"", " ORDER BY time DESC"} {
+			if got, want := run(t, q+end+" LIMIT 9223372036854775807 OFFSET 1", sh), run(t, q+end+" LIMIT 100 OFFSET 1", sh); got != want {
+				t.Errorf("%s: got %s, want %s", q+end, got, want)
+			}
+		}
+	}
+}
+
 func TestCancelledQueriesEnd(t *testing.T) {
 	sh := many()
 	ctx, cancel := context.WithCancel(t.Context())

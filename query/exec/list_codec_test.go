@@ -75,13 +75,53 @@ func TestListsComeBack(t *testing.T) {
 			t.Fatalf("got %v, %v, want %v", got, err, l)
 		}
 		joined := new(List)
-		if err := l.Pieces(func(piece *List) error { joined.Append(piece); return nil }); err != nil || !bytes.Equal(AppendList(nil, joined), b) {
+		if err := l.Pieces(joined.Append); err != nil || !bytes.Equal(AppendList(nil, joined), b) {
 			t.Fatalf("the pieces give %v, %v, want %v", joined, err, l)
 		}
 		if n := r.IntN(len(b)); n > 0 {
 			if _, err := DecodeList(b[:n]); !errors.Is(err, model.ErrCorrupt) {
 				t.Fatalf("%d of %d bytes gave %v, want ErrCorrupt", n, len(b), err)
 			}
+		}
+	}
+}
+
+func TestListOutOfOrderIsRefused(t *testing.T) {
+	entries := func(keys ...string) (l List) {
+		for _, k := range keys {
+			l.Entries = append(l.Entries, Entry{Key: k})
+		}
+		return l
+	}
+	sets := func(names ...string) (l List) {
+		for _, n := range names {
+			l.Sets = append(l.Sets, Set{Measurement: n, Members: []model.SeriesHash{{Hi: 1}}})
+		}
+		return l
+	}
+	members := func(of ...uint64) List {
+		s := Set{Measurement: "m"}
+		for _, hi := range of {
+			s.Members = append(s.Members, model.SeriesHash{Hi: hi})
+		}
+		return List{Sets: []Set{s}}
+	}
+	for _, pieces := range [][]List{
+		{entries("b", "a")},
+		{entries("a", "a")},
+		{entries("a", "c"), entries("b")},
+		{sets("b", "a")},
+		{sets("a", "c"), sets("b")},
+		{members(2, 1)},
+		{members(2), members(2)},
+	} {
+		l := new(List)
+		var err error
+		for i := range pieces {
+			err = l.Append(&pieces[i])
+		}
+		if !errors.Is(err, model.ErrCorrupt) {
+			t.Errorf("%v gave %v, want ErrCorrupt", pieces, err)
 		}
 	}
 }

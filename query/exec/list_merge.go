@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/varvedb/varve/model"
@@ -98,19 +99,49 @@ func (l *List) cut(q *ListRequest) {
 	}
 }
 
-// Append adds the next piece of a list that was cut: a Set may go on in it.
-func (l *List) Append(piece *List) {
-	l.Entries = append(l.Entries, piece.Entries...)
-	for _, s := range piece.Sets {
-		if n := len(l.Sets); n > 0 && l.Sets[n-1].CompareGroup(&s) == 0 {
-			l.Sets[n-1].Members = append(l.Sets[n-1].Members, s.Members...)
-			continue
+// Append adds the next piece of a list that was cut: a Set may go on in it. A
+// piece comes from another node: one that is not in order, on which Merge relies,
+// is of kind model.ErrCorrupt.
+func (l *List) Append(piece *List) error {
+	var err error
+	if l.Entries, err = appendSorted(l.Entries, piece.Entries, (*Entry).Compare); err != nil {
+		return err
+	}
+	for i := range piece.Sets {
+		s := &piece.Sets[i]
+		if n := len(l.Sets); n == 0 || l.Sets[n-1].CompareGroup(s) != 0 {
+			if l.Sets, err = appendSorted(l.Sets, []Set{{Measurement: s.Measurement, Tags: s.Tags}}, (*Set).CompareGroup); err != nil {
+				return err
+			}
 		}
-		l.Sets = append(l.Sets, s)
+		last := &l.Sets[len(l.Sets)-1]
+		if last.Members, err = appendSorted(last.Members, s.Members, compareHashes); err != nil {
+			return err
+		}
 	}
 	if piece.Sketch != nil {
 		l.Sketch = piece.Sketch
 	}
+	return nil
+}
+
+// appendSorted adds b to a, and fails unless each element comes after the one
+// before it.
+func appendSorted[T any](a, b []T, compare func(a, b *T) int) ([]T, error) {
+	var last *T
+	if n := len(a); n > 0 {
+		last = &a[n-1]
+	}
+	for i := range b {
+		if last != nil && compare(last, &b[i]) >= 0 {
+			return nil, fmt.Errorf("merge lists: elements out of order: %w", model.ErrCorrupt)
+		}
+		last = &b[i]
+	}
+	if len(a) == 0 {
+		return b, nil
+	}
+	return append(a, b...), nil
 }
 
 // Bytes gives about how much memory l takes.
