@@ -17,14 +17,14 @@ type turns struct {
 	next    int // the task that is begun next
 	turn    int // the task whose partials may go out
 	done    map[int][]*Partial
-	held    int   // rows that are kept
+	held    int64 // bytes that are kept
 	err     error // of any worker: all stop
 }
 
 const (
-	// aheadRows bounds what is kept of tasks whose turn has not come, and aheadTasks
-	// how many those are.
-	aheadRows  = 32 << 10
+	// aheadBytes bounds what is kept of tasks whose turn has not come, and
+	// aheadTasks how many those are.
+	aheadBytes = 8 << 20
 	aheadTasks = 64
 )
 
@@ -83,13 +83,14 @@ func (s *turns) begin() (int, error) {
 
 // give keeps or hands out a partial of a task.
 func (s *turns) give(task int, kept *[]*Partial, p *Partial) error {
+	bytes := p.MemoryBytes()
 	s.mu.Lock()
-	for s.err == nil && s.turn != task && s.held+len(p.Times) > aheadRows {
+	for s.err == nil && s.turn != task && s.held+bytes > aheadBytes {
 		s.changed.Wait()
 	}
 	if s.err != nil || s.turn != task {
 		defer s.mu.Unlock()
-		s.held += len(p.Times)
+		s.held += bytes
 		*kept = append(*kept, p)
 		return s.err
 	}
@@ -102,16 +103,16 @@ func (s *turns) give(task int, kept *[]*Partial, p *Partial) error {
 
 // out hands out what was kept of the task whose turn it is.
 func (s *turns) out(kept *[]*Partial) error {
-	rows := 0
+	bytes := int64(0)
 	for _, p := range *kept {
-		rows += len(p.Times)
+		bytes += p.MemoryBytes() // before it is another's
 		if err := s.emit(p); err != nil {
 			return err
 		}
 	}
-	if rows > 0 {
+	if bytes > 0 {
 		s.mu.Lock()
-		s.held -= rows
+		s.held -= bytes
 		s.changed.Broadcast()
 		s.mu.Unlock()
 	}
