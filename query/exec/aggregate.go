@@ -45,7 +45,7 @@ func (r *runner) newAggregator() (*aggregator, error) {
 		runner: r, windows: newWindows(&r.f.Window), used: make([]bool, len(r.f.Inputs)),
 		slots: r.budget.Account(), texts: r.budget.Account(),
 	}
-	a.timed = len(r.f.Columns) > 0 || len(r.f.Aggregates) == 1 && r.f.Window.IsZero()
+	a.timed = r.f.Timed || len(r.f.Columns) > 0 || len(r.f.Aggregates) == 1 && r.f.Window.IsZero()
 	for _, g := range r.f.Aggregates {
 		t := r.f.Inputs[g.Input].Type
 		if !g.Function.Valid() || !g.Function.Takes(t) {

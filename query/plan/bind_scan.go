@@ -75,6 +75,7 @@ func (s *scanBinder) bind() error {
 	if s.firstWindows() {
 		s.template.RowLimit = upTo(s.binder.out.Offset, s.binder.out.Limit)
 	}
+	s.template.Timed = s.binder.out.PointTime && len(s.out.Aggregates) == 1
 	if s.template.Where == nil || s.template.Where.Op != model.Nothing {
 		s.fragments()
 	}

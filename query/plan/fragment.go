@@ -34,6 +34,9 @@ type Fragment struct {
 	// Columns is the inputs that the answer has of each raw row, or of the row
 	// that the one aggregate, a selector, selects.
 	Columns []int
+	// Timed is set where the time of what the one aggregate selects in a window
+	// counts, so that statistics, which do not have it, cannot answer.
+	Timed bool
 	// RowLimit bounds the raw rows of each group, or says how many of its windows
 	// with points are needed, from the first on; 0 for none. A shard may give more
 	// windows.

@@ -50,7 +50,7 @@ func AppendFragment(dst []byte, f *Fragment) []byte {
 	for _, a := range f.Aggregates {
 		dst = wire.AppendUvarint(append(dst, byte(a.Function)), uint64(a.Input))
 	}
-	dst = wire.AppendInts(dst, f.Columns)
+	dst = wire.AppendBool(wire.AppendInts(dst, f.Columns), f.Timed)
 	dst = appendBest(dst, f.Best)
 	for _, n := range [...]int{f.RowLimit, f.MaxSeries, f.MaxPoints, f.MaxBytes} {
 		dst = wire.AppendUvarint(dst, uint64(n))
@@ -123,6 +123,7 @@ func decodeAnswer(r *wire.Reader, f *Fragment) {
 			f.Columns[i] = r.Index(len(f.Inputs))
 		}
 	}
+	f.Timed = r.Bool()
 	decodeBest(r, f)
 	// Only one selector has a row whose columns there are.
 	if len(f.Columns) > 0 && len(f.Aggregates) > 0 && (len(f.Aggregates) > 1 || !f.Aggregates[0].Function.Selects()) {

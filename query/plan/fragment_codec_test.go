@@ -76,7 +76,7 @@ func randomFragment(r *rand.Rand) *Fragment {
 	f := &Fragment{
 		Database: randomText(r), Policy: randomText(r), Measurement: randomText(r), Where: randomPredicate(r),
 		Range:      model.TimeRange{Min: int64(r.Uint64()), Max: int64(r.Uint64())},
-		GroupLimit: r.IntN(5), Descending: r.IntN(2) == 0, RowLimit: r.IntN(100),
+		GroupLimit: r.IntN(5), Descending: r.IntN(2) == 0, RowLimit: r.IntN(100), Timed: r.IntN(2) == 0,
 		MaxSeries: r.IntN(2), MaxPoints: r.IntN(1 << 40), MaxBytes: int(r.Uint64() >> 1),
 	}
 	for i := range r.IntN(5) {
