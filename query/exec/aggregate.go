@@ -258,8 +258,8 @@ func (a *aggregator) add(i, slot, member, lo, hi int) {
 }
 
 // finish gives the group's states, nil for none, and clears them.
-func (a *aggregator) finish(g *group) *Partial {
-	p := a.partial(g.key)
+func (a *aggregator) finish(g *group) (*Partial, error) {
+	p, err := a.partial(g.key)
 	a.windows.reset()
 	for i, c := range a.cells {
 		c.reset()
@@ -270,21 +270,25 @@ func (a *aggregator) finish(g *group) *Partial {
 	if a.aux != nil {
 		a.aux.reset()
 	}
-	return p
+	return p, err
 }
 
-func (a *aggregator) partial(key []string) *Partial {
+func (a *aggregator) partial(key []string) (*Partial, error) {
 	if len(a.windows.starts) == 0 {
-		return nil
+		return nil, nil
 	}
 	for i, c := range a.perSeries {
 		if c != nil {
 			a.settle(i, c)
 		}
 	}
-	slots := slices.DeleteFunc(a.windows.order(), func(s int32) bool { return !a.some(s) })
+	slots, err := a.windows.order(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	slots = slices.DeleteFunc(slots, func(s int32) bool { return !a.some(s) })
 	if len(slots) == 0 {
-		return nil
+		return nil, nil
 	}
 	p := &Partial{Group: key, Times: gatherTimes(a.windows.starts, slots), Columns: make([]model.Column, 0, 3*len(a.cells))}
 	for _, c := range a.cells {
@@ -293,7 +297,7 @@ func (a *aggregator) partial(key []string) *Partial {
 	if a.aux != nil {
 		p.Columns = append(p.Columns, a.aux.columns(slots)...)
 	}
-	return p
+	return p, nil
 }
 
 // some reports whether any aggregate has a value in a slot.

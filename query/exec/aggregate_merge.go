@@ -59,7 +59,10 @@ func (g *grouper) mergeGroup(m *merged, key []string, members []*head) error {
 			}
 		}
 	}
-	m.order = m.windows.order()
+	var err error
+	if m.order, err = m.windows.order(g.ctx); err != nil {
+		return err
+	}
 	if g.b.Descending {
 		slices.Reverse(m.order)
 	}

@@ -118,9 +118,9 @@ func (a *aggregator) group(g *group, emit func(*Partial) error) error {
 	} else if err := a.take(g.series, a.f.Range); err != nil {
 		return err
 	}
-	p := a.finish(g)
-	if p == nil {
-		return nil
+	p, err := a.finish(g)
+	if p == nil || err != nil {
+		return err
 	}
 	return emit(p)
 }
@@ -195,8 +195,11 @@ func (a *aggregator) take(series []uint32, r model.TimeRange) error {
 			return a.takeAlone(part, r)
 		}
 		h := a.helpers[worker-1]
-		err := h.takeAlone(part, r)
-		parts[worker] = h.finish(&group{})
+		if err := h.takeAlone(part, r); err != nil {
+			return err
+		}
+		p, err := h.finish(&group{})
+		parts[worker] = p
 		return err
 	})
 	for _, p := range parts[1:] {

@@ -39,7 +39,7 @@ func (b *bestRows) take(p *Partial) error {
 		best := b.f.Best
 		t := b.f.Inputs[b.f.Columns[best.Column]].Type
 		b.group = p.Group
-		b.stage = newBestStage(&b.f.Window, b.f.Descending, &plan.Stage{Function: best.Function, Type: t, N: best.N, Keys: best.Keys}, &b.held)
+		b.stage = newBestStage(b.ctx, &b.f.Window, b.f.Descending, &plan.Stage{Function: best.Function, Type: t, N: best.N, Keys: best.Keys}, &b.held)
 	}
 	out := b.points()
 	if err := b.stage.add(b.fromColumns(p.Times, p.Columns), out); err != nil {

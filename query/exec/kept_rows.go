@@ -2,8 +2,8 @@ package exec
 
 import (
 	"bytes"
+	"context"
 	"fmt"
-	"slices"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/plan"
@@ -22,12 +22,16 @@ func (p *points) appendRow(o *points, i int, at int64) {
 // that the stage no longer needs stay until compact.
 type keptRows struct {
 	points
+	ctx   context.Context // ends what takes long
 	held  *budget
 	bytes int // that are counted
 }
 
 // maxKeptText bounds the texts of a column, which can address 4 GB.
 const maxKeptText = 2 << 30
+
+// indexBytes is what a stage takes to speak of a row.
+const indexBytes = 8
 
 // append keeps row i of in and gives its index. The caller looks after count.
 func (k *keptRows) append(in *points, i int) int {
@@ -45,7 +49,7 @@ func (k *keptRows) append(in *points, i int) int {
 // count counts what is kept. A row has at most some megabytes, so it is enough
 // to call it every few rows.
 func (k *keptRows) count() error {
-	bytes := 8 * cap(k.times)
+	bytes := (8 + indexBytes) * cap(k.times)
 	for c := -1; c < len(k.aux); c++ {
 		col := &k.value
 		if c >= 0 {
@@ -108,14 +112,14 @@ func (p *passage) enter(t int64) {
 	}
 }
 
-// sortByTime puts rows of p in the order of the statement. Those of equal time
-// stay as they are.
-func (p *points) sortByTime(rows []int, descending bool) {
-	slices.SortStableFunc(rows, func(i, j int) int {
+// sortByTime puts rows in the order of the statement. Those of equal time stay as
+// they are.
+func (k *keptRows) sortByTime(rows []int, descending bool) error {
+	return sortStable(k.ctx, rows, func(i, j int) int {
 		if descending {
 			i, j = j, i
 		}
-		return compare(p.times[i], p.times[j])
+		return compare(k.times[i], k.times[j])
 	})
 }
 

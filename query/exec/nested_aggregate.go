@@ -139,7 +139,11 @@ func (a *aggregateTaker) bytes() int {
 
 // end hands out the group's states and clears them.
 func (a *aggregateTaker) end() error {
-	slots := slices.DeleteFunc(a.windows.order(), func(s int32) bool {
+	slots, err := a.windows.order(a.ctx)
+	if err != nil {
+		return err
+	}
+	slots = slices.DeleteFunc(slots, func(s int32) bool {
 		return !slices.ContainsFunc(a.cells, func(c *cells) bool { return c.n[s] > 0 })
 	})
 	p := &Partial{Group: a.key, Times: gatherTimes(a.windows.starts, slots)}

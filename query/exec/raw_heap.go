@@ -2,7 +2,7 @@ package exec
 
 import (
 	"bytes"
-	"slices"
+	"context"
 
 	"github.com/varvedb/varve/model"
 )
@@ -27,34 +27,33 @@ type heapEntry struct {
 
 // newHeap gives an empty heap for series of a group. The tags that lead the
 // columns are compared but once, where all series have them.
-func (m *rowMerge) newHeap(series []seriesRows) *rowHeap {
+func (m *rowMerge) newHeap(series []seriesRows) (*rowHeap, error) {
 	h := &rowHeap{descending: m.f.Descending, columns: m.f.Columns}
 	if m.ordered {
 		h.ordered, h.columns = true, m.leadingTexts()
-		return h
+		return h, nil
 	}
 	tags := 0
 	for tags < len(m.f.Columns) && m.f.Inputs[m.f.Columns[tags]].IsTag {
 		tags++
 	}
 	if tags == 0 {
-		return h
+		return h, nil
 	}
 	lead := m.f.Columns[:tags]
 	for i := range series {
 		for _, c := range lead {
 			if series[i].b.inputs[c].Type == 0 {
-				return h // rows without a text are ordered by none of those behind it
+				return h, nil // rows without a text are ordered by none of those behind it
 			}
 		}
 	}
-	rankByTexts(series, lead)
 	h.columns = m.f.Columns[tags:]
-	return h
+	return h, rankByTexts(m.ctx, series, lead)
 }
 
 // rankByTexts orders series by inputs that are tags: equal ones have one rank.
-func rankByTexts(series []seriesRows, inputs []int) {
+func rankByTexts(ctx context.Context, series []seriesRows, inputs []int) error {
 	order := make([]*seriesRows, len(series))
 	for i := range series {
 		order[i] = &series[i]
@@ -67,13 +66,16 @@ func rankByTexts(series []seriesRows, inputs []int) {
 		}
 		return 0
 	}
-	slices.SortFunc(order, byTexts)
+	if err := sortValues(ctx, order, byTexts); err != nil {
+		return err
+	}
 	for i := 1; i < len(order); i++ {
 		order[i].rank = order[i-1].rank
 		if byTexts(order[i-1], order[i]) != 0 {
 			order[i].rank++
 		}
 	}
+	return nil
 }
 
 func (h *rowHeap) add(s *seriesRows) {

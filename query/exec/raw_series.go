@@ -54,7 +54,10 @@ func (m *rowMerge) many(g *group) error {
 	if err != nil {
 		return err
 	}
-	h := m.newHeap(kept)
+	h, err := m.newHeap(kept)
+	if err != nil {
+		return err
+	}
 	for i := range kept {
 		if kept[i].left() > 0 {
 			h.add(&kept[i])

@@ -33,7 +33,9 @@ func runCount(ctx context.Context, src Source, q *ListRequest) (*List, error) {
 			return nil, err
 		}
 	}
-	c.finish()
+	if err := c.finish(); err != nil {
+		return nil, err
+	}
 	return &c.out, nil
 }
 
@@ -203,14 +205,17 @@ func (c *counting) bounded() error {
 	}
 }
 
-func (c *counting) finish() {
+// finish puts what was counted in order.
+func (c *counting) finish() error {
 	for _, g := range c.groups {
 		if len(g.set.Members) == 0 {
 			continue
 		}
-		slices.SortFunc(g.set.Members, model.SeriesHash.Compare)
+		if err := sortValues(c.ctx, g.set.Members, model.SeriesHash.Compare); err != nil {
+			return err
+		}
 		g.set.Members = slices.Compact(g.set.Members)
 		c.out.Sets = append(c.out.Sets, g.set)
 	}
-	slices.SortFunc(c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })
+	return sortValues(c.ctx, c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })
 }

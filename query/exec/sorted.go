@@ -13,7 +13,7 @@ const sortedAtOnce = 1 << 15
 // sortValues sorts values in place and ends soon after ctx does: ten millions
 // take seconds. It is quicksort with three parts, since values often repeat,
 // and pivots that nobody can foresee, down to what slices.SortFunc does at once.
-func sortValues(ctx context.Context, values []collected, order func(x, y collected) int) error {
+func sortValues[T any](ctx context.Context, values []T, order func(x, y T) int) error {
 	for len(values) > sortedAtOnce {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -32,9 +32,36 @@ func sortValues(ctx context.Context, values []collected, order func(x, y collect
 	return ctx.Err()
 }
 
+// sortStable sorts values so that equal ones stay in their order, and ends soon
+// after ctx does. It is mergesort, down to what slices.SortStableFunc does at once.
+func sortStable[T any](ctx context.Context, values []T, order func(x, y T) int) error {
+	if len(values) <= sortedAtOnce {
+		slices.SortStableFunc(values, order)
+		return ctx.Err()
+	}
+	half := len(values) / 2
+	for _, part := range [][]T{values[:half], values[half:]} {
+		if err := sortStable(ctx, part, order); err != nil {
+			return err
+		}
+	}
+	left, right := slices.Clone(values[:half]), values[half:]
+	for i := 0; len(left) > 0; i++ { // what is left of right then is in its place
+		if i%sortedAtOnce == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(right) == 0 || order(left[0], right[0]) <= 0 {
+			values[i], left = left[0], left[1:]
+		} else {
+			values[i], right = right[0], right[1:]
+		}
+	}
+	return nil
+}
+
 // placeValue puts the value at index i that sorting would put there, no greater
 // ones before it and no lesser ones behind it. It ends soon after ctx does.
-func placeValue(ctx context.Context, values []collected, i int, order func(x, y collected) int) error {
+func placeValue[T any](ctx context.Context, values []T, i int, order func(x, y T) int) error {
 	for len(values) > fewValues {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -57,8 +84,8 @@ func placeValue(ctx context.Context, values []collected, i int, order func(x, y 
 const fewValues = 32
 
 // pivot gives the one in the middle of three values.
-func pivot(values []collected, order func(x, y collected) int) collected {
-	three := make([]collected, 3)
+func pivot[T any](values []T, order func(x, y T) int) T {
+	three := make([]T, 3)
 	for i := range three {
 		three[i] = values[rand.IntN(len(values))]
 	}
@@ -68,7 +95,7 @@ func pivot(values []collected, order func(x, y collected) int) collected {
 
 // partition moves what is before p to the front, up to lo, and what is behind
 // it to the end, from hi on.
-func partition(values []collected, p collected, order func(x, y collected) int) (lo, hi int) {
+func partition[T any](values []T, p T, order func(x, y T) int) (lo, hi int) {
 	hi = len(values)
 	for i := 0; i < hi; {
 		switch c := order(values[i], p); {

@@ -24,6 +24,20 @@ func TestManyValuesAreSorted(t *testing.T) {
 	}
 }
 
+func TestEqualValuesStayInTheirOrder(t *testing.T) {
+	for _, n := range []int{1, sortedAtOnce, 5*sortedAtOnce + 7} {
+		values := make([]collected, n)
+		for i := range values {
+			values[i] = collected{at: int64(i), bits: rand.Uint64N(100)}
+		}
+		want := slices.Clone(values)
+		slices.SortStableFunc(want, byBits)
+		if err := sortStable(t.Context(), values, byBits); err != nil || !slices.Equal(values, want) {
+			t.Errorf("%d values are not sorted as they should be: %v", n, err)
+		}
+	}
+}
+
 func TestSortingEndsWithTheQuery(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	values := make([]collected, 4*sortedAtOnce)

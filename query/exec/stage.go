@@ -83,11 +83,11 @@ func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.
 	case function.HoltWinters, function.HoltWintersWithFit:
 		return newForecastStage(ctx, &b.Window, s, held), nil
 	case function.Top, function.Bottom:
-		return newBestStage(&b.Window, b.Descending, s, held), nil
+		return newBestStage(ctx, &b.Window, b.Descending, s, held), nil
 	case function.Sample:
-		return newSampleStage(&b.Window, b.Descending, s, held), nil
+		return newSampleStage(ctx, &b.Window, b.Descending, s, held), nil
 	case function.Percentile:
-		return newPercentileStage(&b.Window, s, held), nil
+		return newPercentileStage(ctx, &b.Window, s, held), nil
 	case function.Integral:
 		return newIntegralStage(b, s), nil
 	}

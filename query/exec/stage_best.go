@@ -2,8 +2,9 @@ package exec
 
 import (
 	"container/heap"
+	"context"
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/plan"
@@ -31,8 +32,8 @@ type bestStage struct {
 // bestKeyBytes is what a combination of keys takes beside its texts.
 const bestKeyBytes = 64
 
-func newBestStage(window *plan.Window, descending bool, s *plan.Stage, held *budget) *bestStage {
-	b := &bestStage{stage: s, descending: descending, window: passage{window: window}, rows: keptRows{held: held}}
+func newBestStage(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *budget) *bestStage {
+	b := &bestStage{stage: s, descending: descending, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 	b.order.t = s.Type
 	if s.Keys != nil {
 		b.byKey = map[string]int{}
@@ -156,16 +157,21 @@ func (b *bestStage) end(out *points) error {
 		for i := range b.seen {
 			b.heap = append(b.heap, i)
 		}
-	case b.byKey != nil:
-		b.pushKeys()
-		fallthrough
 	default:
-		sort.Sort(sort.Reverse(b))
+		if err := b.pushKeys(); err != nil {
+			return err
+		}
+		order := stoppable{ctx: b.rows.ctx, n: len(b.heap), less: func(i, j int) bool { return b.Less(j, i) }, swap: b.Swap}
+		if err := order.sort(); err != nil {
+			return err
+		}
 	}
 	clear(b.byKey)
 	b.rows.held.give(b.keyBytes)
 	b.keyBytes = 0
-	b.rows.sortByTime(b.heap, b.descending)
+	if err := b.rows.sortByTime(b.heap, b.descending); err != nil {
+		return err
+	}
 	for _, i := range b.heap {
 		out.appendRow(&b.rows.points, i, b.rows.times[i])
 	}
@@ -174,14 +180,16 @@ func (b *bestStage) end(out *points) error {
 	return b.rows.count()
 }
 
-// pushKeys puts the best point of each combination into the heap, in order of
-// time and then of the keys.
-func (b *bestStage) pushKeys() {
+// pushKeys puts the best point of each combination, if there are keys, into the
+// heap, in order of time and then of the keys.
+func (b *bestStage) pushKeys() error {
 	keys := make([]string, 0, len(b.byKey))
 	for key := range b.byKey {
 		keys = append(keys, key)
 	}
-	slices.Sort(keys)
+	if err := sortValues(b.rows.ctx, keys, strings.Compare); err != nil {
+		return err
+	}
 	if b.descending {
 		slices.Reverse(keys)
 	}
@@ -189,12 +197,15 @@ func (b *bestStage) pushKeys() {
 	for i, key := range keys {
 		rows[i] = b.byKey[key]
 	}
-	b.rows.sortByTime(rows, b.descending)
+	if err := b.rows.sortByTime(rows, b.descending); err != nil {
+		return err
+	}
 	for _, row := range rows {
 		if b.wants(&b.rows.points, row) {
 			b.push(row)
 		}
 	}
+	return nil
 }
 
 // The heap's and the order's methods.

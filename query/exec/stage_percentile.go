@@ -1,8 +1,8 @@
 package exec
 
 import (
+	"context"
 	"math"
-	"sort"
 
 	"github.com/varvedb/varve/query/plan"
 )
@@ -16,8 +16,8 @@ type percentileStage struct {
 	sorted []int // of rows
 }
 
-func newPercentileStage(window *plan.Window, s *plan.Stage, held *budget) *percentileStage {
-	return &percentileStage{stage: s, window: passage{window: window}, rows: keptRows{held: held}}
+func newPercentileStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *budget) *percentileStage {
+	return &percentileStage{stage: s, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 }
 
 func (p *percentileStage) add(in, out *points) error {
@@ -45,7 +45,10 @@ func (p *percentileStage) add(in, out *points) error {
 func (p *percentileStage) end(out *points) error {
 	n := len(p.sorted)
 	if i := int(math.Floor(float64(n)*p.stage.Argument/100+0.5)) - 1; i >= 0 && i < n {
-		sort.Sort(p)
+		order := stoppable{ctx: p.rows.ctx, n: n, less: p.less, swap: p.swap}
+		if err := order.sort(); err != nil {
+			return err
+		}
 		row := p.sorted[i]
 		at := p.rows.times[row]
 		if !p.window.window.IsZero() {
@@ -58,13 +61,10 @@ func (p *percentileStage) end(out *points) error {
 	return p.rows.count()
 }
 
-// The order of values alone. Which of equal ones is selected is up to
+func (p *percentileStage) swap(i, j int) { p.sorted[i], p.sorted[j] = p.sorted[j], p.sorted[i] }
+
+// less is the order of values alone. Which of equal ones is selected is up to
 // sort.Sort, as in InfluxDB.
-
-func (p *percentileStage) Len() int { return len(p.sorted) }
-
-func (p *percentileStage) Swap(i, j int) { p.sorted[i], p.sorted[j] = p.sorted[j], p.sorted[i] }
-
-func (p *percentileStage) Less(i, j int) bool {
+func (p *percentileStage) less(i, j int) bool {
 	return p.rows.orderValues(p.sorted[i], p.sorted[j]) < 0
 }

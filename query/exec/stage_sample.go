@@ -1,8 +1,9 @@
 package exec
 
 import (
+	"cmp"
+	"context"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/varvedb/varve/query/plan"
 )
@@ -18,8 +19,8 @@ type sampleStage struct {
 	seen       int   // points of the window
 }
 
-func newSampleStage(window *plan.Window, descending bool, s *plan.Stage, held *budget) *sampleStage {
-	return &sampleStage{n: s.N, descending: descending, window: passage{window: window}, rows: keptRows{held: held}}
+func newSampleStage(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *budget) *sampleStage {
+	return &sampleStage{n: s.N, descending: descending, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 }
 
 func (s *sampleStage) add(in, out *points) error {
@@ -52,7 +53,9 @@ func (s *sampleStage) add(in, out *points) error {
 // most.
 func (s *sampleStage) count() error {
 	if len(s.rows.times) > 2*len(s.chosen)+rowsBetweenCounts {
-		slices.Sort(s.chosen)
+		if err := sortValues(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
+			return err
+		}
 		s.rows.compact(s.chosen)
 		for i := range s.chosen {
 			s.chosen[i] = i
@@ -63,9 +66,15 @@ func (s *sampleStage) count() error {
 
 // end hands out the points of a window, those of equal time by value.
 func (s *sampleStage) end(out *points) error {
-	slices.Sort(s.chosen)
-	slices.SortStableFunc(s.chosen, s.rows.orderValues)
-	s.rows.sortByTime(s.chosen, s.descending)
+	if err := sortValues(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
+		return err
+	}
+	if err := sortStable(s.rows.ctx, s.chosen, s.rows.orderValues); err != nil {
+		return err
+	}
+	if err := s.rows.sortByTime(s.chosen, s.descending); err != nil {
+		return err
+	}
 	for _, i := range s.chosen {
 		out.appendRow(&s.rows.points, i, s.rows.times[i])
 	}

@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"slices"
+	"context"
 
 	"github.com/varvedb/varve/query/plan"
 )
@@ -125,15 +125,16 @@ func floorDiv(x, y int64) int64 {
 }
 
 // order gives the slots by time of their windows.
-func (d *windows) order() []int32 {
+func (d *windows) order(ctx context.Context) ([]int32, error) {
 	slots := make([]int32, len(d.starts))
 	sorted := true
 	for i := range slots {
 		slots[i] = int32(i)
 		sorted = sorted && (i == 0 || d.starts[i-1] < d.starts[i])
 	}
-	if !sorted {
-		slices.SortFunc(slots, func(x, y int32) int { return compare(d.starts[x], d.starts[y]) })
+	if sorted {
+		return slots, nil
 	}
-	return slots
+	err := sortValues(ctx, slots, func(x, y int32) int { return compare(d.starts[x], d.starts[y]) })
+	return slots, err
 }
