@@ -75,6 +75,11 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 		return err
 	}
 	for i, start := range p.Times {
+		if i%checkEvery == 0 {
+			if err := g.count(m); err != nil {
+				return err
+			}
+		}
 		slot, isNew := 0, len(m.windows.starts) == 0
 		if g.b.Window.IsZero() {
 			if isNew {
@@ -101,6 +106,11 @@ func (g *grouper) merge(m *merged, p *Partial) error {
 			}
 		}
 	}
+	return g.count(m)
+}
+
+// count counts what is held of a group.
+func (g *grouper) count(m *merged) error {
 	bytes := m.windows.bytes() + len(m.windows.starts)*(len(m.cells)*cellBytes+len(g.b.Slots)*auxBytes)
 	for _, c := range m.cells {
 		bytes += c.listBytes + c.textBytes

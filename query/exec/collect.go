@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // collect packs the values of the rows from lo up to hi: for each the time and
@@ -42,10 +43,25 @@ type collected struct {
 	text string
 }
 
-// unpack reads what collect packed.
-func (c *cells) unpack(slot int) ([]collected, error) {
+// What a collected value takes: packed, at least, and unpacked beside its text.
+const (
+	packedBytes    = 8 + 1
+	collectedBytes = 32
+)
+
+// unpack reads what collect packed. held counts the most that it was for.
+func (c *cells) unpack(slot int, held *memory.Account) ([]collected, error) {
 	list := c.list[slot]
-	var out []collected
+	n := len(list) / packedBytes
+	if c.t != model.String {
+		n = len(list) / 16
+	} else if c.n[slot] < int64(n) {
+		n = int(max(c.n[slot], 0))
+	}
+	if err := held.Set(max(held.Held(), n*collectedBytes+len(list))); err != nil {
+		return nil, err
+	}
+	out := make([]collected, 0, n)
 	for len(list) > 0 {
 		if len(list) < 9 {
 			return nil, errPacked
@@ -90,6 +106,8 @@ func orderTimes(x, y collected) int { return cmp.Compare(x.at, y.at) }
 // settle computes the results of the functions that collect values. One that
 // has no result, such as a percentile of too few values, leaves a slot empty.
 func (g *grouper) settle(m *merged) error {
+	held := g.budget.Account()
+	defer held.Close()
 	for i, c := range m.cells {
 		if !c.f.Collects() || c.f == function.Distinct {
 			continue
@@ -97,7 +115,7 @@ func (g *grouper) settle(m *merged) error {
 		slots := len(c.n)
 		c.v, c.at, c.text = make([]uint64, slots), make([]int64, slots), make([]string, slots)
 		for s := range slots {
-			values, err := c.unpack(s)
+			values, err := c.unpack(s, &held)
 			if err != nil {
 				return err
 			}
@@ -226,9 +244,11 @@ func (g *grouper) writeDistinct(m *merged, w *seriesWriter) error {
 func (g *grouper) distinctPoints(m *merged, c *cells) source {
 	order := m.order
 	return func() (points, error) {
+		held := g.budget.Account()
+		defer held.Close()
 		p := newPoints(c.t)
 		for ; len(order) > 0 && len(p.times) < outputRows; order = order[1:] {
-			values, err := c.unpack(int(order[0]))
+			values, err := c.unpack(int(order[0]), &held)
 			if err != nil {
 				return points{}, err
 			}

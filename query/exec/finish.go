@@ -147,7 +147,9 @@ func (f *finisher) measurement(name string, heads []*head) error {
 	if err := f.openAll(heads); err != nil {
 		return err
 	}
-	allowed, err := g.allowedGroups(heads)
+	held := f.budget.Account()
+	defer held.Close()
+	allowed, err := g.allowedGroups(heads, &held)
 	if err != nil {
 		return err
 	}
@@ -156,10 +158,14 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		if members == nil {
 			return nil
 		}
-		if allowed != nil && !slices.ContainsFunc(allowed, func(k []string) bool { return slices.Equal(k, key) }) {
-			err = skipGroup(f.ctx, key, members)
-		} else {
+		wanted := allowed == nil
+		if !wanted {
+			_, wanted = slices.BinarySearchFunc(allowed, key, slices.Compare)
+		}
+		if wanted {
 			err = g.group(key, members, nil)
+		} else {
+			err = skipGroup(f.ctx, key, members)
 		}
 		if err != nil || len(f.b.GroupBy) == 0 {
 			return err // there is but one group
@@ -237,10 +243,10 @@ type grouper struct {
 	name string
 }
 
-// allowedGroups gives the groups within SLIMIT and SOFFSET, nil for all. They
-// are counted over all groups that match, also those without rows, like in
-// InfluxDB, and always in ascending order.
-func (g *grouper) allowedGroups(heads []*head) ([][]string, error) {
+// allowedGroups gives the groups within SLIMIT and SOFFSET, sorted and counted by
+// held; nil for all. They are the first ones of all groups that match, also of
+// those without rows, like in InfluxDB, and always in ascending order.
+func (g *grouper) allowedGroups(heads []*head, held *memory.Account) ([][]string, error) {
 	if g.b.GroupLimit == 0 && g.b.GroupOffset == 0 {
 		return nil, nil
 	}
@@ -252,16 +258,17 @@ func (g *grouper) allowedGroups(heads []*head) ([][]string, error) {
 		if h.part == nil {
 			continue
 		}
-		all = append(all, h.part.Groups...)
+		all = mergeSorted(all, h.part.Groups, func(a, b *[]string) int { return slices.Compare(*a, *b) }, func(*[]string, *[]string) {})
+		lo := min(g.b.GroupOffset, len(all))
+		all = all[:lo+min(g.b.GroupLimit, len(all)-lo)]
+		if err := held.Set(int(groupsBytes(all))); err != nil {
+			return nil, err
+		}
 		if err := h.advance(g.ctx); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(all, slices.Compare)
-	all = slices.CompactFunc(all, slices.Equal)
-	lo := min(g.b.GroupOffset, len(all))
-	hi := lo + min(g.b.GroupLimit, len(all)-lo)
-	return append([][]string{}, all[lo:hi]...), nil
+	return append([][]string{}, all[min(g.b.GroupOffset, len(all)):]...), nil
 }
 
 // nextGroup gives the next group and the streams that have it.

@@ -24,10 +24,7 @@ const MaxPartialBytes = 256 << 20
 
 // MemoryBytes gives the memory that p takes when decoded.
 func (p *Partial) MemoryBytes() int64 {
-	n := textBytes(p.Group)
-	for _, g := range p.Groups {
-		n += sliceBytes + textBytes(g)
-	}
+	n := textBytes(p.Group) + groupsBytes(p.Groups)
 	n += int64(len(p.Times)) * (8 + 4)
 	for i := range p.Columns {
 		c := &p.Columns[i]
@@ -42,6 +39,14 @@ const (
 	stringBytes = 16
 	columnBytes = 128
 )
+
+func groupsBytes(groups [][]string) int64 {
+	n := int64(0)
+	for _, g := range groups {
+		n += sliceBytes + textBytes(g)
+	}
+	return n
+}
 
 func textBytes(texts []string) int64 {
 	n := int64(0)
@@ -88,7 +93,9 @@ func DecodePartial(b []byte, f *plan.Fragment) (*Partial, error) {
 		if r.Spend(n, sliceBytes) {
 			p.Groups = make([][]string, n)
 			for i := range p.Groups {
-				p.Groups[i] = decodeGroup(r, f)
+				if p.Groups[i] = decodeGroup(r, f); i > 0 && slices.Compare(p.Groups[i-1], p.Groups[i]) >= 0 {
+					r.Fail("groups out of order")
+				}
 			}
 		}
 	case partialRows:

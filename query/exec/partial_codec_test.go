@@ -95,6 +95,15 @@ func TestGroupsOfAPartialComeBack(t *testing.T) {
 	}
 }
 
+func TestGroupsOutOfOrderAreCorrupt(t *testing.T) {
+	f := &plan.Fragment{GroupBy: []string{"a"}, GroupLimit: 3}
+	for _, groups := range [][][]string{{{"x"}, {"x"}}, {{"a"}, {"c"}, {"b"}}} {
+		if _, err := DecodePartial(AppendPartial(nil, &Partial{Groups: groups}), f); !errors.Is(err, model.ErrCorrupt) {
+			t.Errorf("%q gave %v, want ErrCorrupt", groups, err)
+		}
+	}
+}
+
 func TestPartialThatDoesNotAnswerIsCorrupt(t *testing.T) {
 	f := &plan.Fragment{
 		Inputs: []plan.Source{{Type: model.Float}}, Aggregates: []plan.Aggregate{{Function: function.Sum}},

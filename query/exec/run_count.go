@@ -45,7 +45,8 @@ type counting struct {
 	src    Source
 	q      *ListRequest
 	groups map[string]*countedGroup // by measurement and tags, each after its length
-	bytes  int
+	bytes  int                      // of the answer
+	known  int                      // bytes of what was seen
 	held   memory.Account
 	text   []byte // used again
 	out    List
@@ -87,7 +88,7 @@ func (c *counting) group(m string, tags model.Tags) *countedGroup {
 func (c *counting) add(g *countedGroup, text string, often bool) {
 	c.text = append(append(c.text[:0], g.prefix...), text...)
 	hash := model.HashSeriesKey(c.text, 0)
-	if often && !c.q.Count.Sketch {
+	if often && !c.q.Count.Sketch && c.wants(hash) {
 		if _, ok := g.seen[hash]; ok {
 			return
 		}
@@ -95,17 +96,26 @@ func (c *counting) add(g *countedGroup, text string, often bool) {
 			g.seen = map[model.SeriesHash]struct{}{}
 		}
 		g.seen[hash] = struct{}{}
+		c.known += seenBytes
 	}
 	c.note(g, hash)
 }
 
+// seenBytes is about what a hash takes among those that were seen.
+const seenBytes = 2 * memberBytes
+
+// wants reports whether a hash is of the part that is asked for.
+func (c *counting) wants(hash model.SeriesHash) bool {
+	count := c.q.Count
+	return count.Parts <= 1 || hash.Hi%uint64(count.Parts) == uint64(count.Part)
+}
+
 // note adds a hash to what is asked for.
 func (c *counting) note(g *countedGroup, hash model.SeriesHash) {
-	count := c.q.Count
 	switch {
-	case count.Sketch:
+	case c.q.Count.Sketch:
 		c.out.Sketch.Add(hash.Lo)
-	case count.Parts <= 1 || hash.Hi%uint64(count.Parts) == uint64(count.Part):
+	case c.wants(hash):
 		g.set.Members = append(g.set.Members, hash)
 		c.bytes += memberBytes
 	}
@@ -197,7 +207,7 @@ func counted(kind ListKind, e Entry) string {
 // bounded fails when the answer gets too large to be sent.
 func (c *counting) bounded() error {
 	if c.bytes <= maxCountBytes {
-		return c.held.Set(c.bytes)
+		return c.held.Set(c.bytes + c.known)
 	}
 	return &model.Error{
 		Kind: model.ErrTooLarge,
