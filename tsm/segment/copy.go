@@ -126,7 +126,7 @@ func (f *fieldBuilder) copy(number int, from *Cursor, g, i int) error {
 	s, exact := v.stats(p.granule, rows)
 	f.note(true, s, exact, rows)
 	table := v.table(p.granule)
-	copied := f.group.AddBlock(blob, &v.tables, table)
+	copied := f.group.AddBlock(blob, v.tables, table)
 	if !copied || invariant.Enabled {
 		c, err := from.Column(g, i)
 		if err != nil {

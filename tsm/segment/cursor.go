@@ -66,7 +66,8 @@ var nowhere = at{-1, -1}
 // cursorColumn is one field as the cursor reads it.
 type cursorColumn struct {
 	view    fieldView
-	segment int // of view; -1: none
+	segment int            // of view; -1: none
+	tables  []block.Tables // of segments that were read, each at its number modulo their number
 	at      at  // granule in whole
 	whole   column
 	part    column
@@ -246,6 +247,23 @@ func (c *Cursor) Within(r model.TimeRange) iter.Seq[int] {
 	}
 }
 
+// keptTables is for about how many pairs of a segment and a field a cursor keeps
+// what decodes fast, some 16 KB each.
+const keptTables = 64
+
+// keepTables makes room for the tables of n segments when c goes back to one: it
+// takes as long to make them ready as to decode several granules, and series in
+// the order of their tags go to and fro between segments. Who reads a file from
+// its start to its end keeps those of one segment.
+func (k *cursorColumn) keepTables(back bool, n int) {
+	switch {
+	case k.tables == nil:
+		k.tables = make([]block.Tables, 1)
+	case back && len(k.tables) < n:
+		k.tables = append(k.tables, make([]block.Tables, n-len(k.tables))...)
+	}
+}
+
 // column points the view of a field to the segment of p.
 func (c *Cursor) column(p *place, field int) (*cursorColumn, error) {
 	if err := c.load(p.segment); err != nil {
@@ -255,7 +273,9 @@ func (c *Cursor) column(p *place, field int) (*cursorColumn, error) {
 	if k.segment == p.segment {
 		return k, nil
 	}
+	k.keepTables(p.segment < k.segment, keptTables/len(c.fields))
 	k.segment = -1
+	k.view.tables = &k.tables[p.segment%len(k.tables)]
 	if err := c.view.loadField(&k.view, c.fields[field]); err != nil {
 		return nil, err
 	}
@@ -448,7 +468,7 @@ func (c *Cursor) decode(p *place, field int) (ok bool, err error) {
 	}
 	k.at = nowhere
 	all := int(c.view.granuleRows.Get(p.granule))
-	if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, &k.view.tables, k.view.table(p.granule)); err != nil {
+	if err := c.dec.Column(&k.whole.Column, &k.whole.bitmap, all, blob, k.view.tables, k.view.table(p.granule)); err != nil {
 		return false, c.view.corrupt(k.view.field.Name)
 	}
 	k.at = at{p.segment, p.granule}

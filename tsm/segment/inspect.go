@@ -115,7 +115,7 @@ func (r *Reader) Blocks(s *Segment, i int, each func(d block.Description, bytes 
 		if len(blob) == 0 {
 			continue
 		}
-		d, err := block.Describe(f.field.Type, int(min(v.granuleRows.Get(g), block.MaxRows)), blob, &f.tables, f.table(g))
+		d, err := block.Describe(f.field.Type, int(min(v.granuleRows.Get(g), block.MaxRows)), blob, f.tables, f.table(g))
 		if err != nil {
 			return v.corrupt(f.field.Name)
 		}

@@ -160,12 +160,15 @@ type fieldView struct {
 	tableOf, nulls, exact block.Array
 	summaries             block.Summaries
 
-	tables block.Tables
+	tables *block.Tables // its memory is used again; nil for new memory
 }
 
 // loadField points f to a field in v's segment.
 func (v *view) loadField(f *fieldView, field model.Field) error {
 	*f = fieldView{field: field, absent: true, tables: f.tables}
+	if f.tables == nil {
+		f.tables = new(block.Tables)
+	}
 	i, ok := slices.BinarySearchFunc(v.segment.fields, field, compareFields)
 	if !ok {
 		return nil
