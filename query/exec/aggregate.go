@@ -25,6 +25,7 @@ type aggregator struct {
 	load      batch
 	stats     []model.Stats
 	slotBytes int
+	columns   int // of a partial
 
 	helpers []*aggregator // for parts of a group's series
 
@@ -54,6 +55,7 @@ func (r *runner) newAggregator() (*aggregator, error) {
 		a.used[g.Input] = true
 		a.cells = append(a.cells, newCells(g.Function, t))
 		a.slotBytes += cellBytes
+		a.columns += len(g.Function.States(t))
 		var per *cells
 		if r.f.Window.IsZero() && (g.Function == function.First || g.Function == function.Last) {
 			per = newCells(g.Function, t)
@@ -67,6 +69,7 @@ func (r *runner) newAggregator() (*aggregator, error) {
 		}
 		a.aux = newAuxiliary(r.f.Columns, types)
 		a.slotBytes += len(r.f.Columns) * auxBytes
+		a.columns += len(r.f.Columns)
 		for _, c := range r.f.Columns {
 			a.used[c] = true
 		}
@@ -290,9 +293,9 @@ func (a *aggregator) partial(key []string) (*Partial, error) {
 	if len(slots) == 0 {
 		return nil, nil
 	}
-	p := &Partial{Group: key, Times: gatherTimes(a.windows.starts, slots), Columns: make([]model.Column, 0, 3*len(a.cells))}
+	p := &Partial{Group: key, Times: gatherTimes(a.windows.starts, slots), Columns: make([]model.Column, 0, a.columns)}
 	for _, c := range a.cells {
-		p.Columns = append(p.Columns, c.columns(slots)...)
+		p.Columns = c.appendColumns(p.Columns, slots)
 	}
 	if a.aux != nil {
 		p.Columns = append(p.Columns, a.aux.columns(slots)...)

@@ -24,8 +24,8 @@ type merged struct {
 // aggregateGroup makes a series of the aggregates of the one scan. members are
 // the streams that have the group now.
 func (g *grouper) aggregateGroup(key []string, members []*head) error {
-	m := g.newMerged(&g.b.Scans[0])
-	defer m.account.Close()
+	m := g.takeMerged()
+	defer g.keepMerged(m)
 	if err := g.mergeGroup(m, key, members); err != nil || len(m.order) == 0 {
 		return err
 	}
@@ -45,6 +45,34 @@ func (g *grouper) newMerged(scan *plan.Scan) *merged {
 		m.aux = newAuxiliary(nil, types)
 	}
 	return m
+}
+
+// keptWindows is of how many windows the memory stays for the next group.
+const keptWindows = 4096
+
+// takeMerged gives the state of a group in the one scan, with the memory of the
+// group before.
+func (g *grouper) takeMerged() *merged {
+	m := g.kept
+	if g.kept = nil; m == nil {
+		return g.newMerged(&g.b.Scans[0])
+	}
+	m.windows.reset()
+	for _, c := range m.cells {
+		c.reset()
+	}
+	if m.aux != nil {
+		m.aux.reset()
+	}
+	return m
+}
+
+// keepMerged ends a group: what it held counts no more.
+func (g *grouper) keepMerged(m *merged) {
+	m.account.Close()
+	if len(m.windows.starts) <= keptWindows {
+		g.kept = m
+	}
 }
 
 // mergeGroup takes in what all members say of a group, and finishes it.
@@ -191,11 +219,16 @@ func (c *cells) appendResult(out *model.Column, slot int) {
 	}
 }
 
-// newSlots gives empty columns for the bound's slots.
-func (g *grouper) newSlots() []model.Column {
+// newSlots gives empty columns for the bound's slots, with room for n numbers
+// each.
+func (g *grouper) newSlots(n int) []model.Column {
 	slots := make([]model.Column, len(g.b.Slots))
+	bits := make([]uint64, n*len(slots))
 	for i, t := range g.b.Slots {
 		slots[i].Type = t
+		if t != model.String {
+			slots[i].Bits = bits[i*n : i*n : (i+1)*n]
+		}
 	}
 	return slots
 }
@@ -229,7 +262,7 @@ func (g *grouper) writeMerged(m *merged, w *seriesWriter) error {
 		return nil // percentile() of too few values
 	}
 	if g.b.Window.IsZero() {
-		slots := g.newSlots()
+		slots := g.newSlots(1)
 		for i, c := range m.cells {
 			c.appendResult(&slots[i], 0)
 		}
@@ -256,7 +289,7 @@ const outputRows = 4096
 func (g *grouper) writeWindows(m *merged, w *seriesWriter) error {
 	for order := m.order; len(order) > 0 && !w.full; {
 		n := min(len(order), outputRows)
-		slots := g.newSlots()
+		slots := g.newSlots(n)
 		times := make([]int64, 0, n)
 		for _, slot := range order[:n] {
 			if !slices.ContainsFunc(m.cells, func(c *cells) bool { return c.n[slot] > 0 }) {

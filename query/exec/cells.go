@@ -14,7 +14,7 @@ type cells struct {
 	f function.ID
 	t model.FieldType // of the values
 
-	states []model.FieldType // of the columns that columns gives
+	states []model.FieldType // of the columns that appendColumns adds
 
 	n    []int64  // how many values; 0 for none yet
 	v    []uint64 // sum, minimum (spread), mean (stddev), or the selected value's bits
@@ -281,7 +281,7 @@ func (c *cells) addDistance(slot int, mean, distances, n float64) {
 	c.n[slot] += int64(n)
 }
 
-// merge takes in row i of the states that columns made. It reports whether
+// merge takes in row i of the states that appendColumns made. It reports whether
 // that row's selected value was taken.
 func (c *cells) merge(slot int, states []model.Column, i int) bool {
 	n := int64(states[0].Bits[i])
@@ -319,16 +319,16 @@ func (c *cells) merge(slot int, states []model.Column, i int) bool {
 	return c.selectRow(slot, int64(states[2].Bits[i]), &states[1], i) >= 0
 }
 
-// columns gives the states of the slots in the order given, as
+// appendColumns adds the states of the slots in the order given, as
 // function.ID.States describes them.
-func (c *cells) columns(slots []int32) []model.Column {
-	out := make([]model.Column, len(c.states))
-	for i, t := range c.states {
-		out[i].Type = t
+func (c *cells) appendColumns(dst []model.Column, slots []int32) []model.Column {
+	for _, t := range c.states {
+		dst = append(dst, model.Column{Field: model.Field{Type: t}})
 	}
+	out := dst[len(dst)-len(c.states):]
 	out[0].Bits = gather(c.n, slots)
 	if len(out) == 1 {
-		return out
+		return dst
 	}
 	if c.f.Collects() {
 		for _, s := range slots {
@@ -347,7 +347,7 @@ func (c *cells) columns(slots []int32) []model.Column {
 	case c.f.Selects():
 		out[2].Bits = gather(c.at, slots)
 	}
-	return out
+	return dst
 }
 
 func gather[T int64 | uint64](from []T, slots []int32) []uint64 {

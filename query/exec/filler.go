@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
@@ -27,17 +28,16 @@ type fillCall struct {
 }
 
 func newFillCall(m *merged, c *cells) fillCall {
-	call := fillCall{c: c, starts: m.windows.starts}
-	for _, s := range m.order {
-		if c.n[s] > 0 {
-			call.slots = append(call.slots, s)
-		}
+	call := fillCall{c: c, starts: m.windows.starts, slots: m.order}
+	none := func(s int32) bool { return c.n[s] == 0 }
+	if slices.ContainsFunc(m.order, none) { // else all calls share the list
+		call.slots = slices.DeleteFunc(slices.Clone(m.order), none)
 	}
 	return call
 }
 
 func newFiller(g *grouper, m *merged) *filler {
-	f := &filler{grouper: g, m: m}
+	f := &filler{grouper: g, m: m, calls: make([]fillCall, 0, len(m.cells))}
 	for _, c := range m.cells {
 		f.calls = append(f.calls, newFillCall(m, c))
 	}
@@ -83,8 +83,8 @@ func (f *filler) write(w *seriesWriter) error {
 		f.carry(w)
 	}
 	for !w.full {
-		slots := f.newSlots()
-		var times []int64
+		n := min(len(f.m.order), outputRows) // or more, where windows have no points
+		slots, times := f.newSlots(n), make([]int64, 0, n)
 		for len(times) < outputRows {
 			start, ok := f.step(f.nextPoint())
 			if !ok {
@@ -99,7 +99,7 @@ func (f *filler) write(w *seriesWriter) error {
 		if err := w.write(times, slots); err != nil {
 			return err
 		}
-		if err := f.ctx.Err(); err != nil {
+		if err := f.ctx.Err(); err != nil || len(times) < outputRows {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (f *filler) carry(w *seriesWriter) {
 		if !some || !f.before(start, f.sequence.next) {
 			return
 		}
-		slots := f.newSlots()
+		slots := f.newSlots(1)
 		f.row(slots, start)
 		w.fill(slots, 1)
 	}

@@ -108,6 +108,7 @@ type finisher struct {
 	emit   func(*Rows) error
 
 	budget *memory.Budget
+	inputs []vector // of the rows that are computed
 }
 
 // head is a stream and its next partial.
@@ -241,6 +242,7 @@ func (f *finisher) openAll(heads []*head) error {
 type grouper struct {
 	*finisher
 	name string
+	kept *merged // of the group before: its memory is used again
 }
 
 // allowedGroups gives the groups within SLIMIT and SOFFSET, sorted and counted by
@@ -310,6 +312,7 @@ func skipGroup(ctx context.Context, key []string, members []*head) error {
 func (g *grouper) series(key []string) *seriesWriter {
 	w := &seriesWriter{finisher: g.finisher, name: g.name, skip: g.b.Offset, limit: g.b.Limit}
 	w.hasTags = len(g.b.GroupBy) > 0
+	w.tags = make(model.Tags, 0, len(g.b.GroupBy))
 	for i, k := range g.b.GroupBy {
 		tag := model.Tag{Key: k}
 		if i < len(key) {
@@ -317,6 +320,8 @@ func (g *grouper) series(key []string) *seriesWriter {
 		}
 		w.tags = append(w.tags, tag)
 	}
-	w.last = make([]model.Column, len(g.b.Slots))
+	if g.b.Fill == plan.FillPrevious {
+		w.last = make([]model.Column, len(g.b.Slots))
+	}
 	return w
 }

@@ -117,7 +117,7 @@ func (j *join) runOne(c *cursor) error {
 
 // rows gives the next rows, none at the end.
 func (j *join) rows() (times []int64, slots []model.Column, err error) {
-	slots = j.newSlots()
+	slots = j.newSlots(0)
 	for len(times) < outputRows {
 		at, some, err := j.next()
 		if err != nil {

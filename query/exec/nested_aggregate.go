@@ -148,7 +148,7 @@ func (a *aggregateTaker) end() error {
 	})
 	p := &Partial{Group: a.key, Times: gatherTimes(a.windows.starts, slots)}
 	for _, c := range a.cells {
-		p.Columns = append(p.Columns, c.columns(slots)...)
+		p.Columns = c.appendColumns(p.Columns, slots)
 		c.reset()
 	}
 	if a.aux != nil {

@@ -18,7 +18,7 @@ type seriesWriter struct {
 	skip    int            // rows of OFFSET that are still to come
 	limit   int            // rows of LIMIT that are left; 0 for no limit
 	full    bool           // the limit is reached
-	last    []model.Column // the last value of each slot, for fill(previous)
+	last    []model.Column // the last value of each slot; nil but for fill(previous)
 	held    *Rows          // a piece that waits to know whether it is the last
 }
 
@@ -141,11 +141,13 @@ func (w *seriesWriter) fillPrevious(slot int, c *model.Column, n int) {
 
 // compute makes the result's columns of slots.
 func (w *seriesWriter) compute(times []int64, slots []model.Column) *Rows {
-	e := evaluator{n: len(times), inputs: make([]vector, len(slots))}
+	w.inputs = w.inputs[:0]
 	for i := range slots {
-		e.inputs[i] = vector{Column: slots[i]}
+		w.inputs = append(w.inputs, vector{Column: slots[i]})
 	}
+	e := evaluator{n: len(times), inputs: w.inputs}
 	rows := &Rows{Name: w.name, Tags: w.tags, HasTags: w.hasTags, Columns: w.b.Columns, Times: times}
+	rows.Values = make([]model.Column, 0, len(w.b.Exprs))
 	for i, x := range w.b.Exprs {
 		v := e.eval(x)
 		c := v.column(len(times))

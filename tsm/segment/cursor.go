@@ -68,7 +68,7 @@ type cursorColumn struct {
 	view    fieldView
 	segment int            // of view; -1: none
 	tables  []block.Tables // of segments that were read, each at its number modulo their number
-	at      at  // granule in whole
+	at      at             // granule in whole
 	whole   column
 	part    column
 	none    column // for granules without values
