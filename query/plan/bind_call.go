@@ -78,7 +78,7 @@ func (b *binder) points(call *influxql.Call, r model.TimeRange, out *BoundCall) 
 // overField is a call of a field: an aggregate, or a function over the rows.
 func (b *binder) overField(f function.ID, call *influxql.Call, ref *influxql.VarRef, r model.TimeRange, out *BoundCall) (model.FieldType, error) {
 	t := b.argument(ref)
-	if t == 0 {
+	if t == 0 || !f.Takes(t) && !b.stored(ref.Val, t) {
 		return 0, nil
 	}
 	out.Range = r
@@ -115,6 +115,14 @@ func (b *binder) argument(ref *influxql.VarRef) model.FieldType {
 		return model.String
 	}
 	return fieldType(ref.Type)
+}
+
+// stored reports whether some measurement has values of a type, or such as can
+// be read as it, in a field. A cast can ask for others.
+func (b *binder) stored(field string, t model.FieldType) bool {
+	return len(b.sel.nested) > 0 || slices.ContainsFunc(b.schemas, func(s Schema) bool {
+		return slices.ContainsFunc(s.Fields, func(f model.Field) bool { return f.Name == field && converts(f.Type, t) })
+	})
 }
 
 // aggregate adds an aggregate to the scan of the call's range.
