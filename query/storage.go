@@ -12,9 +12,10 @@ import (
 // finds the shards, asks one owner of each, and fails over to another.
 //
 // A shard that no owner can be asked for is an error of kind
-// model.ErrUnavailable: an answer is never made of fewer shards than it should
-// be, unless the Read wants a partial one, and then it notes so. So is a database or policy that the metadata does not know any more: it
-// was there when the statement began.
+// model.ErrUnavailable, and so is a database or policy that the metadata does not
+// know any more: it was there when the statement began. An answer is never made
+// of fewer shards than it should be, unless the Read wants a partial one, and
+// then it notes so.
 type Storage interface {
 	// Schema gives the measurements for which where holds, by name, as the
 	// union of the shards. where tests the measurement only

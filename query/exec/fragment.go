@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/varvedb/varve/model"
@@ -88,7 +89,7 @@ func (r *runner) resolve() bool {
 	at := make([]int, len(r.f.Fields))
 	for i, f := range r.f.Fields {
 		at[i] = -1
-		if slices.Contains(stored, f) {
+		if _, ok := slices.BinarySearchFunc(stored, f, compareFields); ok {
 			at[i] = len(r.fields)
 			r.fields = append(r.fields, f)
 		}
@@ -129,6 +130,11 @@ func (r *runner) resolve() bool {
 		return slices.ContainsFunc(r.f.Columns, func(c int) bool { return len(r.inputs[c]) > 0 })
 	}
 	return slices.ContainsFunc(r.f.Aggregates, func(a plan.Aggregate) bool { return len(r.inputs[a.Input]) > 0 })
+}
+
+// compareFields is the order of Source.Fields.
+func compareFields(x, y model.Field) int {
+	return cmp.Or(strings.Compare(x.Name, y.Name), cmp.Compare(x.Type, y.Type))
 }
 
 // group sorts the series that can have rows into groups.

@@ -15,6 +15,9 @@ import (
 // twice counts once, and one that the statement does not name not at all.
 func (s *Select) Bind(schemas []Schema) (*Bound, error) {
 	schemas = slices.DeleteFunc(slices.Clone(schemas), func(x Schema) bool { return mentions(s.Measurements, x) == 0 })
+	for i := range schemas {
+		schemas[i].sort()
+	}
 	if _, _, err := s.checkColumns(schemas); err != nil {
 		return nil, err
 	}

@@ -145,16 +145,15 @@ func (b *binder) aggregate(f function.ID, call *influxql.Call, ref *influxql.Var
 		b.scan(reads).addColumns(b.refs)
 	}
 	s := b.scans[out.Scan]
-	in := s.input(ref)
-	for i, a := range s.out.Aggregates {
-		if a == bound && s.template.Aggregates[i].Input == in.Column {
-			out.Column = i
-			return f.Result(t), nil
-		}
+	key := scanCall{bound, s.input(ref).Column}
+	at, ok := s.calls[key]
+	if !ok {
+		at = len(s.calls)
+		s.calls[key] = at
+		s.out.Aggregates = append(s.out.Aggregates, bound)
+		s.template.Aggregates = append(s.template.Aggregates, Aggregate{Function: f, Input: key.input})
 	}
-	out.Column = len(s.out.Aggregates)
-	s.out.Aggregates = append(s.out.Aggregates, bound)
-	s.template.Aggregates = append(s.template.Aggregates, Aggregate{Function: f, Input: in.Column})
+	out.Column = at
 	return f.Result(t), nil
 }
 

@@ -17,11 +17,18 @@ type scanBinder struct {
 	template *Fragment
 	refs     []influxql.VarRef // of template.Inputs
 	byRef    map[influxql.VarRef]int
+	calls    map[scanCall]int // index of the aggregate
+}
+
+// scanCall is an aggregate of an input.
+type scanCall struct {
+	BoundAggregate
+	input int
 }
 
 // scan adds a scan of a range.
 func (b *binder) scan(r model.TimeRange) *scanBinder {
-	s := &scanBinder{binder: b, out: Scan{Range: r}, byRef: map[influxql.VarRef]int{}, template: &Fragment{
+	s := &scanBinder{binder: b, out: Scan{Range: r}, byRef: map[influxql.VarRef]int{}, calls: map[scanCall]int{}, template: &Fragment{
 		Range: r, Window: b.sel.window, GroupBy: b.out.GroupBy, Descending: b.out.Descending,
 		MaxSeries: b.sel.opt.MaxSeries, MaxPoints: b.sel.opt.MaxPoints, MaxBytes: b.sel.opt.MaxBytes,
 	}}
@@ -136,18 +143,20 @@ func (s *scanBinder) fragment(schema Schema) *Fragment {
 	f.Database, f.Policy, f.Measurement, f.Located = schema.Database, schema.Policy, schema.Name, schema.Located
 	f.Inputs = slices.Clone(s.template.Inputs)
 	f.Fields = nil
+	places := make(map[model.Field]int, len(s.refs))
 	for i, ref := range s.refs {
 		if f.Inputs[i].IsTag {
 			continue
 		}
 		f.Inputs[i].Fields = nil
-		for _, field := range schema.Fields {
-			if field.Name != ref.Val || !converts(field.Type, f.Inputs[i].Type) {
+		for _, field := range schema.named(ref.Val) {
+			if !converts(field.Type, f.Inputs[i].Type) {
 				continue
 			}
-			at := slices.Index(f.Fields, field)
-			if at < 0 {
+			at, ok := places[field]
+			if !ok {
 				at = len(f.Fields)
+				places[field] = at
 				f.Fields = append(f.Fields, field)
 			}
 			f.Inputs[i].Fields = append(f.Inputs[i].Fields, at)

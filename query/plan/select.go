@@ -2,6 +2,7 @@ package plan
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,27 @@ type Schema struct {
 	Fields                 []model.Field
 	TagKeys                []string
 	Located                *Located
+}
+
+func byName(x, y model.Field) int { return strings.Compare(x.Name, y.Name) }
+
+// sort puts the fields in order of their names, as named needs them: a name is
+// looked up for each column of a result, and there may be as many of both.
+func (s *Schema) sort() {
+	if !slices.IsSortedFunc(s.Fields, byName) {
+		s.Fields = slices.Clone(s.Fields)
+		slices.SortStableFunc(s.Fields, byName)
+	}
+}
+
+// named gives the fields of a name, one for each type.
+func (s *Schema) named(name string) []model.Field {
+	lo, _ := slices.BinarySearchFunc(s.Fields, model.Field{Name: name}, byName)
+	hi := lo
+	for hi < len(s.Fields) && s.Fields[hi].Name == name {
+		hi++
+	}
+	return s.Fields[lo:hi]
 }
 
 // Compile checks a statement and extracts what can be known without a schema.

@@ -100,8 +100,8 @@ func (m *typeMapper) MapType(source *influxql.Measurement, name string) influxql
 		return influxql.String
 	}
 	for _, s := range m.source(source) {
-		for _, f := range s.Fields {
-			if d := dataType(f.Type); f.Name == name && t.LessThan(d) {
+		for _, f := range s.named(name) {
+			if d := dataType(f.Type); t.LessThan(d) {
 				t = d
 			}
 		}
