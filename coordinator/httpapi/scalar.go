@@ -82,31 +82,33 @@ func appendJSONFloat(dst []byte, v float64) []byte {
 }
 
 // timestamps writes times as RFC 3339 with up to nine decimals. It remembers
-// the last minute, as rows come in order of time.
+// the last day, as rows come in order of time.
 type timestamps struct {
 	loc    *time.Location // nil for UTC
-	minute int64          // of prefix; valid when prefix is not empty
-	prefix []byte         // "2006-01-02T15:04:"
+	day    int64          // of prefix; valid when prefix is not empty
+	prefix []byte         // "2006-01-02T"
 }
 
-const nanosPerMinute = int64(time.Minute)
+const nanosPerDay = 24 * int64(time.Hour)
 
 func (f *timestamps) append(dst []byte, t int64) []byte {
 	if f.loc != nil {
 		return time.Unix(0, t).In(f.loc).AppendFormat(dst, time.RFC3339Nano)
 	}
-	minute := t / nanosPerMinute
-	if t%nanosPerMinute < 0 {
-		minute--
+	day := t / nanosPerDay
+	if t%nanosPerDay < 0 {
+		day--
 	}
-	if len(f.prefix) == 0 || minute != f.minute {
-		f.minute = minute
-		f.prefix = time.Unix(minute*60, 0).UTC().AppendFormat(f.prefix[:0], "2006-01-02T15:04:")
+	if len(f.prefix) == 0 || day != f.day {
+		f.day = day
+		f.prefix = time.Unix(day*86400, 0).UTC().AppendFormat(f.prefix[:0], "2006-01-02T")
 	}
 	dst = append(dst, f.prefix...)
-	rest := t - minute*nanosPerMinute
+	rest := t - day*nanosPerDay
 	sec, frac := rest/int64(time.Second), rest%int64(time.Second)
-	dst = append(dst, byte('0'+sec/10), byte('0'+sec%10))
+	dst = append(twoDigits(dst, sec/3600), ':')
+	dst = append(twoDigits(dst, sec/60%60), ':')
+	dst = twoDigits(dst, sec%60)
 	if frac != 0 {
 		var digits [10]byte
 		n := len(digits)
@@ -122,3 +124,5 @@ func (f *timestamps) append(dst []byte, t int64) []byte {
 	}
 	return append(dst, 'Z')
 }
+
+func twoDigits(dst []byte, n int64) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }

@@ -148,7 +148,7 @@ func (m *rowMerge) byStats(g *group, s *seriesRows, granule Granule, filter *pla
 			if v.Type == 0 {
 				out.AppendNull()
 			} else {
-				out.AppendText(v.Bytes(0))
+				out.Ends, out.Text = v.Ends, v.Text // of this series alone, which ends here
 			}
 			continue
 		}

@@ -141,23 +141,43 @@ func (w *seriesWriter) fillPrevious(slot int, c *model.Column, n int) {
 
 // compute makes the result's columns of slots.
 func (w *seriesWriter) compute(times []int64, slots []model.Column) *Rows {
+	rows := &Rows{Name: w.name, Tags: w.tags, HasTags: w.hasTags, Columns: w.b.Columns, Times: times, Values: slots}
+	if !w.areSlots(slots) {
+		rows.Values = w.evaluate(len(times), slots)
+	}
+	for i, x := range w.b.Exprs {
+		c := &rows.Values[i]
+		if c.Type == model.Float && !w.b.Inner && (x.Kind != plan.Input || !w.b.Raw()) {
+			*c = withoutNaN(*c)
+		}
+		c.Name = w.b.Columns[i+1]
+	}
+	return rows
+}
+
+// areSlots reports whether the expressions are the slots, in their order.
+func (w *seriesWriter) areSlots(slots []model.Column) bool {
+	for i, x := range w.b.Exprs {
+		if i == len(slots) || x.Kind != plan.Input || x.Column != i || slots[i].Type == 0 {
+			return false
+		}
+	}
+	return len(w.b.Exprs) == len(slots)
+}
+
+// evaluate computes the expressions over n rows.
+func (w *seriesWriter) evaluate(n int, slots []model.Column) []model.Column {
 	w.inputs = w.inputs[:0]
 	for i := range slots {
 		w.inputs = append(w.inputs, vector{Column: slots[i]})
 	}
-	e := evaluator{n: len(times), inputs: w.inputs}
-	rows := &Rows{Name: w.name, Tags: w.tags, HasTags: w.hasTags, Columns: w.b.Columns, Times: times}
-	rows.Values = make([]model.Column, 0, len(w.b.Exprs))
-	for i, x := range w.b.Exprs {
+	e := evaluator{n: n, inputs: w.inputs}
+	values := make([]model.Column, 0, len(w.b.Exprs))
+	for _, x := range w.b.Exprs {
 		v := e.eval(x)
-		c := v.column(len(times))
-		if c.Type == model.Float && !w.b.Inner && (x.Kind != plan.Input || !w.b.Raw()) {
-			c = withoutNaN(c)
-		}
-		c.Name = w.b.Columns[i+1]
-		rows.Values = append(rows.Values, c)
+		values = append(values, v.column(n))
 	}
-	return rows
+	return values
 }
 
 // withoutNaN gives c without the values that are no numbers.
