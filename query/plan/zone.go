@@ -70,6 +70,10 @@ func (w *Window) spanOf(t int64) span {
 	at := time.Unix(0, t).In(w.Zone)
 	_, seconds := at.Zone()
 	begin, end := at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		// Beyond the zone's table package time ends leap years a day early.
+		end = end.Add(24 * time.Hour)
+	}
 	s := span{begin: model.MinTime, end: model.MaxTime, zone: int64(seconds) * int64(time.Second)}
 	if !begin.IsZero() && begin.Unix() > model.MinTime/int64(time.Second) {
 		s.begin = begin.UnixNano()

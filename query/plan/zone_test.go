@@ -157,3 +157,22 @@ func checkTiles(t *testing.T, w *plan.Window, change int64) {
 		}
 	}
 }
+
+// Beyond the tables of zones package time gets the end of leap years wrong.
+// Looking for the next change of the clock must get on there, too.
+func TestWindowsGoOnAtTheEndOfLeapYearsFarAhead(t *testing.T) {
+	for _, zone := range zones(t) {
+		w := &plan.Window{Every: int64(time.Hour), Zone: zone}
+		for year := 2040; year <= 2096; year += 4 {
+			at := time.Date(year, 12, 30, 20, 30, 0, 0, time.UTC).UnixNano()
+			_, next := w.Bounds(at)
+			for range 60 {
+				start, end := w.Bounds(next)
+				if start != next || end != start+w.Every {
+					t.Fatalf("%s: after %s comes the window %s - %s", zone, time.Unix(0, next).UTC(), time.Unix(0, start).UTC(), time.Unix(0, end).UTC())
+				}
+				next = end
+			}
+		}
+	}
+}
