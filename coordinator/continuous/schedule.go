@@ -65,13 +65,11 @@ func (s *schedule) covers(next, at int64) model.TimeRange {
 	case s.runs.Every > s.windows.Every:
 		_, first = s.windows.Bounds(next - 1 - s.runs.Every)
 	}
-	if s.span == 0 {
-		// The window in which the run before was may have grown since. InfluxDB does
-		// not look, and so misses windows where of the two lengths none is a multiple
-		// of the other; months never are.
-		since, _ := s.windows.Bounds(s.mark(next - 1))
-		first = min(first, since)
-	}
+	// The window in which the run before was may have grown since. InfluxDB does
+	// not look, and so misses windows where of the two lengths none is a multiple
+	// of the other; months never are, nor is the day on which clocks are set back.
+	since, _ := s.windows.Bounds(s.mark(next - 1))
+	first = min(first, since)
 	last, _ := s.windows.Bounds(at)
 	if s.runs.Every < s.windows.Every {
 		_, last = s.windows.Bounds(at - s.runs.Every) // a window is computed before it has ended

@@ -2,6 +2,7 @@ package continuous
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -172,3 +173,69 @@ func instant(t *testing.T, text string) int64 {
 }
 
 func stamp(at int64) string { return time.Unix(0, at).UTC().Format(time.RFC3339) }
+
+// Whatever a query's times, its zone and how long nobody looked at it, each
+// window that ends after its first run is computed once it has ended.
+func TestNoWindowIsLeftOut(t *testing.T) {
+	groups := []string{
+		"time(1m)", "time(7m)", "time(1h)", "time(90m)", "time(1h,10m)", "time(1d)", "time(1h) tz('Europe/Berlin')",
+		"time(1d) tz('Europe/Berlin')", "time(6h) tz('America/New_York')", "time(30m) tz('Australia/Lord_Howe')",
+		"time(1mo)", "time(1q) tz('Europe/Berlin')",
+	}
+	resamples := []string{"", "EVERY 30s", "EVERY 20m", "EVERY 45m", "EVERY 2h", "EVERY 5h", "FOR 1d", "EVERY 45m FOR 1h", "EVERY 10m FOR 2d"}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, group := range groups {
+		for _, resample := range resamples {
+			if resample != "" {
+				resample = "RESAMPLE " + resample
+			}
+			text := fmt.Sprintf("CREATE CONTINUOUS QUERY q ON d %s BEGIN SELECT mean(v) INTO m FROM src GROUP BY %s END", resample, group)
+			q, err := query.ParseContinuous("d", text)
+			if err != nil {
+				if !strings.Contains(err.Error(), "FOR duration must be") {
+					t.Error(err)
+				}
+				continue
+			}
+			s := newSchedule(q)
+			for range 5 {
+				// Through a change of the clocks.
+				at := time.Date(2026, []time.Month{3, 4, 10, 11}[rng.IntN(4)], 1+rng.IntN(28), rng.IntN(24), rng.IntN(60), rng.IntN(60), 0, time.UTC).UnixNano()
+				begin, mark := at, s.mark(at)
+				done := map[int64]bool{} // starts of windows that were computed in full
+				for runs := 0; runs < 100 && at-begin < int64(20*365*24*time.Hour); {
+					at += rng.Int64N(max(s.runs.Every, s.windows.Every)) * []int64{1, 2, 2, 20}[rng.IntN(4)]
+					for next := s.next(mark); next <= at && runs < 100; next = s.next(mark) {
+						runs++
+						until := s.until(next, at, rng.IntN(5))
+						over := s.covers(next, until)
+						for w := over.Min; w < over.Max; {
+							start, end := s.windows.Bounds(w)
+							if end <= until && start >= over.Min && end <= over.Max+1 {
+								done[start] = true
+							}
+							w = end
+						}
+						if m := s.mark(until); m <= mark {
+							t.Fatalf("%s: mark %s does not move", text, time.Unix(0, m).UTC())
+						} else {
+							mark = m
+						}
+					}
+				}
+				_, from := s.windows.Bounds(begin)
+				for w := begin; ; {
+					start, end := s.windows.Bounds(w)
+					if end > mark {
+						break
+					}
+					if w > from && !done[start] {
+						t.Errorf("%s: begun %s, mark %s: window %s - %s is left out", text, time.Unix(0, begin).UTC(), time.Unix(0, mark).UTC(), time.Unix(0, start).UTC(), time.Unix(0, end).UTC())
+						break
+					}
+					w = end
+				}
+			}
+		}
+	}
+}
