@@ -2,6 +2,7 @@ package subscriber
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -59,8 +60,9 @@ func (q *queue) take(ctx context.Context) []*payload {
 			size += len(q.list[n].text)
 			n++
 		}
-		some, closed := q.list[:n:n], q.closed
-		q.list = q.list[n:]
+		// What is taken must not stay in memory behind what is added later.
+		some, closed := slices.Clone(q.list[:n]), q.closed
+		q.list = slices.Delete(q.list, 0, n)
 		q.mu.Unlock()
 		if n > 0 || closed {
 			return some

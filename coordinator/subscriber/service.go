@@ -133,9 +133,23 @@ func (s *Service) lanesOf(database string, policy *meta.Policy, sub *meta.Subscr
 	if of := s.of[at]; s.closed || of != nil && same(of, sub) {
 		return s.lanes[at]
 	}
+	if !exists(s.store.Snapshot(), database, policy.UID, sub) {
+		return nil // dropped since the write began, and nobody would end its queues
+	}
 	closeAll(s.lanes[at]) // it was dropped and made again
 	s.lanes[at], s.of[at] = s.openLanes(database, policy.Name, sub), sub
 	return s.lanes[at]
+}
+
+// exists reports whether a policy has a subscription.
+func exists(now *meta.Snapshot, database string, policy uint64, sub *meta.Subscription) bool {
+	d := now.Database(database)
+	if d == nil {
+		return false
+	}
+	return slices.ContainsFunc(d.Policies, func(p *meta.Policy) bool {
+		return p.UID == policy && slices.ContainsFunc(p.Subscriptions, func(s *meta.Subscription) bool { return s.Name == sub.Name && same(s, sub) })
+	})
 }
 
 // same reports whether a has the destinations of b.

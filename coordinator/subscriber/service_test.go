@@ -300,6 +300,22 @@ func TestDroppedSubscriptionGetsNothingMore(t *testing.T) {
 	}
 }
 
+func TestWriteThatBeganBeforeADropMakesNoQueue(t *testing.T) {
+	w := open(t, nil)
+	r := receive(t)
+	w.subscribe(meta.ToAll, r.URL)
+	before := w.store.Snapshot().Database("db").Policy("")
+	if err := w.store.DropSubscription(t.Context(), "db", "autogen", "s"); err != nil {
+		t.Fatal(err)
+	}
+	w.Publish("db", before, parse(t, "m v=1 1"))
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if len(w.lanes) > 0 {
+		t.Errorf("a dropped subscription has queues: %v", w.lanes)
+	}
+}
+
 func TestPrivateDestinationsAreRefused(t *testing.T) {
 	w, to := open(t, func(c *Config) { c.Allow = nil }), receive(t)
 	_, port, _ := net.SplitHostPort(to.Listener.Addr().String())

@@ -1,0 +1,21 @@
+package subscriber
+
+import (
+	"sync/atomic"
+	"testing"
+)
+
+func TestQueueForgetsWhatWasTaken(t *testing.T) {
+	var total atomic.Int64
+	q := newQueue(1<<20, &total, 1<<20)
+	for range 3 {
+		q.add(&payload{text: make([]byte, maxPayload/4)})
+	}
+	held := q.list
+	q.free(q.take(t.Context()))
+	for i, p := range held {
+		if p != nil {
+			t.Errorf("payload %d of those that were taken is still held", i)
+		}
+	}
+}
