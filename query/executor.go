@@ -75,6 +75,9 @@ func (e *Executor) Parse(req Request) (*Query, error) {
 // It is called before the first request.
 func (e *Executor) Share(p *memory.Pool) { e.memory = p }
 
+// Concurrent gives how many requests run at a time.
+func (e *Executor) Concurrent() int { return e.cfg.Concurrent }
+
 // Execute runs q and gives its results to sink. Statements that fail are
 // results, too: an error means that the results are not complete, because
 // nothing could be started (model.ErrOverloaded), ctx ended or sink failed.

@@ -23,9 +23,10 @@ const (
 	leaseTTL   = 15 * time.Second
 	renewEvery = 5 * time.Second
 
-	// slots is how many queries run at a time: one that takes long must not
-	// hold up all others, and they share the machine with the clients' queries.
-	slots = 4
+	// mostSlots is how many queries run at a time: one that takes long must not
+	// hold up all others. At least half of the requests that a node runs at a
+	// time are left to clients.
+	mostSlots = 4
 	// runTimeout bounds one run. It is then tried over fewer windows.
 	runTimeout = 10 * time.Minute
 )
@@ -37,6 +38,7 @@ type Runner struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *metrics
+	slots   int // queries that run at a time
 
 	term    *term     // nil while another node has the lease
 	tried   time.Time // when the lease was tried for, or renewed
@@ -49,7 +51,8 @@ func New(store *meta.Store, queries *query.Executor, cfg Config, log *slog.Logge
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Runner{store: store, queries: queries, cfg: cfg, log: log, metrics: newMetrics(reg), ended: make(chan *run, slots)}, nil
+	slots := max(1, min(mostSlots, queries.Concurrent()/2))
+	return &Runner{store: store, queries: queries, cfg: cfg, log: log, metrics: newMetrics(reg), slots: slots, ended: make(chan *run, slots)}, nil
 }
 
 // Run takes part until ctx ends, and gives the lease back then. It is called
@@ -223,7 +226,7 @@ func (r *Runner) start() {
 		return cmp.Or(a.started.Compare(b.started), cmp.Compare(a.query.UID, b.query.UID))
 	})
 	for _, j := range ready {
-		if r.term.active == slots {
+		if r.term.active == r.slots {
 			return
 		}
 		if j.skip(now, r.keeps(j)); !j.ready(now) {

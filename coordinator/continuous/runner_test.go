@@ -372,3 +372,21 @@ func TestWhatTheTargetWouldNotKeepIsLeftOut(t *testing.T) {
 		t.Errorf("the mark is %v before now", now.Sub(time.Unix(0, j.progress.Until)))
 	}
 }
+
+func TestHalfOfTheRequestsAreLeftToClients(t *testing.T) {
+	for concurrent, want := range map[int]int{1: 1, 2: 1, 4: 2, 8: 4, 64: 4} {
+		cfg := query.DefaultConfig()
+		cfg.Concurrent = concurrent
+		queries, err := query.New(cfg, nil, nil, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := New(nil, queries, DefaultConfig(), slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.slots != want {
+			t.Errorf("of %d requests at a time %d are continuous queries, want %d", concurrent, r.slots, want)
+		}
+	}
+}
