@@ -78,7 +78,7 @@ func (g *grouper) stagedSource(call *plan.BoundCall, from source, held *budget) 
 	}
 	s := &staged{grouper: g, source: from}
 	for i := range call.Stages {
-		made, err := newStage(g.ctx, g.b, call, &call.Stages[i], held)
+		made, err := g.newStage(call, &call.Stages[i], held)
 		if err != nil {
 			return nil, err
 		}

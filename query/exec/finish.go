@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -141,7 +142,7 @@ func (f *finisher) measurement(name string, heads []*head) error {
 		}
 		return compare(x.stream.Range().Min, y.stream.Range().Min)
 	})
-	g := &grouper{finisher: f, name: name}
+	g := &grouper{finisher: f, name: name, apart: apart(heads)}
 	if len(f.b.GroupBy) == 0 && f.b.GroupLimit == 0 && f.b.GroupOffset == 0 {
 		return g.onlyGroup(heads)
 	}
@@ -241,8 +242,24 @@ func (f *finisher) openAll(heads []*head) error {
 // grouper makes the series of one measurement.
 type grouper struct {
 	*finisher
-	name string
-	kept *merged // of the group before: its memory is used again
+	name  string
+	kept  *merged // of the group before: its memory is used again
+	apart bool    // no two streams have rows of one time
+}
+
+// apart reports whether the times of streams do not overlap.
+func apart(heads []*head) bool {
+	ranges := make([]model.TimeRange, len(heads))
+	for i, h := range heads {
+		ranges[i] = h.stream.Range()
+	}
+	slices.SortFunc(ranges, func(x, y model.TimeRange) int { return cmp.Compare(x.Min, y.Min) })
+	for i := range ranges {
+		if i > 0 && ranges[i].Min <= ranges[i-1].Max {
+			return false
+		}
+	}
+	return true
 }
 
 // allowedGroups gives the groups within SLIMIT and SOFFSET, sorted and counted by

@@ -361,3 +361,12 @@ func TestShardsOfOneGroupMergeRowsOfEqualTimeByTheirTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestBestPointsOfOneTimeInTwoShardsComeBestFirst(t *testing.T) {
+	a := oneShard(t, exectest.Options{}, "m,h=a f=2.5 45")
+	b := oneShard(t, exectest.Options{}, "m,h=b f=8 45")
+	const want = "m time top h: [45 8 b] [45 2.5 a]\n"
+	if got := run(t, "SELECT top(f, h, 9) FROM m", a, b); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

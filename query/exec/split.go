@@ -102,7 +102,7 @@ func (s *split) through(tags []model.Column, row int, in, out *points) error {
 		}
 		call := &s.b.Calls[0]
 		for i := range call.Stages {
-			made, err := newStage(s.ctx, s.b, call, &call.Stages[i], &s.held)
+			made, err := s.newStage(call, &call.Stages[i], &s.held)
 			if err != nil {
 				return err
 			}

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"context"
-
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/memory"
@@ -64,9 +62,10 @@ func (b *budget) take(bytes int) error { return b.account.Add(bytes) }
 
 func (b *budget) give(bytes int) { _ = b.account.Add(-bytes) } // giving back does not fail
 
-// newStage makes a stage of a bound statement. Its state counts against held,
-// and it ends soon after ctx does.
-func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
+// newStage makes a stage of a call. Its state counts against held, and it ends
+// soon after the statement does.
+func (g *grouper) newStage(call *plan.BoundCall, s *plan.Stage, held *budget) (stage, error) {
+	ctx, b := g.ctx, g.b
 	switch s.Function {
 	case function.Derivative, function.NonNegativeDerivative, function.Difference, function.NonNegativeDifference:
 		return newChange(s, b.Descending), nil
@@ -83,7 +82,9 @@ func newStage(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.
 	case function.HoltWinters, function.HoltWintersWithFit:
 		return newForecastStage(ctx, &b.Window, s, held), nil
 	case function.Top, function.Bottom:
-		return newBestStage(ctx, &b.Window, b.Descending, s, held), nil
+		best := newBestStage(ctx, &b.Window, b.Descending, s, held)
+		best.selected = s.Selected && g.apart
+		return best, nil
 	case function.Sample:
 		return newSampleStage(ctx, &b.Window, b.Descending, s, held), nil
 	case function.Percentile:

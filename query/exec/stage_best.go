@@ -19,6 +19,7 @@ import (
 type bestStage struct {
 	stage      *plan.Stage
 	descending bool
+	selected   bool  // by one shard for each time, if this did not have more than N points
 	order      cells // how values compare
 	window     passage
 	rows       keptRows
@@ -152,7 +153,7 @@ func (b *bestStage) addToKey(in *points, i int) error {
 // end hands out the points of a window.
 func (b *bestStage) end(out *points) error {
 	switch {
-	case b.stage.Selected && b.seen <= b.stage.N && b.seen == len(b.heap)+len(b.byKey):
+	case b.selected && b.seen <= b.stage.N && b.seen == len(b.heap)+len(b.byKey):
 		b.heap = b.heap[:0]
 		for i := range b.seen {
 			b.heap = append(b.heap, i)
