@@ -26,5 +26,8 @@
 // series into granules of different sizes: the output must be the same. With
 // the flag -rewrite it writes the outputs into the script instead.
 //
+// RunOn runs a script on another Database, as one of real nodes. A Generator
+// draws rows and statements for tests of what all of them must answer alike.
+//
 // Reference makes docs/influxql.md of the tables of functions and statements.
 package querytest

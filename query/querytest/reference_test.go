@@ -35,7 +35,7 @@ func referenceSession(t *testing.T) *session {
 	t.Helper()
 	s := newSession(t, Options{})
 	lines := "m,host=a v=1,i=1i,s=\"x\",b=true 1000000000\nm,host=b v=2,i=2i,s=\"y\",b=false 2000000000"
-	if err := s.store.Write("d", "", []byte(lines)); err != nil {
+	if err := s.db.Write("d", "", []byte(lines)); err != nil {
 		t.Fatal(err)
 	}
 	return s

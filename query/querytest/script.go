@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,20 +33,21 @@ type command struct {
 	output string
 }
 
-// Run runs the script in a file.
+// Database is what a script runs on: a Store with an executor, or shards and
+// nodes of a test elsewhere.
+type Database interface {
+	// Write stores line protocol. It makes the database if there is none.
+	Write(database, policy string, lines []byte) error
+	Query(r query.Request, sink query.Sink) error
+}
+
+// Run runs the script in a file on Stores that cut what they hold differently.
 func Run(t *testing.T, file string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands, rest, err := parse(string(text))
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
 	if *rewrite {
 		var b strings.Builder
 		s := newSession(t, Options{})
+		commands, rest := read(t, file)
 		for _, c := range commands {
 			fmt.Fprintf(&b, "%s%s\n%s----\n%s", c.before, c.head, c.input, s.run(c))
 		}
@@ -56,13 +58,60 @@ func Run(t *testing.T, file string) {
 		return
 	}
 	for _, opt := range []Options{{}, {ShardDuration: time.Second, GranuleRows: 1}, {ShardDuration: 7 * time.Second, GranuleRows: 3}} {
-		s := newSession(t, opt)
-		for _, c := range commands {
-			if got := s.run(c); got != c.output {
-				t.Errorf("%s:%d: %s\n%s%+v\ngot\n%swant\n%s", file, c.line, c.head, c.input, opt, got, c.output)
-			}
+		runOn(t, file, fmt.Sprintf("%+v", opt), newSession(t, opt), func(a, b string) bool { return a == b })
+	}
+}
+
+// RunOn runs the script in a file on an empty database; what names that. Where
+// the shards of one time are several, ties is set: rows of one time may then
+// come in any order.
+func RunOn(t *testing.T, file, what string, db Database, ties bool) {
+	t.Helper()
+	same := func(a, b string) bool { return a == b }
+	if ties {
+		same = func(a, b string) bool { return untied(a) == untied(b) }
+	}
+	runOn(t, file, what, &session{t, db}, same)
+}
+
+// untied puts lines in a row that begin with the same time into order.
+func untied(output string) string {
+	lines := strings.SplitAfter(output, "\n")
+	at := func(i int) string {
+		first, _, _ := strings.Cut(lines[i], " ")
+		return first
+	}
+	for lo, hi := 0, 0; lo < len(lines); lo = hi {
+		for hi = lo + 1; hi < len(lines) && at(hi) == at(lo); hi++ {
+		}
+		if strings.HasSuffix(at(lo), "Z") {
+			slices.Sort(lines[lo:hi])
 		}
 	}
+	return strings.Join(lines, "")
+}
+
+func runOn(t *testing.T, file, what string, s *session, same func(a, b string) bool) {
+	t.Helper()
+	commands, _ := read(t, file)
+	for _, c := range commands {
+		if got := s.run(c); !same(got, c.output) {
+			t.Errorf("%s:%d: %s\n%s%s\ngot\n%swant\n%s", file, c.line, c.head, c.input, what, got, c.output)
+		}
+	}
+}
+
+func read(t *testing.T, file string) (commands []command, rest string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, rest, err = parse(string(text))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return commands, rest
 }
 
 // parse splits a script; rest is what comes after the last command.
@@ -102,14 +151,31 @@ func parse(text string) (commands []command, rest string, err error) {
 	return commands, before.String(), nil
 }
 
-// session is a store with an executor on it.
-type session struct {
-	t        *testing.T
-	store    *Store
+// onStore is a Store with an executor on it.
+type onStore struct {
+	*Store
 	executor *query.Executor
 }
 
-func newSession(t *testing.T, opt Options) *session {
+// Query implements Database.
+func (s onStore) Query(r query.Request, sink query.Sink) error { return Execute(s.executor, r, sink) }
+
+// Execute runs a request.
+func Execute(e *query.Executor, r query.Request, sink query.Sink) error {
+	q, err := e.Parse(r)
+	if err != nil {
+		return err
+	}
+	return e.Execute(context.Background(), q, sink)
+}
+
+// session runs commands.
+type session struct {
+	t  testing.TB
+	db Database
+}
+
+func newSession(t testing.TB, opt Options) *session {
 	t.Helper()
 	store := NewStore(opt)
 	executor, err := query.New(query.DefaultConfig(), store, store, slog.New(slog.DiscardHandler), nil)
@@ -117,7 +183,7 @@ func newSession(t *testing.T, opt Options) *session {
 		t.Fatal(err)
 	}
 	executor.WriteTo(into{store})
-	return &session{t, store, executor}
+	return &session{t, onStore{store, executor}}
 }
 
 // run gives the output of a command, a line feed at the end of each line.
@@ -125,27 +191,28 @@ func (s *session) run(c command) string {
 	s.t.Helper()
 	switch c.verb {
 	case "write":
-		if err := s.store.Write(c.args["db"], c.args["rp"], []byte(c.input)); err != nil {
+		if err := s.db.Write(c.args["db"], c.args["rp"], []byte(c.input)); err != nil {
 			return "error: " + err.Error() + "\n"
 		}
 		return "ok\n"
 	case "query":
 		chunk, _ := strconv.Atoi(c.args["chunk"])
-		q, err := s.executor.Parse(query.Request{
+		return Answer(s.db, query.Request{
 			Text: c.input, Database: c.args["db"], Policy: c.args["rp"], ChunkSize: chunk, Now: Now,
 			Extensions: c.args["extensions"] == "true",
 		})
-		if err != nil {
-			return "error: " + err.Error() + "\n"
-		}
-		var p printer
-		if err := s.executor.Execute(context.Background(), q, &p); err != nil {
-			return "error: " + err.Error() + "\n"
-		}
-		return p.String()
 	}
 	s.t.Fatalf("line %d: unknown command %q", c.line, c.verb)
 	return ""
+}
+
+// Answer gives the answer to a request as scripts show it.
+func Answer(db Database, r query.Request) string {
+	var p printer
+	if err := db.Query(r, &p); err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return p.String()
 }
 
 // printer is a sink that prints results as scripts show them.

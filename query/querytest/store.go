@@ -19,6 +19,7 @@ import (
 type Options struct {
 	ShardDuration time.Duration // 0: all of time is one shard
 	GranuleRows   int           // rows of a granule at most; 0 is exectest's default
+	NoStats       bool          // granules have no statistics
 }
 
 // Store is a query.Catalog and a query.Storage in memory. It does not check
@@ -123,7 +124,7 @@ func (s *Store) shards(of query.Shards) []shard {
 			window = model.TimeRange{Min: start, Max: start + width - 1}
 		}
 		if window.Overlaps(of.Range) {
-			out = append(out, shard{window, exectest.New(exectest.Options{GranuleRows: s.opt.GranuleRows}, rows...)})
+			out = append(out, shard{window, exectest.New(exectest.Options{GranuleRows: s.opt.GranuleRows, NoStats: s.opt.NoStats}, rows...)})
 		}
 	}
 	slices.SortFunc(out, func(a, b shard) int { return cmp.Compare(a.window.Min, b.window.Min) })
@@ -255,7 +256,7 @@ func (s *Store) CreatePolicy(ctx context.Context, database string, spec query.Po
 	if err != nil {
 		return err
 	}
-	p := query.Policy{Name: spec.Name, Replication: 1}
+	p := query.Policy{Name: spec.Name, ShardDuration: 7 * 24 * time.Hour, Replication: 1}
 	if spec.Duration != nil {
 		p.Duration = *spec.Duration
 	}

@@ -1,7 +1,6 @@
 package querytest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,17 +70,13 @@ func TestEveryPointIsInOneWindowWhereAClockChanges(t *testing.T) {
 			points = append(points, at.UnixNano())
 			fmt.Fprintf(&lines, "m v=1 %d\n", at.UnixNano())
 		}
-		if err := s.store.Write("d", "", []byte(lines.String())); err != nil {
+		if err := s.db.Write("d", "", []byte(lines.String())); err != nil {
 			t.Fatal(err)
 		}
 		run := func(rest string) collected {
 			q := fmt.Sprintf("SELECT count(v) FROM m WHERE time >= %d AND time <= %d GROUP BY time(%s) %s TZ('%s')", points[0], points[len(points)-1], window, rest, c.zone)
-			parsed, err := s.executor.Parse(query.Request{Text: q, Database: "d", Now: Now})
-			if err != nil {
-				t.Fatalf("%s: %v", q, err)
-			}
 			var out collected
-			if err := s.executor.Execute(context.Background(), parsed, &out); err != nil || out.err != nil {
+			if err := s.db.Query(query.Request{Text: q, Database: "d", Now: Now}, &out); err != nil || out.err != nil {
 				t.Fatalf("%s: %v, %v", q, err, out.err)
 			}
 			return out
