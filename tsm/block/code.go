@@ -2,6 +2,7 @@ package block
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/varvedb/varve/model"
@@ -84,26 +85,22 @@ func codeOf(counts *[symbols]uint32) (c code) {
 // codes gives the bits of each symbol's code, the first lowest, above its
 // length in the low byte.
 func (c *code) codes() (codes [symbols]uint32) {
-	next := uint32(0)
-	for length := uint8(1); length <= maxCodeBits; length++ {
-		next <<= 1
-		for s, l := range c.lengths {
-			if l == length {
-				codes[s] = reverse(next, length)<<8 | uint32(length)
-				next++
-			}
+	var next [maxCodeBits + 1]uint32 // how many codes there are of a length, then the next of them
+	for _, length := range c.lengths {
+		next[length]++
+	}
+	first := uint32(0)
+	for length := 1; length <= maxCodeBits; length++ {
+		first <<= 1
+		next[length], first = first, first+next[length]
+	}
+	for s, length := range c.lengths {
+		if length > 0 {
+			codes[s] = bits.Reverse32(next[length])>>(32-length)<<8 | uint32(length)
+			next[length]++
 		}
 	}
 	return codes
-}
-
-// reverse turns the low bits of v around.
-func reverse(v uint32, length uint8) (r uint32) {
-	for range length {
-		r = r<<1 | v&1
-		v >>= 1
-	}
-	return r
 }
 
 // Lengths are written four bits each; a greater number stands for a run of the

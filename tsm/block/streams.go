@@ -27,11 +27,11 @@ const (
 // build makes t decode what has the code.
 func (t *lookup) build(c *code) {
 	t.lengths = c.lengths
-	var one [1 << maxCodeBits]uint16 // symbol, and length above it
+	// At first an entry is its first symbol, and the length of that above it.
 	for s, v := range c.codes() {
 		if length := v & 255; length != 0 {
 			for i := v >> 8; i < 1<<maxCodeBits; i += 1 << length {
-				one[i] = uint16(s) | uint16(length)<<8
+				t.entries[i] = uint64(length)<<8 | uint64(s)
 			}
 		}
 	}
@@ -39,23 +39,22 @@ func (t *lookup) build(c *code) {
 	// other one from its end on: what comes after the first symbol of an entry
 	// is in the entry of the bits above it, a lower one, but for symbols that
 	// are of bits beyond the last or too many.
-	t.entries[0] = 0
 	for i := range t.entries {
-		length := uint64(one[i] >> 8)
-		rest := t.entries[i>>length]
-		n, used, found := rest>>56, rest&255, rest>>8&(1<<(8*lookupSymbols)-1)
+		symbol, length := t.entries[i]&255, t.entries[i]>>8
 		if i == 0 {
-			n = min(lookupSymbols, maxCodeBits/length)
-			found = uint64(one[0]&255) * 0x010101010101 >> (8 * (lookupSymbols - n))
+			n := min(lookupSymbols, maxCodeBits/length)
+			found := symbol * 0x010101010101 >> (8 * (lookupSymbols - n))
 			t.entries[0] = n<<56 | found<<8 | n*length
 			continue
 		}
+		rest := t.entries[i>>length]
+		n, used, found := rest>>56, rest&255, rest>>8&(1<<(8*lookupSymbols)-1)
 		for n == lookupSymbols || used+length > maxCodeBits {
 			n--
 			used -= uint64(t.lengths[found>>(8*n)])
 			found &= 1<<(8*n) - 1
 		}
-		t.entries[i] = (n+1)<<56 | (found<<8|uint64(one[i]&255))<<8 | (used + length)
+		t.entries[i] = (n+1)<<56 | (found<<8|symbol)<<8 | (used + length)
 	}
 }
 
