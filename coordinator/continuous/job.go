@@ -39,8 +39,10 @@ type job struct {
 	after    time.Time          // it is not tried before
 }
 
-func newJob(database string, q *meta.ContinuousQuery, p meta.Progress, known bool) *job {
-	j := &job{database: database, query: q, progress: p, known: known, windows: maxWindows}
+// newJob gives the job of a query with what is kept of it; a query that has not
+// run has the zero Progress.
+func newJob(database string, q *meta.ContinuousQuery, p meta.Progress) *job {
+	j := &job{database: database, query: q, progress: p, known: p.Until != 0, windows: maxWindows}
 	j.progress.Query = q.UID
 	text, err := query.ParseContinuous(database, q.Text)
 	if err != nil {

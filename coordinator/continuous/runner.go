@@ -126,12 +126,11 @@ func (r *Runner) stand(ctx context.Context, now time.Time) bool {
 		r.release(ctx, lease)
 		return false
 	}
-	t := &term{lease: lease, jobs: map[uint64]*job{}}
+	t := &term{lease: lease, kept: progress, jobs: map[uint64]*job{}}
 	until := now.Add(leaseTTL)
 	t.until.Store(&until)
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	r.term = t
-	r.load(progress)
 	r.metrics.leading.Set(1)
 	r.log.Info("became runner of the cluster's continuous queries")
 	return true
@@ -169,17 +168,6 @@ func (r *Runner) resign(ctx context.Context) {
 	r.release(ctx, lease)
 }
 
-// load begins the jobs with what is kept of them.
-func (r *Runner) load(progress map[uint64]meta.Progress) {
-	s := r.store.Snapshot()
-	for _, d := range s.Databases() {
-		for _, q := range s.ContinuousQueries(d.UID) {
-			p, known := progress[q.UID]
-			r.add(newJob(d.Name, q, p, known && p.Until != 0))
-		}
-	}
-}
-
 func (r *Runner) add(j *job) {
 	r.term.jobs[j.query.UID] = j
 	if j.text == nil {
@@ -187,7 +175,8 @@ func (r *Runner) add(j *job) {
 	}
 }
 
-// sync takes up queries that are new, and ends those that were dropped.
+// sync takes up queries that are new to the term, and ends those that were
+// dropped.
 func (r *Runner) sync() {
 	s := r.store.Snapshot()
 	there := make(map[uint64]bool, len(r.term.jobs))
@@ -195,7 +184,7 @@ func (r *Runner) sync() {
 		for _, q := range s.ContinuousQueries(d.UID) {
 			there[q.UID] = true
 			if r.term.jobs[q.UID] == nil {
-				r.add(newJob(d.Name, q, meta.Progress{}, false))
+				r.add(newJob(d.Name, q, r.term.kept[q.UID]))
 			}
 		}
 	}

@@ -225,6 +225,58 @@ func TestRunnerCatchesUpAfterAnOutage(t *testing.T) {
 	})
 }
 
+// behind is a KV of a node whose changes do not come before on is closed.
+type behind struct {
+	meta.KV
+	on chan struct{}
+}
+
+// Watch implements meta.KV.
+func (b behind) Watch(ctx context.Context, prefix string, from int64) <-chan meta.Changes {
+	out := make(chan meta.Changes)
+	go func() {
+		defer close(out)
+		select {
+		case <-b.on:
+		case <-ctx.Done():
+			return
+		}
+		for changes := range b.KV.Watch(ctx, prefix, from) {
+			select {
+			case out <- changes:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func TestRunnerThatLearnsLateOfAQueryGoesOnFromItsMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		a := c.node(c.kv)
+		a.create(t, "old", "", "time(10m)")
+		wait(time.Second)
+		late := behind{c.kv, make(chan struct{})}
+		b := c.node(late)
+		a.create(t, "q", "", "time(10m)")
+		wait(12 * time.Minute)
+		a.stop()
+		wait(30 * time.Minute)
+		const first = "00:00=45"
+		wants(t, "the query that the second knows", c.written("old"), first+" 00:10=145 00:20=245 00:30=345")
+		wants(t, "the one that it does not know", c.written("q"), first)
+		close(late.on)
+		wait(20 * time.Second)
+		wants(t, "when it knows", c.written("q"), first+" 00:10=145 00:20=245 00:30=345")
+		if s := b.status(t, "q"); s.Lag != 0 || s.Progress.Points != 4 {
+			t.Errorf("the status is %+v", s)
+		}
+		b.stop()
+	})
+}
+
 func TestQueryThatFailsDoesNotHoldUpOthersAndCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t)

@@ -28,8 +28,7 @@ func Look(ctx context.Context, store *meta.Store) (all []Status, runner uint64, 
 	s, now := store.Snapshot(), time.Now()
 	for _, d := range s.Databases() {
 		for _, q := range s.ContinuousQueries(d.UID) {
-			p, known := progress[q.UID]
-			j := newJob(d.Name, q, p, known && p.Until != 0)
+			j := newJob(d.Name, q, progress[q.UID])
 			all = append(all, Status{Database: d.Name, Query: q, Progress: j.progress, Lag: j.lag(now)})
 		}
 	}

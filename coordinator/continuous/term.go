@@ -14,6 +14,10 @@ type term struct {
 	until  atomic.Pointer[time.Time] // the lease is held at least until then
 	ctx    context.Context           // of the runs
 	cancel context.CancelFunc
+	// kept is what the terms before left, by uid of the query. It is read after
+	// the lease was got, so it has all that they kept; the Snapshot may have the
+	// queries themselves only later.
+	kept   map[uint64]meta.Progress
 	jobs   map[uint64]*job // by uid of the query
 	active int             // runs
 }
