@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -18,9 +19,11 @@ const (
 	// bounds their values: both are held in memory.
 	intoRows  = 10_000
 	intoBytes = 8 << 20
-	// maxIntoHeld bounds the values of a statement that is not written before all
+	// maxIntoHeld bounds the points of a statement that is not written before all
 	// has been read.
 	maxIntoHeld = 64 << 20
+	// intoRowBytes is what a row takes beside its values: its time and series.
+	intoRowBytes = 8 + 4
 	// maxKeyBytes bounds a series key with the name of a field and the four
 	// bytes that InfluxDB's files put between, as for points of line protocol.
 	maxKeyBytes       = 65535
@@ -36,10 +39,11 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 	r.read.Partial = false
 	target := stmt.Target.Measurement
 	to := &into{
-		writer: r.executor.writer,
-		guard:  r.req.guard,
-		to:     Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
-		name:   target.Name,
+		writer:  r.executor.writer,
+		guard:   r.req.guard,
+		to:      Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
+		name:    target.Name,
+		account: memory.FromContext(ctx).Account(), // until the statement has ended
 	}
 	err := r.run(ctx, stmt, func(_ *plan.Select, b *plan.Bound) error {
 		to.kept = b.Kept
@@ -89,14 +93,20 @@ type into struct {
 	// just written. It does not where that is the only one, whose rows before the
 	// first write are what it reads; of several the later ones are looked at when
 	// the earlier ones have been written, so all is held until the end.
-	hold      bool
-	held      []*model.Batch
-	heldBytes int
+	hold    bool
+	held    []heldBatch
+	account memory.Account // of held
 
 	// Points that cannot be stored are left out, like in InfluxDB, but not in
 	// silence.
 	dropped int64
 	why     string // the first was dropped
+}
+
+// heldBatch is a batch that waits, and what it counts.
+type heldBatch struct {
+	batch *model.Batch
+	bytes int
 }
 
 // add takes a piece of a series.
@@ -252,7 +262,7 @@ func (t *into) table(name string, r *exec.Rows) *model.Table {
 
 // flush ends the batch and writes it, unless it is to be held.
 func (t *into) flush(ctx context.Context) error {
-	b, bytes := t.batch, t.bytes
+	b, bytes := t.batch, t.bytes+t.rows*intoRowBytes
 	if b == nil {
 		return nil
 	}
@@ -264,10 +274,13 @@ func (t *into) flush(ctx context.Context) error {
 	if !t.hold {
 		return t.write(ctx, b)
 	}
-	if t.heldBytes += bytes; t.heldBytes > maxIntoHeld {
+	if t.account.Held()+bytes > maxIntoHeld {
 		return &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("%s is written to and read among other measurements: the points take over %d MiB, select from one at a time", t.name, maxIntoHeld>>20)}
 	}
-	t.held = append(t.held, b)
+	if err := t.account.Add(bytes); err != nil {
+		return err
+	}
+	t.held = append(t.held, heldBatch{b, bytes})
 	return nil
 }
 
@@ -276,11 +289,12 @@ func (t *into) finish(ctx context.Context) error {
 	if err := t.flush(ctx); err != nil {
 		return err
 	}
-	for i, b := range t.held {
-		t.held[i] = nil
-		if err := t.write(ctx, b); err != nil {
+	for i, h := range t.held {
+		t.held[i].batch = nil
+		if err := t.write(ctx, h.batch); err != nil {
 			return err
 		}
+		_ = t.account.Add(-h.bytes) // giving back does not fail
 	}
 	return nil
 }

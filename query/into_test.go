@@ -9,6 +9,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // sizes is a Writer that keeps the sizes of what it is sent.
@@ -109,5 +110,37 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 	}
 	if !errors.Is(err, model.ErrTooLarge) || len(w.rows) > 0 {
 		t.Errorf("it gave %v and wrote batches of %v", err, w.rows)
+	}
+}
+
+func TestWhatIsHeldCountsAsMemoryOfTheQuery(t *testing.T) {
+	const each = 10_000 * 1000 // bytes of text of a batch
+	w := &sizes{}
+	budget := memory.NewPool(0, nil).Budget(4 * each)
+	defer budget.Close()
+	to := &into{writer: w, name: "m", hold: true, account: budget.Account()}
+	for range 3 {
+		if err := to.add(t.Context(), piece(nil, 10_000, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := budget.Used(); n < 2*each || n > 4*each {
+		t.Errorf("%d bytes are counted, of %d", n, 3*each)
+	}
+	if err := to.finish(t.Context()); err != nil || len(w.rows) == 0 {
+		t.Errorf("it gave %v and wrote batches of %v", err, w.rows)
+	}
+	if n := budget.Used(); n != 0 {
+		t.Errorf("%d bytes are counted when all has been written", n)
+	}
+
+	w = &sizes{}
+	to = &into{writer: w, name: "m", hold: true, account: budget.Account()}
+	var err error
+	for i := 0; i < 6 && err == nil; i++ {
+		err = to.add(t.Context(), piece(nil, 10_000, 1000))
+	}
+	if !errors.Is(err, model.ErrTooLarge) || !strings.Contains(fmt.Sprint(err), "max-select-memory") || len(w.rows) > 0 {
+		t.Errorf("over the budget it gave %v and wrote batches of %v", err, w.rows)
 	}
 }
