@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +34,15 @@ type lane struct {
 	metrics *metrics
 	log     *slog.Logger
 	said    time.Time // when it was logged that it fails
+	cancel  context.CancelFunc
+	gone    atomic.Bool // the subscription is, and nothing is counted any more
+}
+
+// end drops what is in the queue and ends the try that is made, if there is one.
+func (l *lane) end() {
+	l.gone.Store(true)
+	l.queue.close()
+	l.cancel()
 }
 
 // run sends what is in the queue until it is closed and empty, or ctx ends.
@@ -52,7 +62,7 @@ func (l *lane) run(ctx context.Context) {
 }
 
 func (l *lane) drop(points int, why string) {
-	if points == 0 {
+	if points == 0 || l.gone.Load() {
 		return
 	}
 	l.metrics.dropped.MustCurryWith(l.labels).WithLabelValues(why).Add(float64(points))
@@ -93,10 +103,10 @@ func (l *lane) once(ctx context.Context, some []*payload) (err error) {
 		if err = l.to[l.last].send(ctx, some); err == nil {
 			return nil
 		}
-		l.metrics.failures.With(l.labels).Inc()
 		if ctx.Err() != nil {
-			break
+			break // which is not the destination's fault
 		}
+		l.metrics.failures.With(l.labels).Inc()
 	}
 	return err
 }

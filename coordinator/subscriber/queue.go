@@ -53,7 +53,7 @@ func (q *queue) wakeLocked() {
 // until they are freed. It gives none when the queue is closed and empty, or ctx
 // has ended.
 func (q *queue) take(ctx context.Context) []*payload {
-	for {
+	for ctx.Err() == nil {
 		q.mu.Lock()
 		n, size := 0, 0
 		for n < len(q.list) && (n == 0 || size+len(q.list[n].text) <= maxPayload) {
@@ -70,9 +70,9 @@ func (q *queue) take(ctx context.Context) []*payload {
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // free gives back the room of payloads that were taken.

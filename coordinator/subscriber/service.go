@@ -76,7 +76,9 @@ func (s *Service) Close() {
 	}
 	s.closed = true
 	for _, lanes := range s.lanes {
-		closeAll(lanes)
+		for _, l := range lanes {
+			l.queue.close()
+		}
 	}
 	clear(s.lanes)
 	clear(s.of)
@@ -87,9 +89,12 @@ func (s *Service) Close() {
 	s.cancel()
 }
 
-func closeAll(lanes []*lane) {
+// end ends the queues of a subscription that was dropped, at once: they take of
+// the room of the others.
+func (s *Service) end(lanes []*lane) {
 	for _, l := range lanes {
-		l.queue.close()
+		l.end()
+		s.metrics.forget(l.labels)
 	}
 }
 
@@ -136,7 +141,7 @@ func (s *Service) lanesOf(database string, policy *meta.Policy, sub *meta.Subscr
 	if !exists(s.store.Snapshot(), database, policy.UID, sub) {
 		return nil // dropped since the write began, and nobody would end its queues
 	}
-	closeAll(s.lanes[at]) // it was dropped and made again
+	s.end(s.lanes[at]) // it was dropped and made again
 	s.lanes[at], s.of[at] = s.openLanes(database, policy.Name, sub), sub
 	return s.lanes[at]
 }
@@ -177,7 +182,12 @@ func (s *Service) openLanes(database, policy string, sub *meta.Subscription) (la
 			return
 		}
 		lanes = append(lanes, l)
-		s.done.Go(func() { l.run(s.ctx) })
+		ctx, cancel := context.WithCancel(s.ctx)
+		l.cancel = cancel
+		s.done.Go(func() {
+			defer cancel()
+			l.run(ctx)
+		})
 	}
 	if sub.Mode == meta.ToAny {
 		open(string(meta.ToAny), sub.Destinations...)
@@ -221,10 +231,7 @@ func (s *Service) prune(now *meta.Snapshot) {
 		if there[at] {
 			continue
 		}
-		closeAll(s.lanes[at])
-		for _, l := range s.lanes[at] {
-			s.metrics.forget(l.labels)
-		}
+		s.end(s.lanes[at])
 		delete(s.lanes, at)
 		delete(s.of, at)
 	}

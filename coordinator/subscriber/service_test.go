@@ -300,6 +300,35 @@ func TestDroppedSubscriptionGetsNothingMore(t *testing.T) {
 	}
 }
 
+func TestDroppedSubscriptionGivesItsRoomBackAtOnce(t *testing.T) {
+	stuck, got := make(chan struct{}), make(chan struct{}, 10)
+	to := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		got <- struct{}{}
+		<-stuck
+	}))
+	defer to.Close()
+	defer close(stuck)
+	w := open(t, nil)
+	w.subscribe(meta.ToAll, to.URL)
+	w.write("cpu usage=1 5\n")
+	<-got
+	w.write("cpu usage=2 5\n")
+	if w.total.Load() == 0 {
+		t.Fatal("nothing is queued")
+	}
+	if err := w.store.DropSubscription(t.Context(), "db", "autogen", "s"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is queued", func() bool { return w.total.Load() == 0 })
+	if len(got) > 0 {
+		t.Errorf("%d more requests were sent", len(got))
+	}
+	w.Close() // and with it the sender
+	if families, err := w.reg.Gather(); err != nil || strings.Contains(fmt.Sprint(families), to.URL) {
+		t.Errorf("the metrics still tell of it: %v, %v", families, err)
+	}
+}
+
 func TestWriteThatBeganBeforeADropMakesNoQueue(t *testing.T) {
 	w := open(t, nil)
 	r := receive(t)
