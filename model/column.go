@@ -144,3 +144,19 @@ type Stats struct {
 	Count                      int // rows that have a value
 	First, Last, Min, Max, Sum uint64
 }
+
+// Pick gives a column of the given rows of c.
+func (c *Column) Pick(rows []int32) Column {
+	out := Column{Field: c.Field}
+	if c.Present != nil || c.Type == String {
+		for _, row := range rows {
+			out.AppendRow(c, int(row))
+		}
+		return out
+	}
+	out.Bits = make([]uint64, len(rows))
+	for i, row := range rows {
+		out.Bits[i] = c.Bits[row]
+	}
+	return out
+}

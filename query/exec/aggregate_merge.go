@@ -295,7 +295,7 @@ func (g *grouper) writeWindows(m *merged, w *seriesWriter) error {
 			if !slices.ContainsFunc(m.cells, func(c *cells) bool { return c.n[slot] > 0 }) {
 				continue
 			}
-			at := label(m.windows.starts[slot])
+			at := plan.Label(m.windows.starts[slot])
 			if g.b.PointTime {
 				at = m.cells[0].at[slot]
 			}
@@ -314,13 +314,4 @@ func (g *grouper) writeWindows(m *merged, w *seriesWriter) error {
 		}
 	}
 	return nil
-}
-
-// label gives the time that is shown for a window: that of the window which
-// the beginning of time cuts short is 0.
-func label(start int64) int64 {
-	if start == model.MinTime {
-		return 0
-	}
-	return start
 }

@@ -194,24 +194,8 @@ func (b *batch) pack(used []bool) {
 	}
 	for i := range b.inputs {
 		if used[i] && b.inputs[i].Type != 0 && !b.inputs[i].constant {
-			b.inputs[i].Column = pick(&b.inputs[i].Column, b.rows)
+			b.inputs[i].Column = b.inputs[i].Column.Pick(b.rows)
 		}
 	}
 	b.times, b.lo, b.hi, b.rows = times, 0, len(times), nil
-}
-
-// pick gives a column of the given rows of c.
-func pick(c *model.Column, rows []int32) model.Column {
-	out := model.Column{Field: c.Field}
-	if c.Present != nil || c.Type == model.String {
-		for _, row := range rows {
-			out.AppendRow(c, int(row))
-		}
-		return out
-	}
-	out.Bits = make([]uint64, len(rows))
-	for i, row := range rows {
-		out.Bits[i] = c.Bits[row]
-	}
-	return out
 }

@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec/stage"
 	"github.com/varvedb/varve/query/plan"
 )
 
 // bestRows runs a fragment of raw rows of which only the best are wanted.
 func (r *runner) bestRows() error {
-	b := &bestRows{runner: r, emit: r.emit, held: budget{account: r.budget.Account()}}
-	defer b.held.account.Close()
+	b := &bestRows{runner: r, emit: r.emit, held: stage.Budget{Account: r.budget.Account()}}
+	defer b.held.Account.Close()
 	r.emit = b.take
 	if err := r.rows(); err != nil {
 		return err
@@ -22,9 +23,9 @@ func (r *runner) bestRows() error {
 type bestRows struct {
 	*runner
 	emit  func(*Partial) error
-	held  budget
+	held  stage.Budget
 	group []string
-	stage *bestStage // of the group; nil before the first
+	stage stage.Stage // of the group; nil before the first
 }
 
 // take takes in rows and hands out those of windows that are over.
@@ -39,10 +40,10 @@ func (b *bestRows) take(p *Partial) error {
 		best := b.f.Best
 		t := b.f.Inputs[b.f.Columns[best.Column]].Type
 		b.group = p.Group
-		b.stage = newBestStage(b.ctx, &b.f.Window, b.f.Descending, &plan.Stage{Function: best.Function, Type: t, N: best.N, Keys: best.Keys}, &b.held)
+		b.stage = stage.NewBest(b.ctx, &b.f.Window, b.f.Descending, &plan.Stage{Function: best.Function, Type: t, N: best.N, Keys: best.Keys}, &b.held)
 	}
 	out := b.points()
-	if err := b.stage.add(b.fromColumns(p.Times, p.Columns), out); err != nil {
+	if err := b.stage.Add(b.fromColumns(p.Times, p.Columns), out); err != nil {
 		return err
 	}
 	return b.hand(out)
@@ -54,14 +55,14 @@ func (b *bestRows) leave() error {
 		return nil
 	}
 	out := b.points()
-	if err := b.stage.end(out); err != nil {
+	if err := b.stage.End(out); err != nil {
 		return err
 	}
 	return b.hand(out)
 }
 
 // points gives no points yet.
-func (b *bestRows) points() *points {
+func (b *bestRows) points() *stage.Points {
 	columns := make([]model.Column, len(b.f.Columns))
 	for i, c := range b.f.Columns {
 		columns[i].Type = b.f.Inputs[c].Type
@@ -71,17 +72,17 @@ func (b *bestRows) points() *points {
 
 // fromColumns gives rows of the fragment as points, with the other columns
 // beside the value.
-func (b *bestRows) fromColumns(times []int64, columns []model.Column) *points {
+func (b *bestRows) fromColumns(times []int64, columns []model.Column) *stage.Points {
 	at := b.f.Best.Column
-	return &points{times: times, value: columns[at], aux: slices.Delete(slices.Clone(columns), at, at+1)}
+	return &stage.Points{Times: times, Value: columns[at], Aux: slices.Delete(slices.Clone(columns), at, at+1)}
 }
 
 // hand emits points as rows of the fragment, some at a time.
-func (b *bestRows) hand(p *points) error {
-	columns := slices.Insert(p.aux, b.f.Best.Column, p.value)
-	for lo := 0; lo < len(p.times); lo += chunkRows {
-		hi := min(lo+chunkRows, len(p.times))
-		part := &Partial{Group: b.group, Times: p.times[lo:hi:hi], Columns: make([]model.Column, len(columns))}
+func (b *bestRows) hand(p *stage.Points) error {
+	columns := slices.Insert(p.Aux, b.f.Best.Column, p.Value)
+	for lo := 0; lo < len(p.Times); lo += chunkRows {
+		hi := min(lo+chunkRows, len(p.Times))
+		part := &Partial{Group: b.group, Times: p.Times[lo:hi:hi], Columns: make([]model.Column, len(columns))}
 		for i := range columns {
 			part.Columns[i] = cut(&columns[i], lo, hi)
 		}

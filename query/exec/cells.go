@@ -180,15 +180,7 @@ func (c *cells) betterText(slot int, at int64, text string) bool {
 }
 
 // order compares values by their bits.
-func (c *cells) order(x, y uint64) int {
-	switch c.t {
-	case model.Float:
-		return compare(math.Float64frombits(x), math.Float64frombits(y))
-	case model.Integer:
-		return compare(int64(x), int64(y))
-	}
-	return compare(x, y)
-}
+func (c *cells) order(x, y uint64) int { return function.Order(c.t, x, y) }
 
 func compare[T number](x, y T) int {
 	switch {

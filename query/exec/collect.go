@@ -8,9 +8,12 @@ import (
 	"math"
 	"slices"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec/stage"
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/memory"
+	"github.com/varvedb/varve/query/plan"
 )
 
 // collect packs the values of the rows from lo up to hi: for each the time and
@@ -140,16 +143,16 @@ func (c *cells) settleSlot(ctx context.Context, slot int, values []collected, ar
 	)
 	switch c.f {
 	case function.CountDistinct:
-		err = sortValues(ctx, values, c.orderValuesAndTimes)
+		err = sorting.Values(ctx, values, c.orderValuesAndTimes)
 		v.bits = uint64(len(c.compact(values)))
 	case function.Median:
 		middle := len(values) / 2
-		if err = placeValue(ctx, values, middle, c.orderValues); err == nil && middle > 0 && len(values)%2 == 0 {
-			err = placeValue(ctx, values[:middle], middle-1, c.orderValues)
+		if err = sorting.Place(ctx, values, middle, c.orderValues); err == nil && middle > 0 && len(values)%2 == 0 {
+			err = sorting.Place(ctx, values[:middle], middle-1, c.orderValues)
 		}
 		v.bits = math.Float64bits(c.median(values))
 	case function.Mode:
-		err = sortValues(ctx, values, c.orderValuesAndTimes)
+		err = sorting.Values(ctx, values, c.orderValuesAndTimes)
 		v = c.mode(values)
 	case function.Percentile:
 		i := int(math.Floor(float64(len(values))*argument/100+0.5)) - 1
@@ -157,7 +160,7 @@ func (c *cells) settleSlot(ctx context.Context, slot int, values []collected, ar
 			c.n[slot] = 0
 			return nil
 		}
-		err = placeValue(ctx, values, i, c.orderValuesAndTimes)
+		err = sorting.Place(ctx, values, i, c.orderValuesAndTimes)
 		v = values[i]
 	}
 	if err != nil {
@@ -174,11 +177,11 @@ func (c *cells) compact(sorted []collected) []collected {
 
 // distinct gives the first of each value, in order of time, then value.
 func (c *cells) distinct(ctx context.Context, values []collected) ([]collected, error) {
-	if err := sortValues(ctx, values, c.orderValuesAndTimes); err != nil {
+	if err := sorting.Values(ctx, values, c.orderValuesAndTimes); err != nil {
 		return nil, err
 	}
 	values = c.compact(values)
-	err := sortValues(ctx, values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
+	err := sorting.Values(ctx, values, func(x, y collected) int { return cmp.Or(orderTimes(x, y), c.orderValues(x, y)) })
 	return values, err
 }
 
@@ -230,10 +233,10 @@ func (g *grouper) writeDistinct(m *merged, w *seriesWriter) error {
 	next := g.distinctPoints(m, m.cells[0])
 	for !w.full {
 		p, err := next()
-		if err != nil || len(p.times) == 0 {
+		if err != nil || len(p.Times) == 0 {
 			return err
 		}
-		if err := w.write(p.times, []model.Column{p.value}); err != nil {
+		if err := w.write(p.Times, []model.Column{p.Value}); err != nil {
 			return err
 		}
 	}
@@ -243,28 +246,28 @@ func (g *grouper) writeDistinct(m *merged, w *seriesWriter) error {
 // distinctPoints gives the distinct values of each window.
 func (g *grouper) distinctPoints(m *merged, c *cells) source {
 	order := m.order
-	return func() (points, error) {
+	return func() (stage.Points, error) {
 		held := g.budget.Account()
 		defer held.Close()
-		p := newPoints(c.t)
-		for ; len(order) > 0 && len(p.times) < outputRows; order = order[1:] {
+		p := stage.NewPoints(c.t)
+		for ; len(order) > 0 && len(p.Times) < outputRows; order = order[1:] {
 			values, err := c.unpack(int(order[0]), &held)
 			if err != nil {
-				return points{}, err
+				return stage.Points{}, err
 			}
-			at := label(m.windows.starts[order[0]])
+			at := plan.Label(m.windows.starts[order[0]])
 			if g.b.Window.IsZero() {
-				at = label(g.b.Range.Min)
+				at = plan.Label(g.b.Range.Min)
 			}
 			if values, err = c.distinct(g.ctx, values); err != nil {
-				return points{}, err
+				return stage.Points{}, err
 			}
 			for _, v := range values {
-				p.times = append(p.times, at)
+				p.Times = append(p.Times, at)
 				if c.t == model.String {
-					p.value.AppendText([]byte(v.text))
+					p.Value.AppendText([]byte(v.text))
 				} else {
-					p.value.AppendBits(v.bits)
+					p.Value.AppendBits(v.bits)
 				}
 			}
 		}

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec/stage"
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/plan"
 )
 
 // source gives points of a call in a group, some at a time, in the order of the
 // result; none at the end. They belong to the caller.
-type source func() (points, error)
+type source func() (stage.Points, error)
 
 // cursor is the points of a call in a group that LIMIT and OFFSET leave: in
 // InfluxDB they count the points of each call.
@@ -21,7 +22,7 @@ type cursor struct {
 	limited bool
 	left    int // points of LIMIT that are still to come
 
-	page    points
+	page    stage.Points
 	at, end int // those from at up to end are still to come
 }
 
@@ -39,7 +40,7 @@ func (c *cursor) more() (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if c.page = page; len(page.times) == 0 {
+		if c.page = page; len(page.Times) == 0 {
 			c.source = nil
 		}
 		c.cut()
@@ -49,7 +50,7 @@ func (c *cursor) more() (bool, error) {
 
 // cut leaves of the page what OFFSET and LIMIT do.
 func (c *cursor) cut() {
-	c.end = len(c.page.times)
+	c.end = len(c.page.Times)
 	c.at = min(c.skip, c.end)
 	c.skip -= c.at
 	if !c.limited {
@@ -66,19 +67,19 @@ func (c *cursor) cut() {
 type staged struct {
 	*grouper
 	source source // nil at the end
-	stages []stage
+	stages []stage.Stage
 	types  []model.FieldType // of the points behind each stage
-	page   points
+	page   stage.Points
 }
 
 // stagedSource gives what the stages of a call make of from.
-func (g *grouper) stagedSource(call *plan.BoundCall, from source, held *budget) (source, error) {
+func (g *grouper) stagedSource(call *plan.BoundCall, from source, held *stage.Budget) (source, error) {
 	if len(call.Stages) == 0 {
 		return from, nil
 	}
 	s := &staged{grouper: g, source: from}
 	for i := range call.Stages {
-		made, err := g.newStage(call, &call.Stages[i], held)
+		made, err := stage.New(g.ctx, g.b, call, &call.Stages[i], held, g.apart)
 		if err != nil {
 			return nil, err
 		}
@@ -91,39 +92,39 @@ func (g *grouper) stagedSource(call *plan.BoundCall, from source, held *budget) 
 	return s.next, nil
 }
 
-func (s *staged) next() (points, error) {
-	s.page = points{}
-	for len(s.page.times) == 0 && s.source != nil {
+func (s *staged) next() (stage.Points, error) {
+	s.page = stage.Points{}
+	for len(s.page.Times) == 0 && s.source != nil {
 		in, err := s.source()
 		if err != nil {
-			return points{}, err
+			return stage.Points{}, err
 		}
-		if len(in.times) > 0 {
+		if len(in.Times) > 0 {
 			err = s.run(0, in)
 		} else {
 			s.source = nil
 			err = s.finish()
 		}
 		if err != nil {
-			return points{}, err
+			return stage.Points{}, err
 		}
 		if err := s.ctx.Err(); err != nil {
-			return points{}, err
+			return stage.Points{}, err
 		}
 	}
 	return s.page, nil
 }
 
 // run takes points through the stages from the i-th on, into the page.
-func (s *staged) run(i int, in points) error {
+func (s *staged) run(i int, in stage.Points) error {
 	for ; i < len(s.stages); i++ {
 		out := s.behind(i)
-		if err := s.stages[i].add(&in, &out); err != nil {
+		if err := s.stages[i].Add(&in, &out); err != nil {
 			return err
 		}
 		in = out
 	}
-	s.page.appendAll(&in)
+	s.page.AppendAll(&in)
 	return nil
 }
 
@@ -131,7 +132,7 @@ func (s *staged) run(i int, in points) error {
 func (s *staged) finish() error {
 	for i, x := range s.stages {
 		out := s.behind(i)
-		if err := x.end(&out); err != nil {
+		if err := x.End(&out); err != nil {
 			return err
 		}
 		if err := s.run(i+1, out); err != nil {
@@ -142,7 +143,9 @@ func (s *staged) finish() error {
 }
 
 // behind gives no points yet of those behind the i-th stage.
-func (s *staged) behind(i int) points { return newPoints(s.types[i], s.b.Slots[s.b.AuxFrom:]...) }
+func (s *staged) behind(i int) stage.Points {
+	return stage.NewPoints(s.types[i], s.b.Slots[s.b.AuxFrom:]...)
+}
 
 // rowSource gives the rows of a raw scan in which the call's field has a value.
 // members and waiting are the scan's, as of group.
@@ -156,23 +159,23 @@ func (g *grouper) rowSource(key []string, members, waiting []*head) source {
 	if g.b.Window.IsZero() {
 		parts = rows.byFragment()
 	}
-	return func() (points, error) {
+	return func() (stage.Points, error) {
 		for len(parts) > 0 {
 			times, columns, err := parts[0].next()
 			if err != nil {
-				return points{}, err
+				return stage.Points{}, err
 			}
 			if len(times) == 0 {
 				parts = parts[1:]
 				continue
 			}
 			last := len(columns) - 1
-			p := points{times: times, value: columns[last], aux: columns[:last:last]}
-			if p.onlyValues(); len(p.times) > 0 {
+			p := stage.Points{Times: times, Value: columns[last], Aux: columns[:last:last]}
+			if p.OnlyValues(); len(p.Times) > 0 {
 				return p, nil
 			}
 		}
-		return points{}, nil
+		return stage.Points{}, nil
 	}
 }
 
@@ -198,29 +201,6 @@ func (r *groupRows) byFragment() []*groupRows {
 	return parts
 }
 
-// onlyValues leaves the rows that have a value.
-func (p *points) onlyValues() {
-	n := p.value.Count()
-	if n == len(p.times) {
-		p.value.Present = nil
-		return
-	}
-	rows := make([]int32, 0, n)
-	times := make([]int64, 0, n)
-	for i, at := range p.times {
-		if p.value.Has(i) {
-			rows = append(rows, int32(i))
-			times = append(times, at)
-		}
-	}
-	p.times = times
-	p.value = pick(&p.value, rows)
-	p.value.Present = nil
-	for i := range p.aux {
-		p.aux[i] = pick(&p.aux[i], rows)
-	}
-}
-
 // cellSource gives the results of an aggregate, with the windows that the fill
 // option asks for.
 func (g *grouper) cellSource(m *merged, call *plan.BoundCall) source {
@@ -235,14 +215,14 @@ func (g *grouper) cellSource(m *merged, call *plan.BoundCall) source {
 	return newFilled(g, g.windowPoints(m, c), c.f.Result(c.t), counts, call.Range).next
 }
 
-func noPoints() (points, error) { return points{}, nil }
+func noPoints() (stage.Points, error) { return stage.Points{}, nil }
 
 // windowPoints gives the windows that have a value.
 func (g *grouper) windowPoints(m *merged, c *cells) source {
 	order := m.order
-	return func() (points, error) {
-		p := newPoints(c.f.Result(c.t))
-		for ; len(order) > 0 && len(p.times) < outputRows; order = order[1:] {
+	return func() (stage.Points, error) {
+		p := stage.NewPoints(c.f.Result(c.t))
+		for ; len(order) > 0 && len(p.Times) < outputRows; order = order[1:] {
 			slot := int(order[0])
 			if c.n[slot] == 0 {
 				continue
@@ -251,8 +231,8 @@ func (g *grouper) windowPoints(m *merged, c *cells) source {
 			if g.b.Window.IsZero() {
 				at = g.b.Range.Min
 			}
-			p.times = append(p.times, label(at))
-			c.appendResult(&p.value, slot)
+			p.Times = append(p.Times, plan.Label(at))
+			c.appendResult(&p.Value, slot)
 		}
 		return p, g.ctx.Err()
 	}

@@ -90,7 +90,7 @@ func (f *filler) write(w *seriesWriter) error {
 			if !ok {
 				break
 			}
-			times = append(times, label(start))
+			times = append(times, plan.Label(start))
 			f.row(slots, start)
 		}
 		if len(times) == 0 {

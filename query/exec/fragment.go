@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/memory"
@@ -221,9 +222,9 @@ func (r *runner) groupByTags(series []uint32) error {
 		}
 		r.groups[i].series = append(r.groups[i].series, series[j])
 	}
-	order := stoppable{ctx: r.ctx, less: func(i, j int) bool { return slices.Compare(r.groups[i].key, r.groups[j].key) < 0 }}
-	order.n, order.swap = len(r.groups), func(i, j int) { r.groups[i], r.groups[j] = r.groups[j], r.groups[i] }
-	return order.sort()
+	return sorting.Elements(r.ctx, len(r.groups),
+		func(i, j int) bool { return slices.Compare(r.groups[i].key, r.groups[j].key) < 0 },
+		func(i, j int) { r.groups[i], r.groups[j] = r.groups[j], r.groups[i] })
 }
 
 // key gives the values of a series that its group has.
@@ -258,12 +259,11 @@ func (r *runner) sortSeries(series []uint32) error {
 		keys[i] = string(r.src.Key(id))
 		bytes += stringBytes + len(keys[i])
 	}
-	order := stoppable{ctx: r.ctx, n: len(series), less: func(i, j int) bool { return (keys[i] < keys[j]) != r.f.Descending }}
-	order.swap = func(i, j int) {
+	less := func(i, j int) bool { return (keys[i] < keys[j]) != r.f.Descending }
+	return sorting.Elements(r.ctx, len(series), less, func(i, j int) {
 		series[i], series[j] = series[j], series[i]
 		keys[i], keys[j] = keys[j], keys[i]
-	}
-	return order.sort()
+	})
 }
 
 // limitGroups says which groups there are, if asked to, and leaves out the

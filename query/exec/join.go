@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec/stage"
 )
 
 // joinGroup makes a series of calls that have points of their own, such as
 // transformations. Points of one time make a row; where a call has two points
 // of a time there are two rows. members and waiting are as of group.
 func (g *grouper) joinGroup(key []string, members, waiting []*head) error {
-	j := &join{grouper: g, held: budget{account: g.budget.Account()}}
+	j := &join{grouper: g, held: stage.Budget{Account: g.budget.Account()}}
 	defer j.close()
 	j.w = g.series(key)
 	j.w.skip, j.w.limit = 0, 0 // they count the points of each call
@@ -32,13 +33,13 @@ func (g *grouper) joinGroup(key []string, members, waiting []*head) error {
 type join struct {
 	*grouper
 	w       *seriesWriter
-	held    budget // of the stages
+	held    stage.Budget // of the stages
 	merged  []*merged
 	cursors []*cursor // by call
 }
 
 func (j *join) close() {
-	j.held.account.Close()
+	j.held.Account.Close()
 	for _, m := range j.merged {
 		if m != nil {
 			m.account.Close()
@@ -104,12 +105,12 @@ func (j *join) runOne(c *cursor) error {
 		}
 		lo, hi := c.at, c.end
 		c.at = hi
-		slots := make([]model.Column, 0, 1+len(c.page.aux))
-		slots = append(slots, cut(&c.page.value, lo, hi))
-		for i := range c.page.aux {
-			slots = append(slots, cut(&c.page.aux[i], lo, hi))
+		slots := make([]model.Column, 0, 1+len(c.page.Aux))
+		slots = append(slots, cut(&c.page.Value, lo, hi))
+		for i := range c.page.Aux {
+			slots = append(slots, cut(&c.page.Aux[i], lo, hi))
 		}
-		if err := j.w.write(c.page.times[lo:hi:hi], slots); err != nil {
+		if err := j.w.write(c.page.Times[lo:hi:hi], slots); err != nil {
 			return err
 		}
 	}
@@ -127,8 +128,8 @@ func (j *join) rows() (times []int64, slots []model.Column, err error) {
 		}
 		times = append(times, at)
 		for i, c := range j.cursors {
-			if c.at < c.end && c.page.times[c.at] == at {
-				slots[i].AppendRow(&c.page.value, c.at)
+			if c.at < c.end && c.page.Times[c.at] == at {
+				slots[i].AppendRow(&c.page.Value, c.at)
 				c.at++
 			} else {
 				slots[i].AppendNull()
@@ -149,7 +150,7 @@ func (j *join) next() (at int64, some bool, err error) {
 				continue
 			}
 		}
-		if t := c.page.times[c.at]; !some || j.before(t, at) {
+		if t := c.page.Times[c.at]; !some || j.before(t, at) {
 			at, some = t, true
 		}
 	}

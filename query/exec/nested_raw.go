@@ -6,6 +6,7 @@ import (
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/memory"
+	"github.com/varvedb/varve/query/plan"
 )
 
 // rawTaker hands on the rows of a subquery.
@@ -69,7 +70,7 @@ func (t *rawTaker) partial(b *batch) *Partial {
 		case b.rows == nil || v.constant:
 			p.Columns[i] = v.column(len(p.Times))
 		default:
-			p.Columns[i] = pick(&v.Column, b.rows)
+			p.Columns[i] = v.Column.Pick(b.rows)
 		}
 	}
 	return p
@@ -80,7 +81,7 @@ func (t *rawTaker) give(p *Partial) error {
 	if inner := t.f.Inner; inner.PointTime && !inner.Window.IsZero() {
 		for i, at := range p.Times {
 			start, _ := inner.Window.Bounds(at)
-			p.Times[i] = label(start)
+			p.Times[i] = plan.Label(start)
 		}
 	}
 	if limit := t.f.RowLimit; limit > 0 {

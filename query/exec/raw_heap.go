@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/model"
 )
 
@@ -66,7 +67,7 @@ func rankByTexts(ctx context.Context, series []seriesRows, inputs []int) error {
 		}
 		return 0
 	}
-	if err := sortValues(ctx, order, byTexts); err != nil {
+	if err := sorting.Values(ctx, order, byTexts); err != nil {
 		return err
 	}
 	for i := 1; i < len(order); i++ {

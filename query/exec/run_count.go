@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/internal/hll"
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/internal/wire"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/memory"
@@ -221,11 +222,11 @@ func (c *counting) finish() error {
 		if len(g.set.Members) == 0 {
 			continue
 		}
-		if err := sortValues(c.ctx, g.set.Members, model.SeriesHash.Compare); err != nil {
+		if err := sorting.Values(c.ctx, g.set.Members, model.SeriesHash.Compare); err != nil {
 			return err
 		}
 		g.set.Members = slices.Compact(g.set.Members)
 		c.out.Sets = append(c.out.Sets, g.set)
 	}
-	return sortValues(c.ctx, c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })
+	return sorting.Values(c.ctx, c.out.Sets, func(a, b Set) int { return a.CompareGroup(&b) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/memory"
 )
@@ -130,9 +131,10 @@ func (l *listing) room(from int) int {
 func (l *listing) settle(from int) {
 	last := l.out.Entries[from:]
 	if !slices.IsSortedFunc(last, func(a, b Entry) int { return a.Compare(&b) }) {
-		order := stoppable{ctx: l.ctx, n: len(last), less: func(i, j int) bool { return last[i].Compare(&last[j]) < 0 }}
-		order.swap = func(i, j int) { last[i], last[j] = last[j], last[i] }
-		_ = order.sort() // what calls settle asks for the context's end next
+		// What calls settle asks for the context's end next.
+		_ = sorting.Elements(l.ctx, len(last),
+			func(i, j int) bool { return last[i].Compare(&last[j]) < 0 },
+			func(i, j int) { last[i], last[j] = last[j], last[i] })
 	}
 	last = slices.Compact(last)
 	if room := l.room(from); room > 0 && len(last) > room {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec/stage"
 	"github.com/varvedb/varve/query/memory"
 )
 
@@ -13,12 +14,12 @@ import (
 // group.
 func (g *grouper) splitGroup(key []string, members, waiting []*head) error {
 	s := &split{
-		grouper: g, stages: map[string][]stage{}, types: stageTypes(g), rows: g.budget.Account(),
-		held: budget{account: g.budget.Account()},
+		grouper: g, stages: map[string][]stage.Stage{}, types: stageTypes(g), rows: g.budget.Account(),
+		held: stage.Budget{Account: g.budget.Account()},
 	}
 	defer func() {
 		s.rows.Close()
-		s.held.account.Close()
+		s.held.Account.Close()
 	}()
 	w := g.series(key)
 	rows := &groupRows{grouper: g, key: key, members: slices.Clone(members), waiting: waiting}
@@ -34,7 +35,7 @@ func (g *grouper) splitGroup(key []string, members, waiting []*head) error {
 		if err != nil {
 			return err
 		}
-		if err := w.write(out.times, append([]model.Column{out.value}, out.aux...)); err != nil {
+		if err := w.write(out.Times, append([]model.Column{out.Value}, out.Aux...)); err != nil {
 			return err
 		}
 	}
@@ -44,11 +45,11 @@ func (g *grouper) splitGroup(key []string, members, waiting []*head) error {
 // split is the stages of a call, by the values of the carried tags.
 type split struct {
 	*grouper
-	stages map[string][]stage
+	stages map[string][]stage.Stage
 	types  []model.FieldType // of the points behind each stage
 	key    []byte            // of the last look-up
 	rows   memory.Account    // of the map
-	held   budget            // of the stages
+	held   stage.Budget      // of the stages
 }
 
 func stageTypes(g *grouper) []model.FieldType {
@@ -64,23 +65,23 @@ const splitBytes = 200
 
 // run takes rows through the stages of their tags. The first column is the
 // call's field, and the others are the tags.
-func (s *split) run(times []int64, columns []model.Column) (points, error) {
+func (s *split) run(times []int64, columns []model.Column) (stage.Points, error) {
 	tags := columns[1:]
-	out := newPoints(s.types[len(s.types)-1], s.b.Slots[s.b.AuxFrom:]...)
+	out := stage.NewPoints(s.types[len(s.types)-1], s.b.Slots[s.b.AuxFrom:]...)
 	for lo := 0; lo < len(times); {
 		hi := lo + 1
 		for hi < len(times) && sameTexts(tags, lo, hi) {
 			hi++
 		}
-		in := points{times: times[lo:hi], value: cut(&columns[0], lo, hi)}
-		if in.onlyValues(); len(in.times) > 0 {
-			before := len(out.times)
+		in := stage.Points{Times: times[lo:hi], Value: cut(&columns[0], lo, hi)}
+		if in.OnlyValues(); len(in.Times) > 0 {
+			before := len(out.Times)
 			if err := s.through(tags, lo, &in, &out); err != nil {
-				return points{}, err
+				return stage.Points{}, err
 			}
-			for range len(out.times) - before {
+			for range len(out.Times) - before {
 				for i := range tags {
-					out.aux[i].AppendRow(&tags[i], lo)
+					out.Aux[i].AppendRow(&tags[i], lo)
 				}
 			}
 		}
@@ -90,7 +91,7 @@ func (s *split) run(times []int64, columns []model.Column) (points, error) {
 }
 
 // through takes points through the stages of the tags of a row, into out.
-func (s *split) through(tags []model.Column, row int, in, out *points) error {
+func (s *split) through(tags []model.Column, row int, in, out *stage.Points) error {
 	s.key = s.key[:0]
 	for i := range tags {
 		s.key = append(append(s.key, tags[i].Bytes(row)...), 0)
@@ -102,7 +103,7 @@ func (s *split) through(tags []model.Column, row int, in, out *points) error {
 		}
 		call := &s.b.Calls[0]
 		for i := range call.Stages {
-			made, err := s.newStage(call, &call.Stages[i], &s.held)
+			made, err := stage.New(s.ctx, s.b, call, &call.Stages[i], &s.held, s.apart)
 			if err != nil {
 				return err
 			}
@@ -111,14 +112,14 @@ func (s *split) through(tags []model.Column, row int, in, out *points) error {
 		s.stages[string(s.key)] = stages
 	}
 	last := len(stages) - 1
-	for i, stage := range stages[:last] {
-		next := newPoints(s.types[i])
-		if err := stage.add(in, &next); err != nil {
+	for i, st := range stages[:last] {
+		next := stage.NewPoints(s.types[i])
+		if err := st.Add(in, &next); err != nil {
 			return err
 		}
 		in = &next
 	}
-	return stages[last].add(in, out)
+	return stages[last].Add(in, out)
 }
 
 // sameTexts reports whether two rows have the same texts.

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -135,6 +136,6 @@ func (d *windows) order(ctx context.Context) ([]int32, error) {
 	if sorted {
 		return slots, nil
 	}
-	err := sortValues(ctx, slots, func(x, y int32) int { return compare(d.starts[x], d.starts[y]) })
+	err := sorting.Values(ctx, slots, func(x, y int32) int { return compare(d.starts[x], d.starts[y]) })
 	return slots, err
 }

@@ -102,3 +102,12 @@ func (w *Window) Count(first, last int64) uint64 {
 	}
 	return uint64(last-first)/uint64(w.Every) + 1
 }
+
+// Label gives the time that is shown for a window: that of the window which
+// the beginning of time cuts short is 0.
+func Label(start int64) int64 {
+	if start == model.MinTime {
+		return 0
+	}
+	return start
+}

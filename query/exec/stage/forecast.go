@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"context"
@@ -14,12 +14,12 @@ type forecastStage struct {
 	ctx      context.Context
 	window   *plan.Window
 	forecast function.Forecaster
-	held     *budget
+	held     *Budget
 	times    []int64
 	values   []float64
 }
 
-func newForecastStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *budget) stage {
+func newForecastStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *Budget) Stage {
 	f := &forecastStage{ctx: ctx, window: window, held: held, forecast: function.Forecaster{
 		Horizon: s.N, Season: s.Season, Interval: s.Unit, WithFit: s.Function == function.HoltWintersWithFit,
 	}}
@@ -29,12 +29,12 @@ func newForecastStage(ctx context.Context, window *plan.Window, s *plan.Stage, h
 	return f
 }
 
-func (f *forecastStage) add(in, _ *points) error {
-	if err := f.held.take(16 * len(in.times)); err != nil {
+func (f *forecastStage) Add(in, _ *Points) error {
+	if err := f.held.take(16 * len(in.Times)); err != nil {
 		return err
 	}
-	for i, at := range in.times {
-		if v, ok := numberOf(&in.value, i); ok {
+	for i, at := range in.Times {
+		if v, ok := numberOf(&in.Value, i); ok {
 			f.times, f.values = append(f.times, f.number(at)), append(f.values, v)
 		}
 	}
@@ -58,7 +58,7 @@ func (f *forecastStage) time(number int64) int64 {
 	return number
 }
 
-func (f *forecastStage) end(out *points) error {
+func (f *forecastStage) End(out *Points) error {
 	if err := f.held.take(f.forecast.Bytes(f.times)); err != nil {
 		return err
 	}
@@ -67,8 +67,8 @@ func (f *forecastStage) end(out *points) error {
 		return err
 	}
 	for i, v := range values {
-		out.times = append(out.times, f.time(times[i]))
-		out.value.AppendBits(math.Float64bits(v))
+		out.Times = append(out.Times, f.time(times[i]))
+		out.Value.AppendBits(math.Float64bits(v))
 	}
 	return nil
 }

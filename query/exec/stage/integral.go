@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"math"
@@ -27,10 +27,10 @@ func newIntegralStage(b *plan.Bound, s *plan.Stage) *integralStage {
 	return &integralStage{window: &b.Window, times: b.Range, descending: b.Descending, unit: float64(s.Unit)}
 }
 
-func (g *integralStage) add(in, out *points) error {
-	float := in.value.Type == model.Float
-	for i, at := range in.times {
-		v, ok := numberOf(&in.value, i)
+func (g *integralStage) Add(in, out *Points) error {
+	float := in.Value.Type == model.Float
+	for i, at := range in.Times {
+		v, ok := numberOf(&in.Value, i)
 		if !ok {
 			continue
 		}
@@ -95,15 +95,15 @@ func (g *integralStage) past(at int64, float bool) bool {
 	return at >= g.until
 }
 
-func (g *integralStage) emit(out *points) {
-	out.times = append(out.times, label(g.start))
-	out.value.AppendBits(math.Float64bits(g.sum))
+func (g *integralStage) emit(out *Points) {
+	out.Times = append(out.Times, plan.Label(g.start))
+	out.Value.AppendBits(math.Float64bits(g.sum))
 	g.sum = 0
 }
 
-// end hands out the last window, unless it has but a point at its beginning.
-func (g *integralStage) end(out *points) error {
-	if g.some && g.at != label(g.start) {
+// End hands out the last window, unless it has but a point at its beginning.
+func (g *integralStage) End(out *Points) error {
+	if g.some && g.at != plan.Label(g.start) {
 		g.emit(out)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package exec
+package sorting
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 // few milliseconds.
 const sortedAtOnce = 1 << 15
 
-// sortValues sorts values in place and ends soon after ctx does: ten millions
+// Values sorts values in place and ends soon after ctx does: ten millions
 // take seconds. It is quicksort with three parts, since values often repeat,
 // and pivots that nobody can foresee, down to what slices.SortFunc does at once.
-func sortValues[T any](ctx context.Context, values []T, order func(x, y T) int) error {
+func Values[T any](ctx context.Context, values []T, order func(x, y T) int) error {
 	for len(values) > sortedAtOnce {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -23,7 +23,7 @@ func sortValues[T any](ctx context.Context, values []T, order func(x, y T) int) 
 		if len(small) > len(large) {
 			small, large = large, small
 		}
-		if err := sortValues(ctx, small, order); err != nil {
+		if err := Values(ctx, small, order); err != nil {
 			return err
 		}
 		values = large
@@ -32,16 +32,16 @@ func sortValues[T any](ctx context.Context, values []T, order func(x, y T) int) 
 	return ctx.Err()
 }
 
-// sortStable sorts values so that equal ones stay in their order, and ends soon
+// Stable sorts values so that equal ones stay in their order, and ends soon
 // after ctx does. It is mergesort, down to what slices.SortStableFunc does at once.
-func sortStable[T any](ctx context.Context, values []T, order func(x, y T) int) error {
+func Stable[T any](ctx context.Context, values []T, order func(x, y T) int) error {
 	if len(values) <= sortedAtOnce {
 		slices.SortStableFunc(values, order)
 		return ctx.Err()
 	}
 	half := len(values) / 2
 	for _, part := range [][]T{values[:half], values[half:]} {
-		if err := sortStable(ctx, part, order); err != nil {
+		if err := Stable(ctx, part, order); err != nil {
 			return err
 		}
 	}
@@ -59,9 +59,9 @@ func sortStable[T any](ctx context.Context, values []T, order func(x, y T) int) 
 	return nil
 }
 
-// placeValue puts the value at index i that sorting would put there, no greater
+// Place puts the value at index i that sorting would put there, no greater
 // ones before it and no lesser ones behind it. It ends soon after ctx does.
-func placeValue[T any](ctx context.Context, values []T, i int, order func(x, y T) int) error {
+func Place[T any](ctx context.Context, values []T, i int, order func(x, y T) int) error {
 	for len(values) > fewValues {
 		if err := ctx.Err(); err != nil {
 			return err

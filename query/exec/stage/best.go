@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"container/heap"
@@ -6,21 +6,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/query/function"
 	"github.com/varvedb/varve/query/plan"
 )
 
-// bestStage is top() and bottom(): the n best points of each window, or with
+// best is top() and bottom(): the n best points of each window, or with
 // keys those of the best points that each combination of the keys' values has.
 //
 // The n points are chosen with the heap that InfluxDB uses, so that of points
 // with equal values and times the same ones remain. What the one shard of a
 // window has selected stays as it is.
-type bestStage struct {
+type best struct {
 	stage      *plan.Stage
 	descending bool
-	selected   bool  // by one shard for each time, if this did not have more than N points
-	order      cells // how values compare
+	selected   bool // by one shard for each time, if this did not have more than N points
 	window     passage
 	rows       keptRows
 	heap       []int          // of rows, the worst first
@@ -33,22 +33,27 @@ type bestStage struct {
 // bestKeyBytes is what a combination of keys takes beside its texts.
 const bestKeyBytes = 64
 
-func newBestStage(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *budget) *bestStage {
-	b := &bestStage{stage: s, descending: descending, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
-	b.order.t = s.Type
+// NewBest makes top() or bottom() for the rows of a shard, which hands out what
+// it selects.
+func NewBest(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *Budget) Stage {
+	return newBest(ctx, window, descending, s, held)
+}
+
+func newBest(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *Budget) *best {
+	b := &best{stage: s, descending: descending, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 	if s.Keys != nil {
 		b.byKey = map[string]int{}
 	}
 	return b
 }
 
-func (b *bestStage) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (b *best) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
 		if b.window.left(at) {
-			if err := b.end(out); err != nil {
+			if err := b.End(out); err != nil {
 				return err
 			}
 		}
@@ -75,14 +80,14 @@ const rowsBetweenCounts = 64
 
 // count counts the state, after dropping rows that are no longer needed where
 // they are the most.
-func (b *bestStage) count() error {
-	if len(b.rows.times) > 2*(len(b.heap)+len(b.byKey))+rowsBetweenCounts {
+func (b *best) count() error {
+	if len(b.rows.Times) > 2*(len(b.heap)+len(b.byKey))+rowsBetweenCounts {
 		b.compact()
 	}
 	return b.rows.count()
 }
 
-func (b *bestStage) compact() {
+func (b *best) compact() {
 	if b.byKey == nil {
 		b.rows.compact(b.heap)
 		for i := range b.heap {
@@ -99,18 +104,18 @@ func (b *bestStage) compact() {
 }
 
 // wants reports whether a point is better than the worst one so far.
-func (b *bestStage) wants(in *points, i int) bool {
+func (b *best) wants(in *Points, i int) bool {
 	if len(b.heap) < b.stage.N {
 		return true
 	}
 	w := b.heap[0]
-	return b.worse(b.rows.value.Bits[w], in.value.Bits[i], b.rows.times[w], in.times[i])
+	return b.worse(b.rows.Value.Bits[w], in.Value.Bits[i], b.rows.Times[w], in.Times[i])
 }
 
 // worse reports whether value x at time s is worse than value y at t: of equal
 // ones the later is, also in descending order.
-func (b *bestStage) worse(x, y uint64, s, t int64) bool {
-	c := b.order.order(x, y)
+func (b *best) worse(x, y uint64, s, t int64) bool {
+	c := function.Order(b.stage.Type, x, y)
 	if b.stage.Function == function.Bottom {
 		c = -c
 	}
@@ -118,7 +123,7 @@ func (b *bestStage) worse(x, y uint64, s, t int64) bool {
 }
 
 // push takes a row that was kept because it is wanted.
-func (b *bestStage) push(row int) {
+func (b *best) push(row int) {
 	if len(b.heap) < b.stage.N {
 		heap.Push(b, row)
 		return
@@ -128,16 +133,16 @@ func (b *bestStage) push(row int) {
 }
 
 // addToKey keeps the point if it is the best one of its combination of keys.
-func (b *bestStage) addToKey(in *points, i int) error {
+func (b *best) addToKey(in *Points, i int) error {
 	b.key = b.key[:0]
 	for _, c := range b.stage.Keys {
-		if c := &in.aux[c]; c.Has(i) {
+		if c := &in.Aux[c]; c.Has(i) {
 			b.key = append(b.key, c.Bytes(i)...)
 		}
 		b.key = append(b.key, 0)
 	}
 	old, ok := b.byKey[string(b.key)]
-	if ok && !b.worse(b.rows.value.Bits[old], in.value.Bits[i], b.rows.times[old], in.times[i]) {
+	if ok && !b.worse(b.rows.Value.Bits[old], in.Value.Bits[i], b.rows.Times[old], in.Times[i]) {
 		return nil
 	}
 	if !ok {
@@ -150,8 +155,8 @@ func (b *bestStage) addToKey(in *points, i int) error {
 	return nil
 }
 
-// end hands out the points of a window.
-func (b *bestStage) end(out *points) error {
+// End hands out the points of a window.
+func (b *best) End(out *Points) error {
 	switch {
 	case b.selected && b.seen <= b.stage.N && b.seen == len(b.heap)+len(b.byKey):
 		b.heap = b.heap[:0]
@@ -162,8 +167,7 @@ func (b *bestStage) end(out *points) error {
 		if err := b.pushKeys(); err != nil {
 			return err
 		}
-		order := stoppable{ctx: b.rows.ctx, n: len(b.heap), less: func(i, j int) bool { return b.Less(j, i) }, swap: b.Swap}
-		if err := order.sort(); err != nil {
+		if err := sorting.Elements(b.rows.ctx, len(b.heap), func(i, j int) bool { return b.Less(j, i) }, b.Swap); err != nil {
 			return err
 		}
 	}
@@ -174,21 +178,21 @@ func (b *bestStage) end(out *points) error {
 		return err
 	}
 	for _, i := range b.heap {
-		out.appendRow(&b.rows.points, i, b.rows.times[i])
+		out.AppendRow(&b.rows.Points, i, b.rows.Times[i])
 	}
-	b.rows.reset()
+	b.rows.Reset()
 	b.heap, b.seen = b.heap[:0], 0
 	return b.rows.count()
 }
 
 // pushKeys puts the best point of each combination, if there are keys, into the
 // heap, in order of time and then of the keys.
-func (b *bestStage) pushKeys() error {
+func (b *best) pushKeys() error {
 	keys := make([]string, 0, len(b.byKey))
 	for key := range b.byKey {
 		keys = append(keys, key)
 	}
-	if err := sortValues(b.rows.ctx, keys, strings.Compare); err != nil {
+	if err := sorting.Values(b.rows.ctx, keys, strings.Compare); err != nil {
 		return err
 	}
 	if b.descending {
@@ -202,7 +206,7 @@ func (b *bestStage) pushKeys() error {
 		return err
 	}
 	for _, row := range rows {
-		if b.wants(&b.rows.points, row) {
+		if b.wants(&b.rows.Points, row) {
 			b.push(row)
 		}
 	}
@@ -211,12 +215,12 @@ func (b *bestStage) pushKeys() error {
 
 // The heap's and the order's methods.
 
-func (b *bestStage) Len() int      { return len(b.heap) }
-func (b *bestStage) Swap(i, j int) { b.heap[i], b.heap[j] = b.heap[j], b.heap[i] }
-func (b *bestStage) Push(row any)  { b.heap = append(b.heap, row.(int)) }
-func (b *bestStage) Pop() any      { panic("bestStage: nothing is popped") }
+func (b *best) Len() int      { return len(b.heap) }
+func (b *best) Swap(i, j int) { b.heap[i], b.heap[j] = b.heap[j], b.heap[i] }
+func (b *best) Push(row any)  { b.heap = append(b.heap, row.(int)) }
+func (b *best) Pop() any      { panic("best: nothing is popped") }
 
-func (b *bestStage) Less(i, j int) bool {
-	x, y, v := b.heap[i], b.heap[j], b.rows.value.Bits
-	return b.worse(v[x], v[y], b.rows.times[x], b.rows.times[y])
+func (b *best) Less(i, j int) bool {
+	x, y, v := b.heap[i], b.heap[j], b.rows.Value.Bits
+	return b.worse(v[x], v[y], b.rows.Times[x], b.rows.Times[y])
 }

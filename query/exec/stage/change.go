@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"math"
@@ -34,22 +34,22 @@ func newChange(s *plan.Stage, descending bool) *change {
 	return c
 }
 
-func (c *change) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) || c.some && at == c.at {
+func (c *change) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) || c.some && at == c.at {
 			continue
 		}
 		if c.some {
-			c.emit(at, in.value.Bits[i], out)
+			c.emit(at, in.Value.Bits[i], out)
 		}
-		c.some, c.at, c.bits = true, at, in.value.Bits[i]
+		c.some, c.at, c.bits = true, at, in.Value.Bits[i]
 	}
 	return nil
 }
 
-func (c *change) end(*points) error { return nil }
+func (c *change) End(*Points) error { return nil }
 
-func (c *change) emit(at int64, bits uint64, out *points) {
+func (c *change) emit(at int64, bits uint64, out *Points) {
 	if c.nonNegative && c.negative(bits) {
 		return
 	}
@@ -57,8 +57,8 @@ func (c *change) emit(at int64, bits uint64, out *points) {
 	if c.per != 0 {
 		result = math.Float64bits(c.asFloat(bits) / (float64(at-c.at) / c.per))
 	}
-	out.times = append(out.times, at)
-	out.value.AppendBits(result)
+	out.Times = append(out.Times, at)
+	out.Value.AppendBits(result)
 }
 
 // difference gives the difference from the last value, of the values' type.

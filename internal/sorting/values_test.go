@@ -1,6 +1,7 @@
-package exec
+package sorting
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -8,17 +9,23 @@ import (
 	"testing"
 )
 
-func byBits(x, y collected) int { return compare(x.bits, y.bits) }
+// value is what is sorted: by bits, at shows the order before.
+type value struct {
+	at   int
+	bits uint64
+}
+
+func byBits(x, y value) int { return cmp.Compare(x.bits, y.bits) }
 
 func TestManyValuesAreSorted(t *testing.T) {
 	for _, kinds := range []uint64{1, 3, 1000, 1 << 60} {
-		values := make([]collected, 5*sortedAtOnce)
+		values := make([]value, 5*sortedAtOnce)
 		for i := range values {
 			values[i].bits = rand.Uint64N(kinds)
 		}
 		want := slices.Clone(values)
 		slices.SortFunc(want, byBits)
-		if err := sortValues(t.Context(), values, byBits); err != nil || !slices.Equal(values, want) {
+		if err := Values(t.Context(), values, byBits); err != nil || !slices.Equal(values, want) {
 			t.Errorf("values of %d kinds are not sorted: %v", kinds, err)
 		}
 	}
@@ -26,13 +33,13 @@ func TestManyValuesAreSorted(t *testing.T) {
 
 func TestEqualValuesStayInTheirOrder(t *testing.T) {
 	for _, n := range []int{1, sortedAtOnce, 5*sortedAtOnce + 7} {
-		values := make([]collected, n)
+		values := make([]value, n)
 		for i := range values {
-			values[i] = collected{at: int64(i), bits: rand.Uint64N(100)}
+			values[i] = value{at: i, bits: rand.Uint64N(100)}
 		}
 		want := slices.Clone(values)
 		slices.SortStableFunc(want, byBits)
-		if err := sortStable(t.Context(), values, byBits); err != nil || !slices.Equal(values, want) {
+		if err := Stable(t.Context(), values, byBits); err != nil || !slices.Equal(values, want) {
 			t.Errorf("%d values are not sorted as they should be: %v", n, err)
 		}
 	}
@@ -40,12 +47,12 @@ func TestEqualValuesStayInTheirOrder(t *testing.T) {
 
 func TestSortingEndsWithTheQuery(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	values := make([]collected, 4*sortedAtOnce)
+	values := make([]value, 4*sortedAtOnce)
 	for i := range values {
 		values[i].bits = uint64(i)
 	}
 	compared := 0
-	err := sortValues(ctx, values, func(x, y collected) int {
+	err := Values(ctx, values, func(x, y value) int {
 		if compared++; compared == 100 {
 			cancel()
 		}

@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"math"
@@ -13,21 +13,21 @@ type elapsed struct {
 	at   int64
 }
 
-func (e *elapsed) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (e *elapsed) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
 		if e.some {
-			out.times = append(out.times, at)
-			out.value.AppendBits(uint64((at - e.at) / e.unit))
+			out.Times = append(out.Times, at)
+			out.Value.AppendBits(uint64((at - e.at) / e.unit))
 		}
 		e.some, e.at = true, at
 	}
 	return nil
 }
 
-func (e *elapsed) end(*points) error { return nil }
+func (e *elapsed) End(*Points) error { return nil }
 
 // cumulativeSum is the sum of all values so far; integers wrap, as in InfluxDB.
 type cumulativeSum struct {
@@ -35,48 +35,48 @@ type cumulativeSum struct {
 	sum uint64
 }
 
-func (c *cumulativeSum) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (c *cumulativeSum) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
-		c.sum = plus(c.t, c.sum, in.value.Bits[i])
-		out.times = append(out.times, at)
-		out.value.AppendBits(c.sum)
+		c.sum = plus(c.t, c.sum, in.Value.Bits[i])
+		out.Times = append(out.Times, at)
+		out.Value.AppendBits(c.sum)
 	}
 	return nil
 }
 
-func (c *cumulativeSum) end(*points) error { return nil }
+func (c *cumulativeSum) End(*Points) error { return nil }
 
 // movingAverage is the mean of the last n values.
 type movingAverage struct {
 	t    model.FieldType
 	n    int
-	held *budget
+	held *Budget
 
 	last []uint64 // up to n values, in a ring
 	at   int      // where the next one goes
 	sum  uint64
 }
 
-func (m *movingAverage) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (m *movingAverage) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
-		if err := m.push(in.value.Bits[i]); err != nil {
+		if err := m.push(in.Value.Bits[i]); err != nil {
 			return err
 		}
 		if len(m.last) == m.n {
-			out.times = append(out.times, at)
-			out.value.AppendBits(math.Float64bits(toFloat(m.t, m.sum) / float64(m.n)))
+			out.Times = append(out.Times, at)
+			out.Value.AppendBits(math.Float64bits(toFloat(m.t, m.sum) / float64(m.n)))
 		}
 	}
 	return nil
 }
 
-func (m *movingAverage) end(*points) error { return nil }
+func (m *movingAverage) End(*Points) error { return nil }
 
 // push takes in a value in place of the oldest one. InfluxDB keeps a running
 // sum, whose rounding is kept here, too.

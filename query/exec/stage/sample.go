@@ -1,10 +1,11 @@
-package exec
+package stage
 
 import (
 	"cmp"
 	"context"
 	"math/rand/v2"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -19,17 +20,17 @@ type sampleStage struct {
 	seen       int   // points of the window
 }
 
-func newSampleStage(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *budget) *sampleStage {
+func newSampleStage(ctx context.Context, window *plan.Window, descending bool, s *plan.Stage, held *Budget) *sampleStage {
 	return &sampleStage{n: s.N, descending: descending, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 }
 
-func (s *sampleStage) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (s *sampleStage) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
 		if s.window.left(at) {
-			if err := s.end(out); err != nil {
+			if err := s.End(out); err != nil {
 				return err
 			}
 		}
@@ -52,8 +53,8 @@ func (s *sampleStage) add(in, out *points) error {
 // count counts the state, after dropping rows that fell out where they are the
 // most.
 func (s *sampleStage) count() error {
-	if len(s.rows.times) > 2*len(s.chosen)+rowsBetweenCounts {
-		if err := sortValues(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
+	if len(s.rows.Times) > 2*len(s.chosen)+rowsBetweenCounts {
+		if err := sorting.Values(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
 			return err
 		}
 		s.rows.compact(s.chosen)
@@ -64,21 +65,21 @@ func (s *sampleStage) count() error {
 	return s.rows.count()
 }
 
-// end hands out the points of a window, those of equal time by value.
-func (s *sampleStage) end(out *points) error {
-	if err := sortValues(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
+// End hands out the points of a window, those of equal time by value.
+func (s *sampleStage) End(out *Points) error {
+	if err := sorting.Values(s.rows.ctx, s.chosen, cmp.Compare); err != nil {
 		return err
 	}
-	if err := sortStable(s.rows.ctx, s.chosen, s.rows.orderValues); err != nil {
+	if err := sorting.Stable(s.rows.ctx, s.chosen, s.rows.orderValues); err != nil {
 		return err
 	}
 	if err := s.rows.sortByTime(s.chosen, s.descending); err != nil {
 		return err
 	}
 	for _, i := range s.chosen {
-		out.appendRow(&s.rows.points, i, s.rows.times[i])
+		out.AppendRow(&s.rows.Points, i, s.rows.Times[i])
 	}
-	s.rows.reset()
+	s.rows.Reset()
 	s.chosen, s.seen = s.chosen[:0], 0
 	return s.rows.count()
 }

@@ -1,9 +1,10 @@
-package exec
+package stage
 
 import (
 	"context"
 	"math"
 
+	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/query/plan"
 )
 
@@ -16,17 +17,17 @@ type percentileStage struct {
 	sorted []int // of rows
 }
 
-func newPercentileStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *budget) *percentileStage {
+func newPercentileStage(ctx context.Context, window *plan.Window, s *plan.Stage, held *Budget) *percentileStage {
 	return &percentileStage{stage: s, window: passage{window: window}, rows: keptRows{ctx: ctx, held: held}}
 }
 
-func (p *percentileStage) add(in, out *points) error {
-	for i, at := range in.times {
-		if !in.value.Has(i) {
+func (p *percentileStage) Add(in, out *Points) error {
+	for i, at := range in.Times {
+		if !in.Value.Has(i) {
 			continue
 		}
 		if p.window.left(at) {
-			if err := p.end(out); err != nil {
+			if err := p.End(out); err != nil {
 				return err
 			}
 		}
@@ -41,22 +42,21 @@ func (p *percentileStage) add(in, out *points) error {
 	return p.rows.count()
 }
 
-// end hands out the point of a window, if that has points enough to have one.
-func (p *percentileStage) end(out *points) error {
+// End hands out the point of a window, if that has points enough to have one.
+func (p *percentileStage) End(out *Points) error {
 	n := len(p.sorted)
 	if i := int(math.Floor(float64(n)*p.stage.Argument/100+0.5)) - 1; i >= 0 && i < n {
-		order := stoppable{ctx: p.rows.ctx, n: n, less: p.less, swap: p.swap}
-		if err := order.sort(); err != nil {
+		if err := sorting.Elements(p.rows.ctx, n, p.less, p.swap); err != nil {
 			return err
 		}
 		row := p.sorted[i]
-		at := p.rows.times[row]
+		at := p.rows.Times[row]
 		if !p.window.window.IsZero() {
-			at = label(p.window.start)
+			at = plan.Label(p.window.start)
 		}
-		out.appendRow(&p.rows.points, row, at)
+		out.AppendRow(&p.rows.Points, row, at)
 	}
-	p.rows.reset()
+	p.rows.Reset()
 	p.sorted = p.sorted[:0]
 	return p.rows.count()
 }

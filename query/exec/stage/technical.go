@@ -1,4 +1,4 @@
-package exec
+package stage
 
 import (
 	"fmt"
@@ -12,14 +12,14 @@ import (
 // technicalStage feeds a function of technical analysis point by point.
 type technicalStage struct {
 	function function.Running
-	held     *budget
+	held     *Budget
 	left     int // points for which the function may still grow
 }
 
 // stepBytes is what a function keeps of a point of its period, at most.
 const stepBytes = 32
 
-func newTechnicalStage(s *plan.Stage, held *budget) (stage, error) {
+func newTechnicalStage(s *plan.Stage, held *Budget) (Stage, error) {
 	t := function.Technical{Period: s.N, Hold: s.Hold}
 	switch {
 	case s.Warmup != "":
@@ -33,26 +33,26 @@ func newTechnicalStage(s *plan.Stage, held *budget) (stage, error) {
 	return &technicalStage{function: function.NewTechnical(s.Function, t), held: held, left: s.N}, nil
 }
 
-func (t *technicalStage) add(in, out *points) error {
-	grown := min(t.left, len(in.times))
+func (t *technicalStage) Add(in, out *Points) error {
+	grown := min(t.left, len(in.Times))
 	if err := t.held.take(grown * stepBytes); err != nil {
 		return err
 	}
 	t.left -= grown
-	for i, at := range in.times {
-		v, ok := numberOf(&in.value, i)
+	for i, at := range in.Times {
+		v, ok := numberOf(&in.Value, i)
 		if !ok {
 			continue
 		}
 		if result, ok := t.function.Next(v); ok {
-			out.times = append(out.times, at)
-			out.value.AppendBits(math.Float64bits(result))
+			out.Times = append(out.Times, at)
+			out.Value.AppendBits(math.Float64bits(result))
 		}
 	}
 	return nil
 }
 
-func (t *technicalStage) end(*points) error { return nil }
+func (t *technicalStage) End(*Points) error { return nil }
 
 // numberOf gives a number of a column as a float; ok is false where it is missing.
 func numberOf(c *model.Column, i int) (v float64, ok bool) {
