@@ -214,7 +214,12 @@ func (l *listing) allTags(m string, add func(Entry)) error {
 		if err != nil {
 			return err
 		}
-		for _, v := range values {
+		for i, v := range values {
+			if i%checkEvery == 0 {
+				if err := l.check(); err != nil {
+					return err
+				}
+			}
 			add(Entry{Measurement: m, Key: key, Value: v})
 		}
 	}
