@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -13,7 +14,8 @@ func TestWorkersKeepLittleAheadOfTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := 0
 		s := newTurns(3, func(*Partial) error { out++; return nil })
-		turn, kept := make(chan struct{}), 0
+		turn := make(chan struct{})
+		var kept atomic.Int64
 		first := func(task int, emit func(*Partial) error) error {
 			if task == 0 {
 				<-turn
@@ -23,7 +25,7 @@ func TestWorkersKeepLittleAheadOfTheirTurn(t *testing.T) {
 				if err := emit(&Partial{Times: []int64{1}, Columns: []model.Column{text}}); err != nil {
 					return err
 				}
-				kept++
+				kept.Add(1)
 			}
 			return nil
 		}
@@ -32,8 +34,8 @@ func TestWorkersKeepLittleAheadOfTheirTurn(t *testing.T) {
 		synctest.Wait()
 		go func() { done <- s.work(first) }()
 		synctest.Wait()
-		if out != 0 || kept != 7 {
-			t.Errorf("%d went out and %d were kept before their turn, of a megabyte each", out, kept)
+		if n := kept.Load(); out != 0 || n != 7 {
+			t.Errorf("%d went out and %d were kept before their turn, of a megabyte each", out, n)
 		}
 		close(turn)
 		for range 2 {
