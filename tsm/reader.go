@@ -2,6 +2,7 @@ package tsm
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -124,9 +125,9 @@ func (r *Reader) TagKeys(measurement string) []string {
 }
 
 // TagValues gives the values of a tag key of a measurement that a series with
-// data has, sorted.
-func (r *Reader) TagValues(measurement, key string) ([]string, error) {
-	return r.index.TagValues(measurement, key, r.below)
+// data has, sorted. It ends soon after ctx does.
+func (r *Reader) TagValues(ctx context.Context, measurement, key string) ([]string, error) {
+	return r.index.TagValues(ctx, measurement, key, r.below)
 }
 
 // Hashes gives the hashes of the canonical keys of series, which ascend.

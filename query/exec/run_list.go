@@ -210,7 +210,7 @@ func (l *listing) allTags(m string, add func(Entry)) error {
 		if err := l.check(); err != nil {
 			return err
 		}
-		values, err := l.src.TagValues(m, key)
+		values, err := l.src.TagValues(l.ctx, m, key)
 		if err != nil {
 			return err
 		}

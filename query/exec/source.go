@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/varvedb/varve/model"
+import (
+	"context"
+
+	"github.com/varvedb/varve/model"
+)
 
 // Source is what the operators need of one shard: a view that does not change
 // while it is open. The data package makes one of a shard's reader, and
@@ -12,8 +16,9 @@ type Source interface {
 	Fields(measurement string) []model.Field
 	// TagKeys gives the tag keys of a measurement, sorted.
 	TagKeys(measurement string) []string
-	// TagValues gives the values of a tag key of a measurement, sorted.
-	TagValues(measurement, key string) ([]string, error)
+	// TagValues gives the values of a tag key of a measurement, sorted. It
+	// ends soon after ctx does.
+	TagValues(ctx context.Context, measurement, key string) ([]string, error)
 	// Series gives the ids of the series of a measurement for which where holds,
 	// ascending.
 	Series(measurement string, where *model.Predicate) ([]uint32, error)

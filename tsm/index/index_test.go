@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -232,8 +233,13 @@ func check(t testing.TB, rng *rand.Rand, x *Index, keys []string, dead *roaring.
 	if got := slices.Sorted(maps.Keys(values)); !slices.Equal(got, sorted(distinct)) || most < len(got) || err != nil || merr != nil {
 		t.Fatalf("Values: %v, at most %d, %v, %v, want %v", got, most, err, merr, sorted(distinct))
 	}
-	if got, err := v.TagValues("m1", "b", all); !slices.Equal(got, sorted(distinct)) || err != nil {
+	if got, err := v.TagValues(t.Context(), "m1", "b", all); !slices.Equal(got, sorted(distinct)) || err != nil {
 		t.Fatalf("TagValues: %v, %v, want %v", got, err, sorted(distinct))
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := v.TagValues(ended, "m1", "b", all); !errors.Is(err, context.Canceled) {
+		t.Fatalf("TagValues after the query has ended: %v", err)
 	}
 	some := []uint32{0, uint32(len(keys) / 2), uint32(len(keys) - 1)}
 	hashes, err := v.Hashes(some)

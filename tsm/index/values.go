@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"runtime/debug"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 // is not buried.
 func (v *View) Values(measurement, key string) (map[string]struct{}, error) {
 	live := map[string]struct{}{}
-	err := v.eachValues(measurement, key, v.delta.end(), func(values []string) {
+	err := v.eachValues(context.Background(), measurement, key, v.delta.end(), func(values []string) {
 		for _, value := range values {
 			live[value] = struct{}{}
 		}
@@ -20,10 +21,11 @@ func (v *View) Values(measurement, key string) (map[string]struct{}, error) {
 }
 
 // TagValues gives the values of a tag key of a measurement that a series has
-// with an id less than below that is not buried, sorted.
-func (v *View) TagValues(measurement, key string, below uint32) ([]string, error) {
+// with an id less than below that is not buried, sorted. It ends soon after ctx
+// does: there may be millions.
+func (v *View) TagValues(ctx context.Context, measurement, key string, below uint32) ([]string, error) {
 	var all []string
-	err := v.eachValues(measurement, key, below, func(values []string) {
+	err := v.eachValues(ctx, measurement, key, below, func(values []string) {
 		all = append(all, values...)
 	})
 	if err != nil {
@@ -37,21 +39,24 @@ func (v *View) TagValues(measurement, key string, below uint32) ([]string, error
 
 // eachValues gives the values that a series of a file or of the delta has with an
 // id less than below that is not buried, each once.
-func (v *View) eachValues(measurement, key string, below uint32, give func([]string)) error {
+func (v *View) eachValues(ctx context.Context, measurement, key string, below uint32, give func([]string)) error {
 	dead := v.x.Buried()
 	for _, f := range v.files {
 		if f.first >= below {
 			break
 		}
-		values, err := f.values(measurement, key, below, dead)
+		values, err := f.values(ctx, measurement, key, below, dead)
 		if err != nil {
 			return err
 		}
 		give(values)
 	}
 	give(v.delta.values(measurement, key, below, dead))
-	return nil
+	return ctx.Err()
 }
+
+// valuesAtOnce is how many values are looked at between checks of a context.
+const valuesAtOnce = 4096
 
 // MostValues gives a number that the values of no tag key are above. It looks at
 // no values: a series that is in no file counts as one.
@@ -69,7 +74,7 @@ func (v *View) MostValues() (int, error) {
 
 // values gives the values of a tag key that a series below below has which is
 // not among the dead, sorted.
-func (f *File) values(measurement, key string, below uint32, dead *roaring.Bitmap) (live []string, err error) {
+func (f *File) values(ctx context.Context, measurement, key string, below uint32, dead *roaring.Bitmap) (live []string, err error) {
 	defer f.guard(debug.SetPanicOnFault(true), &err)
 	p, err := f.tags()
 	if err != nil {
@@ -90,6 +95,9 @@ func (f *File) values(measurement, key string, below uint32, dead *roaring.Bitma
 	}
 	live = make([]string, 0, section.values.len())
 	for k := range section.values.len() {
+		if k%valuesAtOnce == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		one, many, err := section.posting(k)
 		if err != nil {
 			return nil, f.fail(err)

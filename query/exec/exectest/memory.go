@@ -2,6 +2,7 @@ package exectest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -144,7 +145,7 @@ func (m *Memory) TagKeys(measurement string) []string {
 }
 
 // TagValues implements exec.Source.
-func (m *Memory) TagValues(measurement, key string) ([]string, error) {
+func (m *Memory) TagValues(_ context.Context, measurement, key string) ([]string, error) {
 	var out []string
 	for _, s := range m.series {
 		if v := s.tags.Get(key); v != "" && s.measurement == measurement {
