@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/function"
@@ -56,5 +57,5 @@ func New(ctx context.Context, b *plan.Bound, call *plan.BoundCall, s *plan.Stage
 	case function.Integral:
 		return newIntegralStage(b, s), nil
 	}
-	return nil, &model.Error{Kind: model.ErrNotSupported, Text: s.Function.String() + "() is not supported yet"}
+	return nil, fmt.Errorf("%s() is no stage: %w", s.Function, model.ErrInvalid)
 }
