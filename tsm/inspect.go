@@ -25,6 +25,8 @@ const viewAttempts = 5
 // begins anew, and gives model.ErrUnavailable when that does not end. What it
 // gives is of one moment, and stays.
 func View(fsys vfs.FS, dir string, withLog bool) (*Shard, error) {
+	var missing error // a file is, in an attempt during which nothing changed
+	changes := false
 	for range viewAttempts {
 		before, err := inForce(fsys, dir)
 		if err != nil {
@@ -32,9 +34,16 @@ func View(fsys vfs.FS, dir string, withLog bool) (*Shard, error) {
 		}
 		s, openErr := view(fsys, dir, withLog)
 		after, err := inForce(fsys, dir)
-		if err == nil && before == after {
+		same := err == nil && before == after
+		// What a manifest does not need any more goes after it is in force.
+		vanished := errors.Is(openErr, fs.ErrNotExist)
+		if same && !vanished {
 			return s, openErr
 		}
+		if same {
+			missing = openErr
+		}
+		changes = changes || !same
 		// The log may have been trimmed of what only the newer manifest has.
 		if openErr == nil {
 			err = s.Close()
@@ -42,6 +51,9 @@ func View(fsys vfs.FS, dir string, withLog bool) (*Shard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open shard %s: %w", dir, err)
 		}
+	}
+	if !changes {
+		return nil, missing
 	}
 	return nil, fmt.Errorf("open shard %s: its files change all the time: %w", dir, model.ErrUnavailable)
 }

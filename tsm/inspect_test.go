@@ -189,6 +189,29 @@ func TestInspectFindsASeriesThatTheIndexLacks(t *testing.T) {
 	}
 }
 
+// A flush trims the log after its manifest is in force: a view that began
+// between the two finds a log file listed and then gone.
+func TestViewBeginsAnewWhenALogFileGoesUnderIt(t *testing.T) {
+	mem := vfs.NewMem()
+	s, h := newShard(t, mem, nil)
+	h.write(t, s, h.points("m", 1, 2, 3))
+	must(t, s.Close())
+	gone := 0
+	fsys := vfs.NewFailing(mem, func(op vfs.Op) error {
+		if op.Kind == vfs.OpOpen && path.Ext(op.Name) == ".wal" && gone == 0 {
+			gone++
+			return &fs.PathError{Op: "open", Path: op.Name, Err: fs.ErrNotExist}
+		}
+		return nil
+	})
+	view, err := View(fsys, "shards/1", true)
+	must(t, err)
+	if got := len(read(t, view, everything)); got != 3 || gone != 1 {
+		t.Errorf("%d rows are seen of 3, %d files went away", got, gone)
+	}
+	must(t, view.Close())
+}
+
 func TestViewOfARunningShardLacksNothingAcknowledged(t *testing.T) {
 	mem := vfs.NewMem()
 	s, h := newShard(t, mem, nil)
