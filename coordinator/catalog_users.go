@@ -12,9 +12,9 @@ import (
 )
 
 // Users implements query.Users.
-func (c *Catalog) Users(context.Context) ([]query.User, error) {
+func (c *Catalog) Users(context.Context) ([]query.Account, error) {
 	snapshot := c.meta.Snapshot()
-	var out []query.User
+	var out []query.Account
 	for _, u := range snapshot.Users() {
 		out = append(out, describeUser(snapshot, u))
 	}
@@ -22,17 +22,17 @@ func (c *Catalog) Users(context.Context) ([]query.User, error) {
 }
 
 // User implements query.Users.
-func (c *Catalog) User(ctx context.Context, name string) (query.User, error) {
+func (c *Catalog) User(ctx context.Context, name string) (query.Account, error) {
 	u, err := c.meta.User(ctx, name)
 	if err != nil {
-		return query.User{}, err
+		return query.Account{}, err
 	}
 	return describeUser(c.meta.Snapshot(), u), nil
 }
 
 // describeUser leaves out grants on databases that were dropped.
-func describeUser(s *meta.Snapshot, u *meta.User) query.User {
-	out := query.User{Name: u.Name, Admin: u.Admin}
+func describeUser(s *meta.Snapshot, u *meta.User) query.Account {
+	out := query.Account{Name: u.Name, Admin: u.Admin}
 	for _, g := range u.Grants {
 		if d := s.DatabaseByUID(g.Database); d != nil {
 			out.Grants = append(out.Grants, query.Grant{Database: d.Name, Privilege: influxql.Privilege(g.Privilege)})
@@ -45,6 +45,11 @@ func describeUser(s *meta.Snapshot, u *meta.User) query.User {
 // CreateUser implements query.Users.
 func (c *Catalog) CreateUser(ctx context.Context, name, password string, admin bool) error {
 	return c.meta.CreateUser(ctx, name, password, admin)
+}
+
+// CreateFirstAdmin implements query.Users.
+func (c *Catalog) CreateFirstAdmin(ctx context.Context, name, password string) error {
+	return c.meta.CreateFirstAdmin(ctx, name, password)
 }
 
 // DropUser implements query.Users.

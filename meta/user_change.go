@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/varvedb/varve/model"
 )
 
 // maxUsers bounds the users of a cluster, which every node keeps in memory. The
@@ -32,11 +34,39 @@ func (s *Store) CreateUser(ctx context.Context, name, password string, admin boo
 				return err
 			}
 		}
-		if made, err := s.addUser(ctx, User{Name: name, Admin: admin, hash: hash}); made || err != nil {
+		if made, err := s.addUser(ctx, User{Name: name, Admin: admin, hash: hash}, false); made || err != nil {
 			return err
 		}
 	}
 }
+
+// CreateFirstAdmin makes the first administrator: of several made at a time, one
+// is, and the others are refused with model.ErrForbidden.
+func (s *Store) CreateFirstAdmin(ctx context.Context, name, password string) error {
+	if err := checkUserName(name); err != nil {
+		return err
+	}
+	if err := s.Refresh(ctx); err != nil {
+		return err
+	}
+	switch now := s.Snapshot(); {
+	case now.HasAdmin():
+		return errHasAdmin
+	case now.User(name) != nil:
+		return conflict("user already exists")
+	}
+	hash, err := s.hashing.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	made, err := s.addUser(ctx, User{Name: name, Admin: true, hash: hash}, true)
+	if err == nil && !made {
+		err = conflict("user already exists")
+	}
+	return err
+}
+
+var errHasAdmin = &model.Error{Kind: model.ErrForbidden, Text: "error authorizing query: no user provided"}
 
 // sameUser gives the error of making a user that there is.
 func (s *Store) sameUser(ctx context.Context, have *User, password string, admin bool) error {
@@ -47,9 +77,13 @@ func (s *Store) sameUser(ctx context.Context, have *User, password string, admin
 	return err
 }
 
-// addUser makes a user, unless there is one of that name.
-func (s *Store) addUser(ctx context.Context, u User) (made bool, err error) {
+// addUser makes a user, unless there is one of that name; first, that there is no
+// administrator.
+func (s *Store) addUser(ctx context.Context, u User, first bool) (made bool, err error) {
 	err = s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
+		if first && now.HasAdmin() {
+			return false, errHasAdmin
+		}
 		if now.user(u.Name) != nil {
 			return true, nil
 		}

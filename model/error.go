@@ -6,6 +6,7 @@ import "errors"
 // is for people. Each maps to one HTTP status and one rpc code.
 var (
 	ErrInvalid      = errors.New("invalid")                    // the caller's fault: 400
+	ErrForbidden    = errors.New("forbidden")                  // known who asks, and he may not: 403
 	ErrNotFound     = errors.New("not found")                  // 404 where InfluxDB says so
 	ErrConflict     = errors.New("conflict")                   // exists and differs, or lost a race
 	ErrTooLarge     = errors.New("too large")                  // over a limit on size: 413 or 400

@@ -32,19 +32,23 @@ func (c *fakeCatalog) DropSubscription(_ context.Context, database, policy, name
 	return c.call("drop subscription %s on %s.%s", name, database, policy)
 }
 
-func (c *fakeCatalog) Users(context.Context) ([]User, error) { return c.users, nil }
+func (c *fakeCatalog) Users(context.Context) ([]Account, error) { return c.users, nil }
 
-func (c *fakeCatalog) User(_ context.Context, name string) (User, error) {
+func (c *fakeCatalog) User(_ context.Context, name string) (Account, error) {
 	for _, u := range c.users {
 		if u.Name == name {
 			return u, nil
 		}
 	}
-	return User{}, &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
+	return Account{}, &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
 }
 
 func (c *fakeCatalog) CreateUser(_ context.Context, name, password string, admin bool) error {
 	return c.call("create user %s %s admin %v", name, password, admin)
+}
+
+func (c *fakeCatalog) CreateFirstAdmin(_ context.Context, name, password string) error {
+	return c.call("create first admin %s %s", name, password)
 }
 
 func (c *fakeCatalog) DropUser(_ context.Context, name string) error {

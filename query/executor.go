@@ -36,6 +36,7 @@ type Executor struct {
 	nodes   Nodes        // nil: there is only this one
 	monitor Monitor
 	writer  Writer // nil: there is no SELECT INTO
+	audit   Audit  // nil: nobody asks
 }
 
 // New gives an Executor. reg may be nil.

@@ -27,7 +27,7 @@ type fakeCatalog struct {
 	hook          func() // runs before a change, if set
 	continuous    map[string][]ContinuousQuery
 	subscriptions map[string][]Subscription
-	users         []User
+	users         []Account
 	groups        []ShardGroup
 }
 

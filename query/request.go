@@ -33,6 +33,13 @@ type Request struct {
 	// Now is what now() means; the zero Time is the current time.
 	Now time.Time
 
+	// User is who asks; nil is anyone, who may do everything: authentication is
+	// off. Address is where the request came from and ID how it is called in
+	// logs; both are for the audit log.
+	User    User
+	Address string
+	ID      string
+
 	guard func() error // asked before each write of SELECT … INTO; nil: none
 }
 

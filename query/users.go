@@ -12,12 +12,15 @@ import (
 // Unless a user is made, one that there is not is model.ErrNotFound.
 type Users interface {
 	// Users gives all users in the order in which they were created.
-	Users(ctx context.Context) ([]User, error)
+	Users(ctx context.Context) ([]Account, error)
 	// User gives one user.
-	User(ctx context.Context, name string) (User, error)
+	User(ctx context.Context, name string) (Account, error)
 	// CreateUser makes a user. One that exists with the same password and right
 	// is no error.
 	CreateUser(ctx context.Context, name, password string, admin bool) error
+	// CreateFirstAdmin makes the first administrator. If there is one, it fails
+	// with model.ErrForbidden: of several calls at a time, one succeeds.
+	CreateFirstAdmin(ctx context.Context, name, password string) error
 	// DropUser removes a user.
 	DropUser(ctx context.Context, name string) error
 	// SetPassword gives a user another password.
@@ -30,8 +33,8 @@ type Users interface {
 	Revoke(ctx context.Context, name, database string, p influxql.Privilege) error
 }
 
-// User is a user as others see him.
-type User struct {
+// Account is a user as the Catalog keeps him.
+type Account struct {
 	Name   string
 	Admin  bool
 	Grants []Grant // sorted by database

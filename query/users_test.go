@@ -42,7 +42,7 @@ func TestUsersAndGrantsAreShownAsByInfluxDB(t *testing.T) {
 			t.Errorf("%s\n got %s want %s", c.text, got, c.want)
 		}
 	}
-	b.catalog.users = []User{
+	b.catalog.users = []Account{
 		{Name: "z", Admin: true},
 		{Name: "u", Grants: []Grant{{"a", influxql.AllPrivileges}, {"b", influxql.ReadPrivilege}, {"c", influxql.WritePrivilege}, {"d", influxql.NoPrivileges}}},
 	}

@@ -55,18 +55,18 @@ func (s *Store) DropSubscription(_ context.Context, database, policy, name strin
 }
 
 // Users implements query.Users.
-func (s *Store) Users(context.Context) ([]query.User, error) { return s.users, nil }
+func (s *Store) Users(context.Context) ([]query.Account, error) { return s.users, nil }
 
 // User implements query.Users.
-func (s *Store) User(_ context.Context, name string) (query.User, error) {
+func (s *Store) User(_ context.Context, name string) (query.Account, error) {
 	if i := s.user(name); i >= 0 {
 		return s.users[i], nil
 	}
-	return query.User{}, errUserNotFound
+	return query.Account{}, errUserNotFound
 }
 
 func (s *Store) user(name string) int {
-	return slices.IndexFunc(s.users, func(u query.User) bool { return u.Name == name })
+	return slices.IndexFunc(s.users, func(u query.Account) bool { return u.Name == name })
 }
 
 var errUserNotFound = &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
@@ -76,8 +76,16 @@ func (s *Store) CreateUser(_ context.Context, name, _ string, admin bool) error 
 	if s.user(name) >= 0 {
 		return &model.Error{Kind: model.ErrConflict, Text: "user already exists"}
 	}
-	s.users = append(s.users, query.User{Name: name, Admin: admin})
+	s.users = append(s.users, query.Account{Name: name, Admin: admin})
 	return nil
+}
+
+// CreateFirstAdmin implements query.Users.
+func (s *Store) CreateFirstAdmin(ctx context.Context, name, password string) error {
+	if slices.ContainsFunc(s.users, func(u query.Account) bool { return u.Admin }) {
+		return &model.Error{Kind: model.ErrForbidden, Text: "error authorizing query: no user provided"}
+	}
+	return s.CreateUser(ctx, name, password, true)
 }
 
 // DropUser implements query.Users.

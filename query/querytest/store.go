@@ -32,7 +32,7 @@ type Store struct {
 
 	continuous    map[string][]query.ContinuousQuery // by database
 	subscriptions map[string][]query.Subscription
-	users         []query.User
+	users         []query.Account
 }
 
 type place struct{ database, policy string }
