@@ -1,0 +1,141 @@
+package ingest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/varvedb/varve/model/lineprotocol"
+)
+
+// complete gives u with the defaults for what is 0 or empty.
+func (u UDP) complete() UDP {
+	d := DefaultUDP()
+	u.BindAddress = cmp.Or(u.BindAddress, d.BindAddress)
+	u.Database = cmp.Or(u.Database, d.Database)
+	u.BatchSize = cmp.Or(u.BatchSize, d.BatchSize)
+	u.BatchPending = cmp.Or(u.BatchPending, d.BatchPending)
+	u.BatchTimeout = cmp.Or(u.BatchTimeout, d.BatchTimeout)
+	u.Precision = cmp.Or(u.Precision, d.Precision)
+	return u
+}
+
+func (u UDP) target() target {
+	return target{
+		kind: "udp", address: u.BindAddress, database: u.Database, policy: u.RetentionPolicy, consistency: u.ConsistencyLevel,
+		size: u.BatchSize, pending: u.BatchPending, timeout: u.BatchTimeout,
+	}
+}
+
+func (u UDP) validate() error {
+	if _, err := lineprotocol.ParsePrecision(u.Precision); err != nil {
+		return err
+	}
+	if u.ReadBuffer < 0 {
+		return errors.New("read-buffer: below 0")
+	}
+	to := u.target()
+	return to.validate()
+}
+
+// complete gives g with the defaults for what is 0 or empty.
+func (g Graphite) complete() Graphite {
+	d := DefaultGraphite()
+	g.BindAddress = cmp.Or(g.BindAddress, d.BindAddress)
+	g.Database = cmp.Or(g.Database, d.Database)
+	g.Protocol = cmp.Or(g.Protocol, d.Protocol)
+	g.BatchSize = cmp.Or(g.BatchSize, d.BatchSize)
+	g.BatchPending = cmp.Or(g.BatchPending, d.BatchPending)
+	g.BatchTimeout = cmp.Or(g.BatchTimeout, d.BatchTimeout)
+	g.Separator = cmp.Or(g.Separator, d.Separator)
+	g.MaxConnectionLimit = cmp.Or(g.MaxConnectionLimit, d.MaxConnectionLimit)
+	return g
+}
+
+func (g Graphite) target() target {
+	return target{
+		kind: "graphite", address: g.BindAddress, database: g.Database, policy: g.RetentionPolicy, consistency: g.ConsistencyLevel,
+		size: g.BatchSize, pending: g.BatchPending, timeout: g.BatchTimeout,
+	}
+}
+
+func (g Graphite) validate() error {
+	switch {
+	case g.Protocol != "tcp" && g.Protocol != "udp":
+		return fmt.Errorf("protocol %q: not one of tcp, udp", g.Protocol)
+	case g.UDPReadBuffer < 0:
+		return errors.New("udp-read-buffer: below 0")
+	case g.MaxConnectionLimit < 0:
+		return errors.New("max-connection-limit: below 0")
+	}
+	to := g.target()
+	return to.validate()
+}
+
+// complete gives o with the defaults for what is 0 or empty.
+func (o OpenTSDB) complete() OpenTSDB {
+	d := DefaultOpenTSDB()
+	o.BindAddress = cmp.Or(o.BindAddress, d.BindAddress)
+	o.Database = cmp.Or(o.Database, d.Database)
+	o.Certificate = cmp.Or(o.Certificate, d.Certificate)
+	o.BatchSize = cmp.Or(o.BatchSize, d.BatchSize)
+	o.BatchPending = cmp.Or(o.BatchPending, d.BatchPending)
+	o.BatchTimeout = cmp.Or(o.BatchTimeout, d.BatchTimeout)
+	o.MaxConnectionLimit = cmp.Or(o.MaxConnectionLimit, d.MaxConnectionLimit)
+	return o
+}
+
+func (o OpenTSDB) target() target {
+	return target{
+		kind: "opentsdb", address: o.BindAddress, database: o.Database, policy: o.RetentionPolicy, consistency: o.ConsistencyLevel,
+		size: o.BatchSize, pending: o.BatchPending, timeout: o.BatchTimeout,
+	}
+}
+
+func (o OpenTSDB) validate() error {
+	if o.MaxConnectionLimit < 0 {
+		return errors.New("max-connection-limit: below 0")
+	}
+	to := o.target()
+	return to.validate()
+}
+
+// complete gives c with the defaults for what is 0 or empty.
+func (c Collectd) complete() Collectd {
+	d := DefaultCollectd()
+	c.BindAddress = cmp.Or(c.BindAddress, d.BindAddress)
+	c.Database = cmp.Or(c.Database, d.Database)
+	c.BatchSize = cmp.Or(c.BatchSize, d.BatchSize)
+	c.BatchPending = cmp.Or(c.BatchPending, d.BatchPending)
+	c.BatchTimeout = cmp.Or(c.BatchTimeout, d.BatchTimeout)
+	c.TypesDB = cmp.Or(c.TypesDB, d.TypesDB)
+	c.SecurityLevel = cmp.Or(c.SecurityLevel, d.SecurityLevel)
+	c.AuthFile = cmp.Or(c.AuthFile, d.AuthFile)
+	c.ParseMultiValuePlugin = cmp.Or(c.ParseMultiValuePlugin, d.ParseMultiValuePlugin)
+	return c
+}
+
+func (c Collectd) target() target {
+	return target{
+		kind: "collectd", address: c.BindAddress, database: c.Database, policy: c.RetentionPolicy, consistency: c.ConsistencyLevel,
+		size: c.BatchSize, pending: c.BatchPending, timeout: c.BatchTimeout,
+	}
+}
+
+func (c Collectd) validate() error {
+	switch c.SecurityLevel {
+	case "none", "sign", "encrypt":
+	default:
+		return fmt.Errorf("security-level %q: not one of none, sign, encrypt", c.SecurityLevel)
+	}
+	switch c.ParseMultiValuePlugin {
+	case "split", "join":
+	default:
+		return fmt.Errorf("parse-multivalue-plugin %q: not one of split, join", c.ParseMultiValuePlugin)
+	}
+	if c.ReadBuffer < 0 {
+		return errors.New("read-buffer: below 0")
+	}
+	to := c.target()
+	return to.validate()
+}
