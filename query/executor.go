@@ -59,6 +59,8 @@ func New(cfg Config, catalog Catalog, storage Storage, log *slog.Logger, reg pro
 type Query struct {
 	req        Request
 	statements influxql.Statements
+	text       string  // of statements that were made; "" where they were parsed
+	points     *Points // what the one statement stands for, or nil
 }
 
 // Parse checks and parses a request. An error is of kind model.ErrInvalid and
@@ -118,7 +120,7 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			continue
 		}
 		run := &statementRun{
-			executor: e, req: &q.req, id: i, sink: sink, watch: watch,
+			executor: e, req: &q.req, points: q.points, id: i, sink: sink, watch: watch,
 			read: &Read{Consistency: q.req.Consistency, Partial: q.req.Partial},
 		}
 		err := run.answer(ctx, stmt, task)
@@ -162,6 +164,7 @@ func (q *Query) quick() bool {
 type statementRun struct {
 	executor *Executor
 	req      *Request
+	points   *Points // see Query
 	id       int
 	sink     Sink
 	read     *Read
@@ -235,6 +238,9 @@ func (r *statementRun) panicked(stmt influxql.Statement, value any, stack []byte
 func (r *statementRun) dispatch(ctx context.Context, stmt influxql.Statement) error {
 	switch stmt := stmt.(type) {
 	case *influxql.SelectStatement:
+		if p := r.points; p != nil {
+			return r.readPoints(ctx, stmt, p)
+		}
 		return r.selectRows(ctx, stmt)
 	case *influxql.ExplainStatement:
 		return r.explain(ctx, stmt)

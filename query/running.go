@@ -98,8 +98,11 @@ func (t *task) ended() error {
 
 // text gives the statements as the parser prints them, which hides passwords.
 // It is called while the request runs, which may change its syntax trees, so
-// it parses once more.
+// it parses once more, unless they were made.
 func (t *task) text() string {
+	if t.query.text != "" {
+		return t.query.text
+	}
 	q, err := t.query.req.parse()
 	if err != nil {
 		return "" // cannot be: it was parsed before

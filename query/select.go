@@ -55,21 +55,26 @@ func (r *statementRun) run(ctx context.Context, stmt *influxql.SelectStatement, 
 	}, emit)
 }
 
-// bind plans a SELECT.
-func (r *statementRun) bind(ctx context.Context, stmt *influxql.SelectStatement) (*plan.Select, *plan.Bound, error) {
+// compile checks a SELECT and gives what can be known of it without what is stored.
+func (r *statementRun) compile(stmt *influxql.SelectStatement) (*plan.Select, error) {
 	influxql.WalkFunc(stmt, func(n influxql.Node) {
 		if s, ok := n.(*influxql.SelectStatement); ok {
 			s.Condition = balance(s.Condition)
 		}
 	})
 	cfg := &r.executor.cfg
-	sel, err := plan.Compile(stmt, plan.Options{
+	return plan.Compile(stmt, plan.Options{
 		Now:        r.req.Now,
 		MaxBuckets: cfg.MaxBuckets,
 		MaxSeries:  cfg.MaxSeries,
 		MaxPoints:  cfg.MaxPoints,
 		MaxBytes:   cfg.MaxBytes,
 	})
+}
+
+// bind plans a SELECT.
+func (r *statementRun) bind(ctx context.Context, stmt *influxql.SelectStatement) (*plan.Select, *plan.Bound, error) {
+	sel, err := r.compile(stmt)
 	if err != nil {
 		return nil, nil, err
 	}
