@@ -45,15 +45,18 @@ type user struct {
 
 // Privilege gives what u may do with a database besides what an administrator
 // may.
-func (u *User) Privilege(database uint64) Privilege {
-	if i, ok := u.grantIndex(database); ok {
-		return u.Grants[i].Privilege
+func (u *User) Privilege(database uint64) Privilege { return PrivilegeOn(u.Grants, database) }
+
+// PrivilegeOn gives what grants, sorted by database, say of one.
+func PrivilegeOn(grants []Grant, database uint64) Privilege {
+	if i, ok := grantIndex(grants, database); ok {
+		return grants[i].Privilege
 	}
 	return NoPrivileges
 }
 
-func (u *User) grantIndex(database uint64) (int, bool) {
-	return slices.BinarySearchFunc(u.Grants, database, func(g Grant, uid uint64) int { return cmp.Compare(g.Database, uid) })
+func grantIndex(grants []Grant, database uint64) (int, bool) {
+	return slices.BinarySearchFunc(grants, database, func(g Grant, uid uint64) int { return cmp.Compare(g.Database, uid) })
 }
 
 // Users gives all users, in the order in which they were created.
@@ -101,6 +104,12 @@ func (s *Store) User(ctx context.Context, name string) (*User, error) {
 		return u, nil
 	}
 	return nil, errUserNotFound
+}
+
+// IsPassword reports whether a password is that of u. It takes about 50 ms of a
+// processor and may wait for its turn.
+func (s *Store) IsPassword(ctx context.Context, u *User, password string) (bool, error) {
+	return s.hashing.matches(ctx, u.hash, password)
 }
 
 var errUserNotFound = &model.Error{Kind: model.ErrNotFound, Text: "user not found"}

@@ -158,7 +158,7 @@ func (s *Store) changeGrant(ctx context.Context, doing, name, database string, t
 		}
 		// Those on databases that were dropped go now; nobody sees them.
 		u.Grants = slices.DeleteFunc(slices.Clone(u.Grants), func(g Grant) bool { return now.DatabaseByUID(g.Database) == nil })
-		i, ok := u.grantIndex(d.UID)
+		i, ok := grantIndex(u.Grants, d.UID)
 		if !ok {
 			u.Grants = slices.Insert(u.Grants, i, Grant{Database: d.UID})
 		}

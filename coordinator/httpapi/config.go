@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/varvedb/varve/model"
@@ -23,6 +24,13 @@ type Config struct {
 	StallTimeout time.Duration
 	// HeaderTimeout is how long a client may take to send a request's header.
 	HeaderTimeout time.Duration
+	// Realm is what clients without credentials are told that they are for.
+	Realm string
+	// PingAuth asks for credentials on /ping, /status and /health, too. DebugOpen
+	// asks for none on /metrics and below /debug/, which are for administrators.
+	// Neither has an effect while authentication is off.
+	PingAuth  bool
+	DebugOpen bool
 }
 
 // DefaultConfig gives the settings of a server.
@@ -33,6 +41,7 @@ func DefaultConfig() Config {
 		MaxInflightBytes: 512 << 20,
 		StallTimeout:     60 * time.Second,
 		HeaderTimeout:    10 * time.Second,
+		Realm:            "InfluxDB",
 	}
 }
 
@@ -48,6 +57,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http: a row limit of %d: %w", c.MaxRowLimit, model.ErrInvalid)
 	case c.StallTimeout <= 0 || c.HeaderTimeout <= 0:
 		return fmt.Errorf("http: a timeout that is not positive: %w", model.ErrInvalid)
+	case strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }):
+		return fmt.Errorf("http: a realm that cannot stand in a header: %w", model.ErrInvalid)
 	}
 	return nil
 }

@@ -25,6 +25,9 @@ func (s *Server) fail(c echo.Context, err error) error {
 	if status >= http.StatusInternalServerError {
 		s.failures.log(s.log, time.Now(), "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
+	if status == http.StatusUnauthorized {
+		return s.challenge(c, text)
+	}
 	return s.failWith(c, status, text)
 }
 
@@ -35,6 +38,17 @@ func (s *Server) failWith(c echo.Context, status int, text string) error {
 	if status == http.StatusServiceUnavailable {
 		h.Set(echo.HeaderRetryAfter, retryAfter)
 	}
+	return errorBody(c, status, text)
+}
+
+// challenge asks for credentials.
+func (s *Server) challenge(c echo.Context, text string) error {
+	c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Basic realm="`+s.cfg.Realm+`"`)
+	return errorBody(c, http.StatusUnauthorized, text)
+}
+
+// errorBody sends a text in the format the client accepts.
+func errorBody(c echo.Context, status int, text string) error {
 	f := accepted(c.Request())
 	return c.Blob(status, f.contentType, f.errorBody(text, pretty(c.Request())))
 }

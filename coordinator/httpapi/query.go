@@ -70,6 +70,9 @@ func (s *Server) query(c echo.Context) error {
 		Level:       r.FormValue("consistency"),
 		ReadOnly:    r.Method == http.MethodGet,
 		ChunkSize:   chunkSize(r),
+		User:        userOf(c),
+		Address:     r.RemoteAddr,
+		ID:          c.Response().Header().Get(echo.HeaderXRequestID),
 	})
 	if err != nil {
 		return s.fail(c, err)

@@ -21,32 +21,38 @@ const (
 // AdminPrefix begins the paths that are for operators.
 const AdminPrefix = "/varve/v1/"
 
-// route is a path and what answers each method on it.
+// route is a path, whom it answers, and what answers each method on it. OPTIONS
+// are for anyone: browsers send no credentials with them.
 type route struct {
 	path    string
+	access  access
 	methods map[string]echo.HandlerFunc
 }
 
-// routes gives the router. A path that is not here is 404; it is not made
+// table gives all routes.
+func (s *Server) table() []route {
+	metrics := echo.WrapHandler(promhttp.HandlerFor(s.parts.Registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}))
+	return []route{
+		{"/write", known, map[string]echo.HandlerFunc{"POST": s.writeV1, "OPTIONS": empty}},
+		{"/query", known, map[string]echo.HandlerFunc{"GET": s.query, "POST": s.query, "OPTIONS": empty}},
+		{"/ping", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
+		{"/status", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
+		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
+		{"/metrics", debugs, map[string]echo.HandlerFunc{"GET": metrics}},
+		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
+		{"/api/v2/query", known, map[string]echo.HandlerFunc{"POST": noFlux}},
+	}
+}
+
+// routes gives the router. A path that is not in the table is 404; it is not made
 // similar to one that is.
 func (s *Server) routes() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	metrics := echo.WrapHandler(promhttp.HandlerFor(s.parts.Registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-	}))
-	all := []route{
-		{"/write", map[string]echo.HandlerFunc{"POST": s.writeV1, "OPTIONS": empty}},
-		{"/query", map[string]echo.HandlerFunc{"GET": s.query, "POST": s.query, "OPTIONS": empty}},
-		{"/ping", map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
-		{"/status", map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
-		{"/health", map[string]echo.HandlerFunc{"GET": health}},
-		{"/metrics", map[string]echo.HandlerFunc{"GET": metrics}},
-		{"/api/v2/write", map[string]echo.HandlerFunc{"POST": s.writeV2}},
-		{"/api/v2/query", map[string]echo.HandlerFunc{"POST": noFlux}},
-	}
 	allow := make(map[string]string)
-	for _, r := range all {
+	for _, r := range s.table() {
 		var names []string
 		for _, m := range []string{"OPTIONS", "GET", "HEAD", "POST"} {
 			if r.methods[m] != nil {
@@ -56,16 +62,19 @@ func (s *Server) routes() *echo.Echo {
 		allow[r.path] = strings.Join(names, ", ")
 		for _, m := range []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PROPFIND", "PUT", "REPORT", "TRACE"} {
 			h := r.methods[m]
-			if h == nil {
+			switch {
+			case h == nil:
 				h = func(echo.Context) error { return echo.ErrMethodNotAllowed }
-			} else {
-				h = s.known(h)
+			case m == "OPTIONS":
+				h = s.identified(shared(h))
+			default:
+				h = s.identified(shared(s.guarded(r.access, h)))
 			}
 			e.Add(m, r.path, h)
 		}
 	}
 	if s.parts.Admin != nil {
-		e.Any(AdminPrefix+"*", echo.WrapHandler(s.parts.Admin))
+		e.Any(AdminPrefix+"*", s.identified(s.guarded(admins, echo.WrapHandler(s.parts.Admin))))
 	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.unanswered(err, c, allow) }
 	e.Use(s.observe)
@@ -136,14 +145,21 @@ func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-// known wraps the handler of a path that exists: request ids and CORS.
-func (s *Server) known(next echo.HandlerFunc) echo.HandlerFunc {
+// identified gives requests their ids.
+func (s *Server) identified(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		r, h := c.Request(), c.Response().Header()
-		id := s.ids.of(r)
+		id, h := s.ids.of(c.Request()), c.Response().Header()
 		h.Set(echo.HeaderXRequestID, id)
 		h.Set("Request-Id", id)
-		if origin := r.Header.Get(echo.HeaderOrigin); origin != "" {
+		return next(c)
+	}
+}
+
+// shared lets pages of other servers read the answers: CORS.
+func shared(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		if origin := c.Request().Header.Get(echo.HeaderOrigin); origin != "" {
 			h.Set(echo.HeaderAccessControlAllowOrigin, headerText(origin))
 			h.Set(echo.HeaderAccessControlAllowMethods, "DELETE, GET, OPTIONS, POST, PUT")
 			h.Set(echo.HeaderAccessControlAllowHeaders, "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override")

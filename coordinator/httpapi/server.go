@@ -57,8 +57,9 @@ type Parts struct {
 	Writer    Writer
 	Queries   Queries
 	Databases Databases
-	Memory    Memory       // nil: there is enough
-	Admin     http.Handler // what is below AdminPrefix; nil: nothing
+	Auth      Authenticator // nil: authentication is off
+	Memory    Memory        // nil: there is enough
+	Admin     http.Handler  // what is below AdminPrefix; nil: nothing
 	Registry  Registry
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics

@@ -32,6 +32,7 @@ var statuses = []struct {
 	{context.Canceled, http.StatusServiceUnavailable},
 	{coordinator.ErrPolicyNotFound, http.StatusInternalServerError}, // as InfluxDB
 	{model.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{model.ErrUnauthenticated, http.StatusUnauthorized},
 	{model.ErrForbidden, http.StatusForbidden},
 	{model.ErrNotFound, http.StatusNotFound},
 	{model.ErrInvalid, http.StatusBadRequest},
