@@ -68,7 +68,7 @@ func TestSeriesBeyondALimitAreRefusedAndTheOthersWritten(t *testing.T) {
 		t.Errorf("%d rows were written of the others, want 98", n)
 	}
 	// Whose database has limits of its own.
-	if err := c.store.SetLimits(t.Context(), "db", model.SeriesLimits{Series: -1}); err != nil {
+	if err := c.store.SetDatabaseLimits(t.Context(), "db", model.SeriesLimits{Series: -1}, model.Quota{}); err != nil {
 		t.Fatal(err)
 	}
 	before := asked
@@ -76,7 +76,7 @@ func TestSeriesBeyondALimitAreRefusedAndTheOthersWritten(t *testing.T) {
 		t.Errorf("without a limit: %v, asked %d times", err, asked-before)
 	}
 	// An owner that cannot say refuses nothing.
-	if err := c.store.SetLimits(t.Context(), "db", model.SeriesLimits{}); err != nil {
+	if err := c.store.SetDatabaseLimits(t.Context(), "db", model.SeriesLimits{}, model.Quota{}); err != nil {
 		t.Fatal(err)
 	}
 	p.room = func(model.SeriesLimits, []model.Series) (data.Room, error) { return data.Room{}, model.ErrUnavailable }

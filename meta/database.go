@@ -18,6 +18,8 @@ type Database struct {
 
 	// Limits is what was set for this database alone.
 	Limits model.SeriesLimits
+	// Quota is what its clients may take of each node.
+	Quota model.Quota
 }
 
 // Policy gives the policy of that name, the default one for "", or nil.

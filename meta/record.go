@@ -47,6 +47,13 @@ type (
 		// 0 is the server's default, less is no limit.
 		MaxSeries       int64 `json:"max_series,omitempty"`
 		MaxValuesPerTag int64 `json:"max_values_per_tag,omitempty"`
+
+		Quota quotaRecord `json:"quota,omitzero"`
+	}
+	quotaRecord struct { // 0 is no limit
+		WritePoints int64 `json:"write_points,omitempty"` // in a second
+		Queries     int64 `json:"queries,omitempty"`      // at a time
+		QueryBytes  int64 `json:"query_bytes,omitempty"`
 	}
 	policyRecord struct {
 		UID           uint64               `json:"uid"`
@@ -77,6 +84,10 @@ type (
 		Hash   string        `json:"hash"`
 		Admin  bool          `json:"admin,omitempty"`
 		Grants []grantRecord `json:"grants,omitempty"`
+
+		MaxSeries       int64       `json:"max_series,omitempty"`
+		MaxValuesPerTag int64       `json:"max_values_per_tag,omitempty"`
+		Quota           quotaRecord `json:"quota,omitzero"`
 	}
 	grantRecord struct {
 		Database  uint64 `json:"database"`
@@ -215,7 +226,7 @@ func decodeIDs(value []byte) (*idsRecord, error) {
 func databaseToRecord(d *Database) databaseRecord {
 	r := databaseRecord{
 		Format: recordFormat, UID: d.UID, Name: d.Name, DefaultPolicy: d.DefaultPolicy, Policies: []policyRecord{},
-		MaxSeries: d.Limits.Series, MaxValuesPerTag: d.Limits.ValuesPerTag,
+		MaxSeries: d.Limits.Series, MaxValuesPerTag: d.Limits.ValuesPerTag, Quota: quotaRecord(d.Quota),
 	}
 	for _, p := range d.Policies {
 		pr := policyRecord{
@@ -241,6 +252,7 @@ func decodeDatabase(value []byte) (*Database, error) {
 	d := &Database{
 		UID: r.UID, Name: r.Name, DefaultPolicy: r.DefaultPolicy,
 		Limits: model.SeriesLimits{Series: r.MaxSeries, ValuesPerTag: r.MaxValuesPerTag},
+		Quota:  model.Quota(r.Quota),
 	}
 	for _, pr := range r.Policies {
 		p := &Policy{

@@ -16,6 +16,12 @@ type User struct {
 	Admin  bool
 	Grants []Grant // sorted by database
 
+	// Limits bounds the series of the databases that the user writes to, besides
+	// what bounds them for everyone: 0 is no further bound.
+	Limits model.SeriesLimits
+	// Quota is what the user may take of each node.
+	Quota model.Quota
+
 	hash string // of the password, see hashing; never printed
 }
 
@@ -124,7 +130,10 @@ func (s *Snapshot) DatabaseByUID(uid uint64) *Database {
 }
 
 func userToRecord(u *User) userRecord {
-	r := userRecord{Format: recordFormat, UID: u.UID, Name: u.Name, Hash: u.hash, Admin: u.Admin}
+	r := userRecord{
+		Format: recordFormat, UID: u.UID, Name: u.Name, Hash: u.hash, Admin: u.Admin,
+		MaxSeries: u.Limits.Series, MaxValuesPerTag: u.Limits.ValuesPerTag, Quota: quotaRecord(u.Quota),
+	}
 	for _, g := range u.Grants {
 		r.Grants = append(r.Grants, grantRecord{g.Database, privilegeNames[g.Privilege]})
 	}
@@ -139,7 +148,10 @@ func decodeUser(value []byte) (*User, error) {
 	if r.UID == 0 || r.Name == "" || r.Hash == "" {
 		return nil, corrupt("user %d %q without name or password", r.UID, r.Name)
 	}
-	u := &User{UID: r.UID, Name: r.Name, Admin: r.Admin, hash: r.Hash}
+	u := &User{
+		UID: r.UID, Name: r.Name, Admin: r.Admin, hash: r.Hash,
+		Limits: model.SeriesLimits{Series: r.MaxSeries, ValuesPerTag: r.MaxValuesPerTag}, Quota: model.Quota(r.Quota),
+	}
 	for _, gr := range r.Grants {
 		p := slices.Index(privilegeNames[:], gr.Privilege)
 		if p < 0 || len(u.Grants) > 0 && u.Grants[len(u.Grants)-1].Database >= gr.Database {

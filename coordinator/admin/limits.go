@@ -48,6 +48,6 @@ func (a *Admin) setLimits(w http.ResponseWriter, r *http.Request) {
 			}
 			*x.to = *x.n
 		}
-		return nil, a.Store.SetLimits(ctx, name, limits)
+		return nil, a.Store.SetDatabaseLimits(ctx, name, limits, d.Quota)
 	})
 }

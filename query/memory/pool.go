@@ -12,14 +12,15 @@ import (
 // Pool is the memory that the queries of one node may hold together. A nil Pool
 // has no bound. It is safe for concurrent use.
 type Pool struct {
-	limit   int64
+	limit   atomic.Int64
 	used    atomic.Int64
 	refused atomic.Int64
 }
 
 // NewPool gives a Pool of so many bytes; 0 is no bound. reg may be nil.
 func NewPool(limit int64, reg prometheus.Registerer) *Pool {
-	p := &Pool{limit: limit}
+	p := &Pool{}
+	p.limit.Store(limit)
 	if reg != nil {
 		reg.MustRegister(
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -27,7 +28,7 @@ func NewPool(limit int64, reg prometheus.Registerer) *Pool {
 			}, func() float64 { return float64(p.used.Load()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "query_memory_limit_bytes", Help: "Memory that queries may be granted.",
-			}, func() float64 { return float64(limit) }),
+			}, func() float64 { return float64(p.limit.Load()) }),
 			prometheus.NewCounterFunc(prometheus.CounterOpts{
 				Name: "query_memory_refused_total", Help: "How often a query was refused memory because all queries held too much.",
 			}, func() float64 { return float64(p.refused.Load()) }),
@@ -35,6 +36,9 @@ func NewPool(limit int64, reg prometheus.Registerer) *Pool {
 	}
 	return p
 }
+
+// SetLimit changes the limit. What is granted stays so.
+func (p *Pool) SetLimit(limit int64) { p.limit.Store(limit) }
 
 // Used gives the bytes that are granted now.
 func (p *Pool) Used() int64 { return p.used.Load() }
@@ -44,12 +48,12 @@ func (p *Pool) take(n int64) error {
 	if p == nil {
 		return nil
 	}
-	if used := p.used.Add(n); p.limit > 0 && used > p.limit {
+	if used, limit := p.used.Add(n), p.limit.Load(); limit > 0 && used > limit {
 		p.used.Add(-n)
 		p.refused.Add(1)
 		return &model.Error{
 			Kind: model.ErrOverloaded,
-			Text: fmt.Sprintf("the memory for queries is used up (%d of %d bytes), try again later", used-n, p.limit),
+			Text: fmt.Sprintf("the memory for queries is used up (%d of %d bytes), try again later", used-n, limit),
 		}
 	}
 	return nil
