@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
@@ -131,21 +132,21 @@ func TestADirectoryOfAnotherClusterIsRefused(t *testing.T) {
 // the others still, must be told where etcd is: it has nobody else to ask.
 func TestMemberKnowsWhereEtcdIsFromItsStart(t *testing.T) {
 	s := &server{
-		cfg: config{
-			nodeName: "n1", roles: []meta.Role{meta.RoleMeta},
-			rpc: port{listen: "127.0.0.1:1"}, metaClient: port{listen: "127.0.0.1:0"}, metaPeer: port{listen: "127.0.0.1:0"},
+		cfg: config.Config{
+			NodeName: "n1", Roles: []meta.Role{meta.RoleMeta},
+			RPC: config.Port{Listen: "127.0.0.1:1"}, MetaClient: config.Port{Listen: "127.0.0.1:0"}, MetaPeer: config.Port{Listen: "127.0.0.1:0"},
 		},
 		log: slog.New(slog.DiscardHandler), fs: vfs.OS, dir: filepath.ToSlash(t.TempDir()),
 		known: &clusterFile{Etcd: []string{"http://127.0.0.1:1"}},
 	}
-	if err := s.cfg.choosePorts(); err != nil {
+	if err := choosePorts(&s.cfg); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.openEtcd(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
-	want := []string{"http://" + s.cfg.metaClient.listen, "http://127.0.0.1:1"}
+	want := []string{"http://" + s.cfg.MetaClient.Listen, "http://127.0.0.1:1"}
 	if got, external := s.etcd.at(); !slices.Equal(got, want) || external {
 		t.Errorf("etcd is at %q (external %v), want %q", got, external, want)
 	}

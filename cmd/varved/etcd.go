@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/embedded"
 )
@@ -60,14 +61,14 @@ func (s *server) openEtcd(ctx context.Context) error {
 	s.onClose("etcd", s.etcd.close)
 	dir := path.Join(s.metaDir(), "etcd")
 	switch {
-	case s.cfg.external() || s.known.External:
-		cfg := s.cfg.etcd
+	case s.cfg.External() || s.known.External:
+		cfg := s.cfg.Etcd
 		if len(cfg.Endpoints) == 0 {
 			cfg.Endpoints = s.known.Etcd
 		}
-		if s.cfg.etcdPasswordFile != "" {
+		if s.cfg.EtcdPasswordFile != "" {
 			var err error
-			if cfg.Password, err = readSecret("etcd-password-file", s.cfg.etcdPasswordFile); err != nil {
+			if cfg.Password, err = config.ReadSecret("etcd-password-file", s.cfg.EtcdPasswordFile); err != nil {
 				return err
 			}
 		}
@@ -75,14 +76,14 @@ func (s *server) openEtcd(ctx context.Context) error {
 		client, err := embedded.Connect(cfg, s.log)
 		s.etcd.client = client
 		return err
-	case !s.cfg.clustered():
+	case !s.cfg.Clustered():
 		return s.startEtcd(ctx, dir, embedded.DefaultConfig())
 	}
 	has, err := s.hasMember(dir)
 	if err != nil {
 		return err
 	}
-	if has || s.known.Cluster == "" && s.cfg.has(meta.RoleMeta) {
+	if has || s.known.Cluster == "" && s.cfg.Has(meta.RoleMeta) {
 		return s.startEtcd(ctx, dir, s.memberConfig())
 	}
 	s.etcd.addresses = s.known.Etcd
@@ -133,9 +134,9 @@ func (s *server) hasMember(dir string) (bool, error) {
 func (s *server) memberConfig() embedded.Config {
 	cfg := embedded.DefaultConfig()
 	tls := s.security.etcd()
-	cfg.Name = s.cfg.nodeName
-	cfg.Client = embedded.Port{Listen: s.cfg.metaClient.listen, Advertise: s.cfg.metaClient.reached(), TLS: tls}
-	cfg.Peer = embedded.Port{Listen: s.cfg.metaPeer.listen, Advertise: s.cfg.metaPeer.reached(), TLS: tls}
+	cfg.Name = s.cfg.NodeName
+	cfg.Client = embedded.Port{Listen: s.cfg.MetaClient.Listen, Advertise: s.cfg.MetaClient.Reached(), TLS: tls}
+	cfg.Peer = embedded.Port{Listen: s.cfg.MetaPeer.Listen, Advertise: s.cfg.MetaPeer.Reached(), TLS: tls}
 	return cfg
 }
 
@@ -147,7 +148,7 @@ func (s *server) startEtcd(ctx context.Context, dir string, cfg embedded.Config)
 	}
 	s.etcd.client, s.etcd.member = member.Client, member
 	// Until tend has looked: a node may ask for them, to join, before that.
-	if s.cfg.clustered() {
+	if s.cfg.Clustered() {
 		own := cfg.Client.URL()
 		s.etcd.addresses = append([]string{own.String()}, s.known.Etcd...)
 	}
@@ -157,7 +158,7 @@ func (s *server) startEtcd(ctx context.Context, dir string, cfg embedded.Config)
 // voteIfNeeded makes this node a member of etcd while there are fewer than it
 // takes. The node is registered, so that no other of its name lives.
 func (s *server) voteIfNeeded(ctx context.Context) error {
-	if _, external := s.etcd.at(); external || s.etcd.has() || !s.cfg.clustered() || !s.cfg.has(meta.RoleMeta) {
+	if _, external := s.etcd.at(); external || s.etcd.has() || !s.cfg.Clustered() || !s.cfg.Has(meta.RoleMeta) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinEtcdTimeout)
@@ -281,7 +282,7 @@ func (s *server) findEtcd(ctx context.Context) error {
 	var all, others []string
 	for _, m := range members {
 		all = append(all, m.ClientURLs...)
-		if m.Name != s.cfg.nodeName {
+		if m.Name != s.cfg.NodeName {
 			others = append(others, m.ClientURLs...)
 		}
 	}
@@ -320,7 +321,7 @@ func (s *server) removeOrphans(ctx context.Context, members []embedded.Member) e
 	was := s.etcd.orphans
 	s.etcd.orphans = make(map[uint64]time.Time)
 	for _, m := range members {
-		if m.Name == "" || owned[m.Name] || m.Name == s.cfg.nodeName {
+		if m.Name == "" || owned[m.Name] || m.Name == s.cfg.NodeName {
 			continue
 		}
 		since, ok := was[m.ID]
@@ -344,9 +345,9 @@ func (s *server) removeOrphans(ctx context.Context, members []embedded.Member) e
 
 // choosePorts replaces what etcd does not take as a port of its own: a host
 // that is a name, which stays the one for others, and port 0.
-func (c *config) choosePorts() error {
-	for _, p := range []*port{&c.metaClient, &c.metaPeer} {
-		name, number, err := net.SplitHostPort(p.listen)
+func choosePorts(c *config.Config) error {
+	for _, p := range []*config.Port{&c.MetaClient, &c.MetaPeer} {
+		name, number, err := net.SplitHostPort(p.Listen)
 		if err != nil {
 			return err
 		}
@@ -368,9 +369,9 @@ func (c *config) choosePorts() error {
 				return err
 			}
 		}
-		p.listen = net.JoinHostPort(host, number)
-		if host != name && p.advertise == "" {
-			p.advertise = net.JoinHostPort(name, number)
+		p.Listen = net.JoinHostPort(host, number)
+		if host != name && p.Advertise == "" {
+			p.Advertise = net.JoinHostPort(name, number)
 		}
 	}
 	return nil

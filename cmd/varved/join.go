@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/rpc/joining"
 	"github.com/varvedb/varve/internal/rpc/trust"
@@ -36,21 +37,21 @@ func (s *server) enter(ctx context.Context) error {
 			return err
 		}
 		return s.recognize(ctx, rpc.Identity{Cluster: cluster, Node: node})
-	case len(s.cfg.join) > 0:
+	case len(s.cfg.Join) > 0:
 		return s.join(ctx)
 	case s.known != nil && s.known.Cluster != "":
 		return nil // it was let in, and stopped before it was registered
-	case !s.cfg.has(meta.RoleMeta) && !s.cfg.external():
-		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", joinRoles(s.cfg.roles))
+	case !s.cfg.Has(meta.RoleMeta) && !s.cfg.External():
+		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", config.JoinRoles(s.cfg.Roles))
 	}
-	s.known = &clusterFile{External: s.cfg.external()}
+	s.known = &clusterFile{External: s.cfg.External()}
 	return s.security.found(s)
 }
 
 // recognize asks the members that are to be joined whether they know this node.
 // It has joined already, so only that they are of another cluster matters.
 func (s *server) recognize(ctx context.Context, self rpc.Identity) error {
-	if len(s.cfg.join) == 0 || self.Node == 0 {
+	if len(s.cfg.Join) == 0 || self.Node == 0 {
 		return nil
 	}
 	pool, err := rpc.NewPool(rpc.DefaultConfig(), self, s.security.tls(), s.log, nil)
@@ -60,10 +61,10 @@ func (s *server) recognize(ctx context.Context, self rpc.Identity) error {
 	defer pool.Close()
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()
-	for _, address := range s.cfg.join {
+	for _, address := range s.cfg.Join {
 		err := pool.Conn(address).Ping(ctx)
 		if errors.Is(err, rpc.ErrRefused) {
-			return fmt.Errorf("data-dir %s belongs to cluster %q: %w", s.cfg.dataDir, self.Cluster, err)
+			return fmt.Errorf("data-dir %s belongs to cluster %q: %w", s.cfg.DataDir, self.Cluster, err)
 		}
 	}
 	return nil
@@ -71,12 +72,12 @@ func (s *server) recognize(ctx context.Context, self rpc.Identity) error {
 
 // join makes this directory, which is new, a member of a cluster.
 func (s *server) join(ctx context.Context) error {
-	j := &joining.Joiner{Name: s.cfg.nodeName, Meta: s.cfg.has(meta.RoleMeta), RPC: rpc.DefaultConfig(), Log: s.log}
+	j := &joining.Joiner{Name: s.cfg.NodeName, Meta: s.cfg.Has(meta.RoleMeta), RPC: rpc.DefaultConfig(), Log: s.log}
 	switch {
-	case s.security.directory != nil && s.cfg.joinToken == "":
+	case s.security.directory != nil && s.cfg.JoinToken == "":
 		return errNoToken
 	case s.security.directory != nil:
-		token, err := trust.ParseToken(s.cfg.joinToken)
+		token, err := trust.ParseToken(s.cfg.JoinToken)
 		if err != nil {
 			return fmt.Errorf("join-token: %w", err)
 		}
@@ -84,7 +85,7 @@ func (s *server) join(ctx context.Context) error {
 	default:
 		j.Keyring = s.security.keyring
 	}
-	joined, err := j.Join(ctx, s.cfg.join)
+	joined, err := j.Join(ctx, s.cfg.Join)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 	_ "time/tzdata" // the zones of tz(), for systems and images without them
+
+	"github.com/varvedb/varve/cmd/varved/config"
 )
 
 // version is set by the linker (see the Makefile).
@@ -26,19 +28,19 @@ func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 // run is the whole program; it gives the exit code. What stops a server from
 // starting is said in one line.
 func run(args, environ []string, stdout, stderr io.Writer) int {
-	cfg, warnings, err := load(args, environ)
+	cfg, warnings, err := config.Load(args, environ)
 	switch {
-	case errors.Is(err, errHelp):
-		help(stdout)
+	case errors.Is(err, config.ErrHelp):
+		config.Help(stdout)
 		return 0
-	case errors.Is(err, errVersion):
+	case errors.Is(err, config.ErrVersion):
 		fmt.Fprintf(stdout, "varved %s\n", softwareVersion())
 		return 0
 	case err != nil:
 		fmt.Fprintf(stderr, "varved: %v\n", err)
 		return 1
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
 	for _, w := range warnings {
 		log.Warn(w)
 	}

@@ -10,11 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/model"
 )
-
-// minMemory is what a server needs to be of use.
-const minMemory = 128 << 20
 
 // budgets is how the memory that the server stays within is divided. The rest
 // is for what is short-lived, and for what grows with the number of series.
@@ -40,9 +38,9 @@ func (b budgets) maxSelectMemory() int { return int(min(256<<20, b.queries/2)) }
 func limitMemory(asked int64) budgets {
 	if asked == 0 {
 		if set := debug.SetMemoryLimit(-1); set != math.MaxInt64 {
-			asked = max(set, minMemory)
+			asked = max(set, config.MinMemory)
 		} else {
-			asked = max(minMemory, machineMemory()/5*3)
+			asked = max(config.MinMemory, machineMemory()/5*3)
 		}
 	}
 	b := newBudgets(asked)

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"testing"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/model"
 )
 
@@ -38,7 +39,7 @@ func TestMemoryLimitIsWhatWasAskedFor(t *testing.T) {
 		t.Errorf("limitMemory made %d of the environment's", got.total)
 	}
 	debug.SetMemoryLimit(math.MaxInt64)
-	if got := limitMemory(0); got.total != max(minMemory, machineMemory()/5*3) {
+	if got := limitMemory(0); got.total != max(config.MinMemory, machineMemory()/5*3) {
 		t.Errorf("limitMemory gave %d of %d", got.total, machineMemory())
 	}
 }

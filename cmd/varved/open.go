@@ -33,7 +33,7 @@ import (
 // replicas hold while it still answers the others, then says that it is gone,
 // and then leaves etcd.
 func (s *server) open(httpAddress string) error {
-	budget := limitMemory(s.cfg.memoryLimit)
+	budget := limitMemory(s.cfg.MemoryLimit)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := s.lock(); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *server) open(httpAddress string) error {
 	if err != nil {
 		return err
 	}
-	if s.cfg.clustered() {
+	if s.cfg.Clustered() {
 		// Before any other node hears its readings: those would pull some of them
 		// ahead of the rest, and a delete that a client sends to one of the rest
 		// would not cover what it wrote a moment ago.
@@ -87,26 +87,26 @@ func (s *server) openCluster(ctx context.Context, httpAddress string) error {
 		return err
 	}
 	cfg := meta.DefaultConfig()
-	cfg.DefaultReplication = s.cfg.replication
+	cfg.DefaultReplication = s.cfg.Replication
 	var err error
 	if s.store, err = meta.Open(ctx, s.etcd.client, s.fs, s.metaDir(), cfg, s.log, s.registry); err != nil {
 		return fmt.Errorf("open metadata: %w", err)
 	}
 	s.onClose("metadata", s.store.Close)
 	spec := meta.NodeSpec{
-		Name: s.cfg.nodeName, Roles: s.cfg.roles, Version: softwareVersion(), Labels: s.cfg.labels,
+		Name: s.cfg.NodeName, Roles: s.cfg.Roles, Version: softwareVersion(), Labels: s.cfg.Labels,
 		Addresses: meta.Addresses{HTTP: httpAddress},
 	}
-	if s.cfg.clustered() {
-		spec.Addresses.RPC = s.cfg.rpc.reached()
-		if s.cfg.has(meta.RoleMeta) && !s.cfg.external() {
-			spec.Addresses.MetaClient, spec.Addresses.MetaPeer = s.cfg.metaClient.reached(), s.cfg.metaPeer.reached()
+	if s.cfg.Clustered() {
+		spec.Addresses.RPC = s.cfg.RPC.Reached()
+		if s.cfg.Has(meta.RoleMeta) && !s.cfg.External() {
+			spec.Addresses.MetaClient, spec.Addresses.MetaPeer = s.cfg.MetaClient.Reached(), s.cfg.MetaPeer.Reached()
 		}
 	}
 	if s.self, err = s.store.RegisterNode(ctx, spec); err != nil {
 		return fmt.Errorf("register node: %w", err)
 	}
-	if !s.cfg.clustered() {
+	if !s.cfg.Clustered() {
 		return nil
 	}
 	id := rpc.Identity{Cluster: s.store.Snapshot().ClusterID(), Node: s.self.ID}
@@ -116,7 +116,7 @@ func (s *server) openCluster(ctx context.Context, httpAddress string) error {
 // openVote makes this node a member of etcd where one more is needed, and finds
 // etcd from then on. It comes last: it may take seconds.
 func (s *server) openVote(ctx context.Context) {
-	if !s.cfg.clustered() {
+	if !s.cfg.Clustered() {
 		return
 	}
 	if err := s.voteIfNeeded(ctx); err != nil {
@@ -134,11 +134,11 @@ func (s *server) openVote(ctx context.Context) {
 // answer yet.
 func (s *server) openRPC() (err error) {
 	s.members = &membership{store: s.store, security: &s.security, etcd: s.etcd.at}
-	if !s.cfg.clustered() {
+	if !s.cfg.Clustered() {
 		return nil
 	}
-	if s.cfg.joinToken != "" {
-		if s.members.token, err = trust.ParseToken(s.cfg.joinToken); err != nil {
+	if s.cfg.JoinToken != "" {
+		if s.members.token, err = trust.ParseToken(s.cfg.JoinToken); err != nil {
 			return fmt.Errorf("join-token: %w", err)
 		}
 	}
@@ -153,12 +153,12 @@ func (s *server) openRPC() (err error) {
 
 // openData opens the shards; nil at a node that keeps no data.
 func (s *server) openData(clock *hlc.Clock, budget budgets) (*data.Node, error) {
-	if !s.cfg.has(meta.RoleData) {
+	if !s.cfg.Has(meta.RoleData) {
 		return nil, nil
 	}
 	cfg := data.DefaultConfig()
 	cfg.MemtableBytes = budget.memtables
-	cfg.CatchupMaxBytes, cfg.CatchupMaxAge = s.cfg.catchupBytes, s.cfg.catchupAge
+	cfg.CatchupMaxBytes, cfg.CatchupMaxAge = s.cfg.CatchupBytes, s.cfg.CatchupAge
 	shards, err := data.Open(s.fs, path.Join(s.dir, "shards"), cfg, s.store, clock, s.members, s.log, s.registry)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (s *server) openData(clock *hlc.Clock, budget budgets) (*data.Node, error) 
 
 // openAdmin opens what operators see and do.
 func (s *server) openAdmin(shards *data.Node) *admin.Admin {
-	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.allowUnauthenticated, Limits: s.cfg.limits, Log: s.log}
+	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.AllowUnauthenticated, Limits: s.cfg.Limits, Log: s.log}
 	if shards != nil {
 		parts.Local = shards
 	}
@@ -183,7 +183,7 @@ func (s *server) openAdmin(shards *data.Node) *admin.Admin {
 func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, budget budgets) error {
 	lines := lineprotocol.DefaultConfig()
 	lines.HashSeed = s.store.Snapshot().HashSeed()
-	lines.Unsigned = s.cfg.unsigned
+	lines.Unsigned = s.cfg.Unsigned
 	lines.MemoBytes = int(min(int64(lines.MemoBytes), budget.memo))
 	gate := &memoryGate{limit: budget.total, offHeap: func() int64 { return 0 }}
 	if shards != nil {
@@ -204,19 +204,19 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	if shards != nil {
 		shards.Share(pool)
 	}
-	if s.cfg.has(meta.RoleCoordinator) || shards != nil {
+	if s.cfg.Has(meta.RoleCoordinator) || shards != nil {
 		writer, err := s.openWriter(clock, shards)
 		if err != nil {
 			return err
 		}
-		if s.cfg.has(meta.RoleCoordinator) {
+		if s.cfg.Has(meta.RoleCoordinator) {
 			if err := s.openQueries(writer, shards, &parts, pool, budget.maxSelectMemory()); err != nil {
 				return err
 			}
 		}
 	}
 	cfg := httpapi.DefaultConfig()
-	cfg.MaxRowLimit = s.cfg.maxRowLimit
+	cfg.MaxRowLimit = s.cfg.MaxRowLimit
 	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, budget.bodies))
 	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
 	var err error
@@ -226,8 +226,8 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 
 func (s *server) coordinatorConfig() coordinator.Config {
 	cfg := coordinator.DefaultConfig()
-	cfg.Limits = s.cfg.limits
-	cfg.Level = s.cfg.consistency
+	cfg.Limits = s.cfg.Limits
+	cfg.Level = s.cfg.Consistency
 	return cfg
 }
 
@@ -251,8 +251,8 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 	}
 	s.onClose("writer", func() error { writer.Close(); return nil })
 	writer.Parking(parked)
-	if !s.cfg.subscriberOff {
-		subscribers, err := subscriber.Open(s.cfg.subscriber, s.store, s.log, s.registry)
+	if !s.cfg.SubscriberOff {
+		subscribers, err := subscriber.Open(s.cfg.Subscriber, s.store, s.log, s.registry)
 		if err != nil {
 			return nil, err
 		}
@@ -273,8 +273,8 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 		return err
 	}
 	catalog := coordinator.NewCatalog(s.store)
-	cfg := s.cfg.queries
-	cfg.Extensions = s.cfg.extensions
+	cfg := s.cfg.Queries
+	cfg.Extensions = s.cfg.Extensions
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, maxBytes)
 	queries, err := query.New(cfg, catalog, reader, s.log, s.registry)
 	if err != nil {
@@ -288,9 +288,9 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 		Started: s.started,
 		Settings: map[string]map[string]any{
 			"config-data": {
-				"dir": s.cfg.dataDir, "max-series-per-database": int64(s.cfg.limits.Series), "max-values-per-tag": int64(s.cfg.limits.ValuesPerTag),
+				"dir": s.cfg.DataDir, "max-series-per-database": int64(s.cfg.Limits.Series), "max-values-per-tag": int64(s.cfg.Limits.ValuesPerTag),
 			},
-			"config-httpd": {"bind-address": s.cfg.httpAddress, "enabled": true},
+			"config-httpd": {"bind-address": s.cfg.HTTPAddress, "enabled": true},
 		},
 	})
 	if s.rpc != nil {
@@ -304,10 +304,10 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 // startContinuous takes part in the election of the node that runs the
 // continuous queries.
 func (s *server) startContinuous(queries *query.Executor) error {
-	if s.cfg.continuousOff {
+	if s.cfg.ContinuousOff {
 		return nil
 	}
-	r, err := continuous.New(s.store, queries, s.cfg.continuous, s.log, s.registry)
+	r, err := continuous.New(s.store, queries, s.cfg.Continuous, s.log, s.registry)
 	if err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ func (s *server) startContinuous(queries *query.Executor) error {
 // ahead of time, removes old ones and places replicas.
 func (s *server) startControl(operators *admin.Admin) error {
 	cfg := control.DefaultConfig()
-	cfg.ReplaceAfter = s.cfg.replaceAfter
+	cfg.ReplaceAfter = s.cfg.ReplaceAfter
 	c, err := control.New(s.store, cfg, s.log, s.registry)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 
@@ -20,34 +19,14 @@ type security struct {
 	authority *trust.Authority // nil: this node signs no certificates
 }
 
-// secured reports whether nodes speak TLS: beyond loopback they always do.
-func (c *config) secured() (bool, error) {
-	if c.tls != (trust.Files{}) {
-		return true, nil
-	}
-	for _, p := range []port{c.rpc, c.metaClient, c.metaPeer} {
-		if p.listen == "" {
-			continue
-		}
-		local, err := isLoopback(p.listen)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", p.listen, err)
-		}
-		if !local {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // openSecurity reads what there is of certificates.
 func (s *server) openSecurity() error {
-	secured, err := s.cfg.secured()
-	if err != nil || !secured || !s.cfg.clustered() {
+	secured, err := s.cfg.Secured()
+	if err != nil || !secured || !s.cfg.Clustered() {
 		return err
 	}
-	if s.cfg.tls != (trust.Files{}) {
-		s.security.keyring, err = trust.Open(s.cfg.tls, s.log)
+	if s.cfg.TLS != (trust.Files{}) {
+		s.security.keyring, err = trust.Open(s.cfg.TLS, s.log)
 		return err
 	}
 	s.security.directory = trust.NewDirectory(s.fs, path.Join(s.dir, "tls"))
@@ -118,7 +97,7 @@ func (x *security) name(ctx context.Context, s *server, id rpc.Identity, incarna
 	if x.authority != nil {
 		err = x.sign(id)
 	} else {
-		members := append(slices.Clone(s.known.Members), s.cfg.join...)
+		members := append(slices.Clone(s.known.Members), s.cfg.Join...)
 		err = joining.Certify(ctx, rpc.DefaultConfig(), members, x.keyring, x.directory, id.Node, incarnation, s.log)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/vfs"
@@ -31,7 +32,7 @@ const (
 
 // server is the parts of a running server, and how to end them.
 type server struct {
-	cfg      config
+	cfg      config.Config
 	log      *slog.Logger
 	registry *prometheus.Registry
 	started  time.Time
@@ -90,13 +91,13 @@ func (s *server) background(what string, f func(ctx context.Context)) {
 }
 
 // serve runs a server until a signal comes from stop, or it fails.
-func serve(cfg config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal) (err error) {
+func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal) (err error) {
 	s := &server{
-		cfg: cfg, log: log, registry: prometheus.NewRegistry(), started: time.Now(), fs: vfs.OS, dir: filepath.ToSlash(cfg.dataDir),
+		cfg: cfg, log: log, registry: prometheus.NewRegistry(), started: time.Now(), fs: vfs.OS, dir: filepath.ToSlash(cfg.DataDir),
 		failed: make(chan error, 2),
 	}
 	// The ports first: when another server has them, nothing on disk is touched.
-	l, err := listen("http-bind-address", cfg.httpAddress)
+	l, err := listen("http-bind-address", cfg.HTTPAddress)
 	if err != nil {
 		return err
 	}
@@ -116,13 +117,13 @@ func serve(cfg config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal
 	if err := s.open(s.reachedAt(l.Addr())); err != nil {
 		return err
 	}
-	if cfg.allowUnauthenticated {
+	if cfg.AllowUnauthenticated {
 		log.Warn("authentication is off: whoever reaches this address may read, write and drop everything", "address", l.Addr())
 	}
 
 	go func() { s.failed <- s.http.Serve(l) }()
 	fmt.Fprintf(stdout, "varved is ready on http://%s\n", readable(l.Addr()))
-	log.Info("ready", "version", softwareVersion(), "address", l.Addr(), "data-dir", cfg.dataDir, "node", s.self.ID, "roles", joinRoles(cfg.roles))
+	log.Info("ready", "version", softwareVersion(), "address", l.Addr(), "data-dir", cfg.DataDir, "node", s.self.ID, "roles", config.JoinRoles(cfg.Roles))
 
 	select {
 	case sig := <-stop:
@@ -142,10 +143,10 @@ func serve(cfg config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal
 // listenRPC takes the port for other nodes, and chooses those of etcd where the
 // kernel may.
 func (s *server) listenRPC() error {
-	if !s.cfg.clustered() {
+	if !s.cfg.Clustered() {
 		return nil
 	}
-	l, err := listen("rpc-bind-address", s.cfg.rpc.listen)
+	l, err := listen("rpc-bind-address", s.cfg.RPC.Listen)
 	if err != nil {
 		return err
 	}
@@ -154,23 +155,23 @@ func (s *server) listenRPC() error {
 		_ = l.Close() // closed already where it was served
 		return nil
 	})
-	if _, port, err := net.SplitHostPort(s.cfg.rpc.listen); err == nil && port == "0" {
-		s.cfg.rpc.listen = l.Addr().String()
+	if _, port, err := net.SplitHostPort(s.cfg.RPC.Listen); err == nil && port == "0" {
+		s.cfg.RPC.Listen = l.Addr().String()
 	}
-	return s.cfg.choosePorts()
+	return choosePorts(&s.cfg)
 }
 
 // reachedAt gives the address of the HTTP port for others.
 func (s *server) reachedAt(http net.Addr) string {
-	if s.cfg.httpAdvertise != "" {
-		return s.cfg.httpAdvertise
+	if s.cfg.HTTPAdvertise != "" {
+		return s.cfg.HTTPAdvertise
 	}
 	host, port, err := net.SplitHostPort(http.String())
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() || !s.cfg.clustered() {
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() || !s.cfg.Clustered() {
 		return http.String()
 	}
 	// It serves all addresses; the one for other nodes is one of them.
-	reached, _, err := net.SplitHostPort(s.cfg.rpc.reached())
+	reached, _, err := net.SplitHostPort(s.cfg.RPC.Reached())
 	if err != nil {
 		return http.String()
 	}

@@ -205,7 +205,11 @@ func TestServerThatCannotRunSaysWhyInOneLine(t *testing.T) {
 	refused(t, "not a loopback address", nil, "--data-dir", other, "--http-bind-address", "0.0.0.0:0")
 	refused(t, "a server that is alone needs data and coordinator", nil, "--data-dir", other, "--roles", "data")
 	refused(t, `VARVE_LOG_LEVEL="loud"`, []string{"VARVE_LOG_LEVEL=loud"}, "--data-dir", other)
-	refused(t, `:2: unknown key "data.dri"`, nil, "--config", writeFile(t, "[data]\ndri = \"x\"\n"))
+	file := filepath.Join(t.TempDir(), "varved.toml")
+	if err := os.WriteFile(file, []byte("[data]\ndri = \"x\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, `:2: unknown key "data.dri"`, nil, "--config", file)
 
 	ask(t, p, "", "CREATE DATABASE garden")
 	post(t, p, "garden", garden)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -36,14 +36,14 @@ bind-address = "127.0.0.1:1"
 [log]
 level = "warn"
 `)
-	c, warnings, err := load(
+	c, warnings, err := Load(
 		[]string{"--config", file, "--data-dir", "flag-dir"},
 		[]string{"VARVE_DATA_DIR=env-dir", "VARVE_HTTP_BIND_ADDRESS=127.0.0.1:2", "VARVE_PORT=tcp://10.0.0.1:8086", "HOME=/root"})
 	if err != nil {
-		t.Fatalf("load gave %v", err)
+		t.Fatalf("Load gave %v", err)
 	}
-	if c.dataDir != "flag-dir" || c.httpAddress != "127.0.0.1:2" || c.nodeName != "file" || c.logLevel != slog.LevelWarn || !c.unsigned {
-		t.Errorf("load gave %+v", c)
+	if c.DataDir != "flag-dir" || c.HTTPAddress != "127.0.0.1:2" || c.NodeName != "file" || c.LogLevel != slog.LevelWarn || !c.Unsigned {
+		t.Errorf("Load gave %+v", c)
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "VARVE_PORT") {
 		t.Errorf("warnings %q, want one about VARVE_PORT", warnings)
@@ -51,20 +51,20 @@ level = "warn"
 }
 
 func TestDefaultsAreComplete(t *testing.T) {
-	c, _, err := load(nil, nil)
+	c, _, err := Load(nil, nil)
 	if err != nil {
-		t.Fatalf("load gave %v", err)
+		t.Fatalf("Load gave %v", err)
 	}
-	if c.dataDir != "./varve-data" || c.httpAddress != "127.0.0.1:8086" || c.nodeName == "" || c.allowUnauthenticated {
-		t.Errorf("load gave %+v", c)
+	if c.DataDir != "./varve-data" || c.HTTPAddress != "127.0.0.1:8086" || c.NodeName == "" || c.AllowUnauthenticated {
+		t.Errorf("Load gave %+v", c)
 	}
-	if !slices.Equal(c.roles, []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator}) {
-		t.Errorf("roles %v", c.roles)
+	if !slices.Equal(c.Roles, []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator}) {
+		t.Errorf("roles %v", c.Roles)
 	}
 }
 
 func TestTablesOfInfluxDBsFileAreRead(t *testing.T) {
-	c, _, err := load([]string{"--config", writeFile(t, `
+	c, _, err := Load([]string{"--config", writeFile(t, `
 [continuous_queries]
 enabled = false
 run-interval = "5s"
@@ -79,22 +79,22 @@ total-buffer-bytes = "8m"
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.continuousOff || c.continuous != (continuous.Config{RunInterval: 5 * time.Second}) {
-		t.Errorf("continuous queries: off %v, %+v", c.continuousOff, c.continuous)
+	if !c.ContinuousOff || c.Continuous != (continuous.Config{RunInterval: 5 * time.Second}) {
+		t.Errorf("continuous queries: off %v, %+v", c.ContinuousOff, c.Continuous)
 	}
-	if got, want := fmt.Sprint(c.subscriber.Allow), "[10.1.0.0/16 127.0.0.0/8 ::1/128 192.0.2.1/32]"; got != want {
+	if got, want := fmt.Sprint(c.Subscriber.Allow), "[10.1.0.0/16 127.0.0.0/8 ::1/128 192.0.2.1/32]"; got != want {
 		t.Errorf("subscriptions may send to %s, want %s", got, want)
 	}
-	if c.subscriberOff || c.subscriber.HTTPTimeout != 5*time.Second || c.subscriber.TotalBufferBytes != 8<<20 {
-		t.Errorf("subscriptions: off %v, %+v", c.subscriberOff, c.subscriber)
+	if c.SubscriberOff || c.Subscriber.HTTPTimeout != 5*time.Second || c.Subscriber.TotalBufferBytes != 8<<20 {
+		t.Errorf("subscriptions: off %v, %+v", c.SubscriberOff, c.Subscriber)
 	}
 }
 
 func TestConfigurationNamesItsFile(t *testing.T) {
 	file := writeFile(t, `node-name = "file"`)
-	c, _, err := load(nil, []string{"VARVE_CONFIG=" + file})
-	if err != nil || c.nodeName != "file" {
-		t.Errorf("load gave %+v, %v", c, err)
+	c, _, err := Load(nil, []string{"VARVE_CONFIG=" + file})
+	if err != nil || c.NodeName != "file" {
+		t.Errorf("Load gave %+v, %v", c, err)
 	}
 }
 
@@ -145,16 +145,16 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 				file = writeFile(t, test.file)
 				args = append(args, "--config", file)
 			}
-			_, _, err := load(args, test.env)
+			_, _, err := Load(args, test.env)
 			if err == nil {
-				t.Fatalf("load(%q, %q) gave no error", args, test.env)
+				t.Fatalf("Load(%q, %q) gave no error", args, test.env)
 			}
 			text := err.Error()
 			if want := strings.ReplaceAll(test.want, "FILE", file); !strings.Contains(text, want) {
-				t.Errorf("load gave %q, want %q in it", text, want)
+				t.Errorf("Load gave %q, want %q in it", text, want)
 			}
 			if strings.Contains(text, "\n") {
-				t.Errorf("load gave more than a line: %q", text)
+				t.Errorf("Load gave more than a line: %q", text)
 			}
 		})
 	}
@@ -165,25 +165,25 @@ func TestAddressBeyondLoopbackMustBeAskedFor(t *testing.T) {
 		"127.0.0.1:0": true, "127.1.2.3:8086": true, "[::1]:8086": true, "localhost:8086": true,
 		":8086": false, "0.0.0.0:8086": false, "[::]:8086": false, "192.0.2.7:8086": false,
 	} {
-		_, _, err := load([]string{"--http-bind-address", address}, nil)
+		_, _, err := Load([]string{"--http-bind-address", address}, nil)
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", address, err)
 		}
-		if _, _, err := load([]string{"--http-bind-address", address, "--allow-unauthenticated"}, nil); err != nil {
+		if _, _, err := Load([]string{"--http-bind-address", address, "--allow-unauthenticated"}, nil); err != nil {
 			t.Errorf("%s, allowed: %v", address, err)
 		}
 	}
 }
 
 func TestHelpAndVersionAreNoServers(t *testing.T) {
-	if _, _, err := load([]string{"--help"}, nil); !errors.Is(err, errHelp) {
+	if _, _, err := Load([]string{"--help"}, nil); !errors.Is(err, ErrHelp) {
 		t.Errorf("--help gave %v", err)
 	}
-	if _, _, err := load([]string{"-version"}, nil); !errors.Is(err, errVersion) {
+	if _, _, err := Load([]string{"-version"}, nil); !errors.Is(err, ErrVersion) {
 		t.Errorf("-version gave %v", err)
 	}
 	var b strings.Builder
-	help(&b)
+	Help(&b)
 	for _, s := range settings {
 		if !strings.Contains(b.String(), "--"+s.name) {
 			t.Errorf("help does not tell of --%s", s.name)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -12,13 +12,13 @@ import (
 
 // What the arguments ask for besides running a server.
 var (
-	errHelp    = errors.New("help")
-	errVersion = errors.New("version")
+	ErrHelp    = errors.New("help")
+	ErrVersion = errors.New("version")
 )
 
-// load reads the settings: the file first, then the environment over it, then
+// Load reads the settings: the file first, then the environment over it, then
 // the flags. warnings are for a log that does not exist yet.
-func load(args, environ []string) (c config, warnings []string, err error) {
+func Load(args, environ []string) (c Config, warnings []string, err error) {
 	env := make(map[string]string)
 	for _, e := range environ {
 		if name, value, ok := strings.Cut(e, "="); ok && strings.HasPrefix(name, envPrefix) {
@@ -34,7 +34,7 @@ func load(args, environ []string) (c config, warnings []string, err error) {
 	for _, s := range settings {
 		keep := func(v string) error {
 			given[s.name] = v
-			return s.set(new(config), v)
+			return s.set(new(Config), v)
 		}
 		if s.value == "" {
 			flags.BoolFunc(s.name, "", keep)
@@ -44,16 +44,16 @@ func load(args, environ []string) (c config, warnings []string, err error) {
 	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return c, nil, errHelp
+		return c, nil, ErrHelp
 	case err != nil:
 		return c, nil, fmt.Errorf("%w (varved --help lists the flags)", err)
 	case flags.NArg() > 0:
 		return c, nil, fmt.Errorf("unexpected argument %q (varved --help lists the flags)", flags.Arg(0))
 	case *version:
-		return c, nil, errVersion
+		return c, nil, ErrVersion
 	}
 
-	c = defaultConfig()
+	c = DefaultConfig()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -92,8 +92,8 @@ func load(args, environ []string) (c config, warnings []string, err error) {
 	return c, warnings, c.check()
 }
 
-// help writes the flags and what they mean.
-func help(w io.Writer) {
+// Help writes the flags and what they mean.
+func Help(w io.Writer) {
 	fmt.Fprint(w, "varved, the server of the Varve time-series database\n\n")
 	line := func(name, value, usage string) {
 		fmt.Fprintf(w, "  %-32s %s\n", strings.TrimSpace("--"+name+" "+value), usage)

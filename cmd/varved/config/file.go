@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // the part before a dash may be a table: http-bind-address, or bind-address
 // under [http]; an underscore is a dash, since InfluxDB has
 // [continuous_queries]. The error is about the first line that is wrong.
-func loadFile(c *config, name, text string) error {
+func loadFile(c *Config, name, text string) error {
 	top := make(map[string]toml.Primitive)
 	md, err := toml.Decode(text, &top)
 	if err != nil {
@@ -41,7 +41,7 @@ func inFile(name string, err error) error {
 }
 
 type file struct {
-	config *config
+	config *Config
 	md     *toml.MetaData
 	seen   map[string]bool // settings set so far
 	wrong  []toml.ParseError

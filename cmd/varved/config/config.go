@@ -1,0 +1,220 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/continuous"
+	"github.com/varvedb/varve/coordinator/subscriber"
+	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/rpc/trust"
+	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/control"
+	"github.com/varvedb/varve/meta/embedded"
+	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
+)
+
+// Config is what a server was told.
+type Config struct {
+	DataDir              string
+	HTTPAddress          string
+	HTTPAdvertise        string
+	AllowUnauthenticated bool
+	NodeName             string
+	Roles                []meta.Role
+	Labels               map[string]string
+
+	RPC           Port // listen is "" for a server that stays alone
+	MetaClient    Port
+	MetaPeer      Port
+	Join          []string
+	JoinToken     string
+	JoinTokenFile string
+	TLS           trust.Files
+
+	Etcd             embedded.ClientConfig // without endpoints: embedded
+	EtcdPasswordFile string
+
+	Consistency  coordinator.Level
+	Replication  int
+	ReplaceAfter time.Duration
+	CatchupBytes int64
+	CatchupAge   time.Duration
+
+	ContinuousOff bool
+	Continuous    continuous.Config
+	SubscriberOff bool
+	Subscriber    subscriber.Config
+
+	LogLevel    slog.Level
+	Unsigned    bool
+	Extensions  bool
+	MemoryLimit int64 // bytes; 0: by the machine
+	Limits      model.SeriesLimits
+	Queries     query.Config // MaxBytes 0: by memoryLimit
+	MaxRowLimit int
+}
+
+// Port is an address that is served, and by which others reach it.
+type Port struct {
+	Listen    string // HOST:PORT
+	Advertise string // HOST:PORT; "": as it is listened on
+}
+
+// Reached gives the address for others.
+func (p Port) Reached() string {
+	if p.Advertise != "" {
+		return p.Advertise
+	}
+	return p.Listen
+}
+
+// DefaultConfig gives the settings of a server that is told nothing.
+func DefaultConfig() Config {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		name = "varve"
+	}
+	return Config{
+		DataDir:      "./varve-data",
+		HTTPAddress:  "127.0.0.1:8086",
+		NodeName:     name,
+		Roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
+		Consistency:  coordinator.DefaultConfig().Level,
+		Limits:       coordinator.DefaultConfig().Limits,
+		Queries:      queryConfig(),
+		Replication:  meta.DefaultConfig().DefaultReplication,
+		Continuous:   continuous.DefaultConfig(),
+		Subscriber:   subscriber.DefaultConfig(),
+		ReplaceAfter: control.DefaultConfig().ReplaceAfter,
+		CatchupBytes: data.DefaultConfig().CatchupMaxBytes,
+		CatchupAge:   data.DefaultConfig().CatchupMaxAge,
+	}
+}
+
+// queryConfig gives the settings of queries where nothing else is said.
+func queryConfig() query.Config {
+	cfg := query.DefaultConfig()
+	cfg.MaxBytes = 0
+	return cfg
+}
+
+// MinMemory is what a server needs to be of use.
+const MinMemory = 128 << 20
+
+// Ports of etcd where nothing else is said.
+const (
+	metaClientPort = "2379"
+	metaPeerPort   = "2380"
+)
+
+// complete fills in what follows from the rest.
+func (c *Config) complete() error {
+	if c.RPC.Listen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.RPC.Listen)
+	if err != nil {
+		return err
+	}
+	reached, _, err := net.SplitHostPort(c.RPC.Reached())
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(reached); reached == "" || ip != nil && ip.IsUnspecified() {
+		return fmt.Errorf("rpc-bind-address %s: all addresses of this machine; rpc-advertise-address must say by which others reach it", c.RPC.Listen)
+	}
+	for _, p := range []struct {
+		port   *Port
+		number string
+	}{{&c.MetaClient, metaClientPort}, {&c.MetaPeer, metaPeerPort}} {
+		if p.port.Listen == "" {
+			p.port.Listen = net.JoinHostPort(host, p.number)
+		}
+		if p.port.Advertise == "" && reached != host {
+			_, number, err := net.SplitHostPort(p.port.Listen)
+			if err != nil {
+				return err
+			}
+			p.port.Advertise = net.JoinHostPort(reached, number)
+		}
+	}
+	if len(c.Join) > 0 {
+		// All nodes may be given one list.
+		others := slices.DeleteFunc(slices.Clone(c.Join), func(a string) bool { return a == c.RPC.Listen || a == c.RPC.Reached() })
+		if len(others) == 0 {
+			return fmt.Errorf("join %s: that is this node itself; the first node of a cluster joins nobody", strings.Join(c.Join, ","))
+		}
+		c.Join = others
+	}
+	if c.JoinTokenFile != "" {
+		if c.JoinToken, err = ReadSecret("join-token-file", c.JoinTokenFile); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadSecret reads a file that a setting names.
+func ReadSecret(setting, name string) (string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return "", fmt.Errorf("%s: %s is empty", setting, name)
+	}
+	return text, nil
+}
+
+func (c *Config) Has(r meta.Role) bool { return slices.Contains(c.Roles, r) }
+
+// Clustered reports whether other nodes can be reached.
+func (c *Config) Clustered() bool { return c.RPC.Listen != "" }
+
+// External reports whether etcd is not ours.
+func (c *Config) External() bool { return len(c.Etcd.Endpoints) > 0 }
+
+// check reports settings that do not fit together, after complete.
+func (c *Config) check() error {
+	switch {
+	case !c.Clustered() && len(c.Join) > 0:
+		return errors.New("join: rpc-bind-address must be set, the other nodes must reach this one")
+	case !c.Clustered() && (!c.Has(meta.RoleData) || !c.Has(meta.RoleCoordinator)):
+		return fmt.Errorf("roles %s: a server that is alone needs data and coordinator; rpc-bind-address lets it have company", JoinRoles(c.Roles))
+	case !c.Has(meta.RoleMeta) && !c.External() && !c.Clustered():
+		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", JoinRoles(c.Roles))
+	case c.TLS != (trust.Files{}) && (c.TLS.Certificate == "" || c.TLS.Key == "" || c.TLS.Authority == ""):
+		return errors.New("tls-certificate, tls-key and tls-ca are set together or not at all")
+	case c.External() && (c.Etcd.TLS.CertFile == "") != (c.Etcd.TLS.KeyFile == ""):
+		return errors.New("etcd-tls-certificate and etcd-tls-key are set together or not at all")
+	case (c.Etcd.User == "") != (c.EtcdPasswordFile == ""):
+		return errors.New("etcd-user and etcd-password-file are set together or not at all")
+	case c.MemoryLimit != 0 && c.MemoryLimit < MinMemory:
+		return fmt.Errorf("memory-limit: %d bytes: at least 128m are needed", c.MemoryLimit)
+	}
+	if c.JoinToken != "" {
+		if _, err := trust.ParseToken(c.JoinToken); err != nil {
+			return fmt.Errorf("join-token: %w", err)
+		}
+	}
+	return c.checkAddress()
+}
+
+// JoinRoles gives roles as one text.
+func JoinRoles(roles []meta.Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
