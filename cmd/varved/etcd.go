@@ -66,12 +66,6 @@ func (s *server) openEtcd(ctx context.Context) error {
 		if len(cfg.Endpoints) == 0 {
 			cfg.Endpoints = s.known.Etcd
 		}
-		if s.cfg.EtcdPasswordFile != "" {
-			var err error
-			if cfg.Password, err = config.ReadSecret("etcd-password-file", s.cfg.EtcdPasswordFile); err != nil {
-				return err
-			}
-		}
 		s.etcd.addresses, s.etcd.external = cfg.Endpoints, true
 		client, err := embedded.Connect(cfg, s.log)
 		s.etcd.client = client

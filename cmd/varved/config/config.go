@@ -32,16 +32,14 @@ type Config struct {
 	Roles                []meta.Role
 	Labels               map[string]string
 
-	RPC           Port // listen is "" for a server that stays alone
-	MetaClient    Port
-	MetaPeer      Port
-	Join          []string
-	JoinToken     string
-	JoinTokenFile string
-	TLS           trust.Files
+	RPC        Port // listen is "" for a server that stays alone
+	MetaClient Port
+	MetaPeer   Port
+	Join       []string
+	JoinToken  string
+	TLS        trust.Files
 
-	Etcd             embedded.ClientConfig // without endpoints: embedded
-	EtcdPasswordFile string
+	Etcd embedded.ClientConfig // without endpoints: embedded
 
 	Consistency  coordinator.Level
 	Replication  int
@@ -155,25 +153,7 @@ func (c *Config) complete() error {
 		}
 		c.Join = others
 	}
-	if c.JoinTokenFile != "" {
-		if c.JoinToken, err = ReadSecret("join-token-file", c.JoinTokenFile); err != nil {
-			return err
-		}
-	}
 	return nil
-}
-
-// ReadSecret reads a file that a setting names.
-func ReadSecret(setting, name string) (string, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
-	}
-	text := strings.TrimSpace(string(b))
-	if text == "" {
-		return "", fmt.Errorf("%s: %s is empty", setting, name)
-	}
-	return text, nil
 }
 
 func (c *Config) Has(r meta.Role) bool { return slices.Contains(c.Roles, r) }
@@ -197,8 +177,8 @@ func (c *Config) check() error {
 		return errors.New("tls-certificate, tls-key and tls-ca are set together or not at all")
 	case c.External() && (c.Etcd.TLS.CertFile == "") != (c.Etcd.TLS.KeyFile == ""):
 		return errors.New("etcd-tls-certificate and etcd-tls-key are set together or not at all")
-	case (c.Etcd.User == "") != (c.EtcdPasswordFile == ""):
-		return errors.New("etcd-user and etcd-password-file are set together or not at all")
+	case (c.Etcd.User == "") != (c.Etcd.Password == ""):
+		return errors.New("etcd-user and etcd-password are set together or not at all")
 	case c.MemoryLimit != 0 && c.MemoryLimit < MinMemory:
 		return fmt.Errorf("memory-limit: %d bytes: at least 128m are needed", c.MemoryLimit)
 	}

@@ -100,7 +100,11 @@ func Help(w io.Writer) {
 	}
 	line("config", "FILE", "a TOML file with the settings below")
 	for _, s := range settings {
-		line(s.name, s.value, s.usage)
+		usage := s.usage
+		if s.fallback != "" {
+			usage += " (default " + s.fallback + ")"
+		}
+		line(s.name, s.value, usage)
 	}
 	line("version", "", "print the version and end")
 	fmt.Fprint(w, "\nEach has a variable in the environment, as "+settings[1].env()+" for --"+settings[1].name+

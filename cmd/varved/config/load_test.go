@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,20 @@ func TestDefaultsAreComplete(t *testing.T) {
 	}
 	if !slices.Equal(c.Roles, []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator}) {
 		t.Errorf("roles %v", c.Roles)
+	}
+}
+
+func TestDefaultsAreWhatHelpSays(t *testing.T) {
+	for _, s := range settings {
+		if s.fallback == "" {
+			continue
+		}
+		c := DefaultConfig()
+		if err := s.set(&c, s.fallback); err != nil {
+			t.Errorf("%s: its default %s: %v", s.name, s.fallback, err)
+		} else if want := DefaultConfig(); !reflect.DeepEqual(c, want) {
+			t.Errorf("%s is not %s by default: that gives\n%+v, not\n%+v", s.name, s.fallback, c, want)
+		}
 	}
 }
 
@@ -127,7 +142,7 @@ func TestWhatIsWrongIsSaidInOneLine(t *testing.T) {
 		{name: "join without rpc", args: []string{"--join", "a:1"}, want: "join: rpc-bind-address must be set"},
 		{name: "join that is no address", args: []string{"--join", "a"}, want: "a: not of the form HOST:PORT"},
 		{name: "part of the certificates", args: []string{"--tls-key", "k"}, want: "tls-certificate, tls-key and tls-ca are set together"},
-		{name: "user without password", args: []string{"--etcd-user", "u"}, want: "etcd-user and etcd-password-file are set together"},
+		{name: "user without password", args: []string{"--etcd-user", "u"}, want: "etcd-user and etcd-password are set together"},
 		{name: "join of itself", args: []string{"--rpc-bind-address", "127.0.0.1:8088", "--join", "127.0.0.1:8088"}, want: "join 127.0.0.1:8088: that is this node itself"},
 		{name: "short token", args: []string{"--join-token", "short"}, want: "at least 32 characters"},
 		{name: "level", args: []string{"--consistency", "most"}, want: "not one of any, one, quorum, all"},
