@@ -63,12 +63,16 @@ type Query struct {
 	points     *Points // what the one statement stands for, or nil
 }
 
-// Parse checks and parses a request. An error is of kind model.ErrInvalid and
-// means that nothing of the request can be run.
+// Parse checks and parses a request, and decides whether who asks may run it. An
+// error means that nothing of the request can be run: model.ErrInvalid, or
+// model.ErrForbidden.
 func (e *Executor) Parse(req Request) (*Query, error) {
 	req.Extensions = req.Extensions || e.cfg.Extensions
 	q, err := req.parse()
 	if err != nil {
+		return nil, err
+	}
+	if err := e.allow(&req, q.Statements); err != nil {
 		return nil, err
 	}
 	return &Query{req: req, statements: q.Statements}, nil

@@ -7,6 +7,9 @@ import "github.com/influxdata/influxql"
 // text that could be read otherwise. All that holds for statements of a text
 // holds for these, too.
 func (e *Executor) Make(req Request, statements ...influxql.Statement) (*Query, error) {
+	if err := e.allow(&req, statements); err != nil {
+		return nil, err
+	}
 	q := &Query{req: req, statements: statements}
 	q.text = q.statements.String()
 	return q, nil

@@ -59,7 +59,7 @@ func (r *Request) parse() (*influxql.Query, error) {
 	}
 	q, err := p.ParseQuery()
 	if err != nil {
-		return nil, parseError(err, edits)
+		return nil, parseError(err, r.Text, edits)
 	}
 	for _, stmt := range q.Statements {
 		withoutKnownTime(stmt)

@@ -107,6 +107,5 @@ func (t *task) text() string {
 	if err != nil {
 		return "" // cannot be: it was parsed before
 	}
-	asWritten(q)
-	return q.String()
+	return printed(q.Statements...)
 }

@@ -19,7 +19,9 @@ func (r *statementRun) showDatabases(ctx context.Context) error {
 	}
 	t := newTable("databases", "name", model.String)
 	for _, db := range dbs {
-		t.text(0, db.Name)
+		if r.req.may(db.Name, influxql.ReadPrivilege) || r.req.may(db.Name, influxql.WritePrivilege) {
+			t.text(0, db.Name)
+		}
 	}
 	return r.table(t)
 }
@@ -89,11 +91,14 @@ func (r *statementRun) table(t *table) error {
 	return r.rows(&t.Rows)
 }
 
-// eachDatabase gives a result with a series for each database, but for those of
-// which there is nil.
+// eachDatabase gives a result with a series for each database that who asks may
+// read, but for those of which there is nil.
 func (r *statementRun) eachDatabase(dbs []*Database, series func(*Database) (*table, error)) error {
 	var all []*table
 	for _, db := range dbs {
+		if !r.req.may(db.Name, influxql.ReadPrivilege) {
+			continue
+		}
 		t, err := series(db)
 		if err != nil {
 			return err

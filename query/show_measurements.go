@@ -75,6 +75,9 @@ func (r *statementRun) showMeasurementsOf(ctx context.Context, stmt *influxql.Sh
 	type place struct{ name, database, policy string }
 	var all []place
 	for _, db := range dbs {
+		if !r.req.may(db.Name, influxql.ReadPrivilege) {
+			continue
+		}
 		for _, p := range db.Policies {
 			if stmt.RetentionPolicy != "" && p.Name != stmt.RetentionPolicy {
 				continue

@@ -31,6 +31,9 @@ func (r *statementRun) showQueries(ctx context.Context) error {
 	}
 	t := newTable("", columns...)
 	for _, q := range all {
+		if !r.req.sees(&q) {
+			continue
+		}
 		t.bits(0, q.ID)
 		t.text(1, q.Text)
 		t.text(2, q.Database)
@@ -46,6 +49,17 @@ func (r *statementRun) showQueries(ctx context.Context) error {
 		}
 	}
 	return r.table(t)
+}
+
+// sees reports whether who asks may see that q runs: whether he could have asked
+// the same.
+func (r *Request) sees(q *Running) bool {
+	if r.User == nil || r.User.Admin() {
+		return true
+	}
+	same := Request{Text: q.Text, Database: q.Database, User: r.User, Extensions: true}
+	parsed, err := same.parse()
+	return err == nil && same.authorize(parsed.Statements) == nil
 }
 
 // killQuery ends a request here, or on the node that the statement names.

@@ -42,7 +42,7 @@ func (r *statementRun) showSubscriptions(ctx context.Context) error {
 			t.text(0, s.Policy)
 			t.text(1, s.Name)
 			t.text(2, s.Mode)
-			t.Lists = append(t.Lists, s.Destinations)
+			t.Lists = append(t.Lists, withoutCredentials(s.Destinations))
 		}
 		return t, nil
 	})

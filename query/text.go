@@ -83,10 +83,14 @@ func tooComplex(format string, args ...any) error {
 }
 
 // parseError gives the text of a parser's error as InfluxDB 1.8 has it.
-func parseError(err error, edits []edit) error {
+// It does not repeat a password that stood in the wrong place.
+func parseError(err error, text string, edits []edit) error {
 	if pe, ok := err.(*influxql.ParseError); ok { //nolint:errorlint // the parser wraps nothing
 		fixed := *pe
 		fixed.Pos = positionBefore(pe.Pos, edits)
+		if strings.Contains(text, pe.Found) && !strings.Contains(Redact(text), pe.Found) {
+			fixed.Found = Redacted
+		}
 		// The keywords of the write limits came after 1.8.
 		fixed.Expected = nil
 		for _, e := range pe.Expected {

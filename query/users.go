@@ -78,6 +78,9 @@ func (r *statementRun) changeUsers(stmt influxql.Statement) func(context.Context
 	users := r.executor.catalog
 	switch stmt := stmt.(type) {
 	case *influxql.CreateUserStatement:
+		if _, first := r.req.User.(Nobody); first {
+			return func(ctx context.Context) error { return r.found(ctx, stmt) }
+		}
 		return func(ctx context.Context) error { return users.CreateUser(ctx, stmt.Name, stmt.Password, stmt.Admin) }
 	case *influxql.DropUserStatement:
 		return func(ctx context.Context) error { return users.DropUser(ctx, stmt.Name) }
@@ -92,5 +95,14 @@ func (r *statementRun) changeUsers(stmt influxql.Statement) func(context.Context
 	case *influxql.RevokeAdminStatement:
 		return func(ctx context.Context) error { return users.SetAdmin(ctx, stmt.User, false) }
 	}
+	return nil
+}
+
+// found makes the first administrator, as whom the request goes on.
+func (r *statementRun) found(ctx context.Context, stmt *influxql.CreateUserStatement) error {
+	if err := r.executor.catalog.CreateFirstAdmin(ctx, stmt.Name, stmt.Password); err != nil {
+		return err
+	}
+	r.req.User = founder(stmt.Name)
 	return nil
 }

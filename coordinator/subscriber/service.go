@@ -173,7 +173,7 @@ func (s *Service) openLanes(database, policy string, sub *meta.Subscription) (la
 		for _, text := range urls {
 			d, err := s.dial(text, database, policy)
 			if err != nil {
-				s.log.Warn("a subscription has a destination that cannot be used", "database", database, "subscription", sub.Name, "error", err)
+				s.log.Warn("a subscription has a destination that cannot be used", "database", database, "subscription", sub.Name, "destination", redacted(text))
 				continue
 			}
 			l.to, l.names = append(l.to, d), append(l.names, redacted(text))
