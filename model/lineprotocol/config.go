@@ -21,6 +21,10 @@ type Config struct {
 	// MaxColumns bounds the columns of one batch, counted over its tables. A
 	// body with more different fields is refused as a whole.
 	MaxColumns int
+	// MaxPoints bounds the lines of a body, which is refused as a whole beyond.
+	MaxPoints int
+	// MaxFields and MaxTags bound one point, which is dropped beyond.
+	MaxFields, MaxTags int
 	// MaxErrorBytes bounds the text that a body's bad lines give.
 	MaxErrorBytes int
 }
@@ -31,6 +35,9 @@ func DefaultConfig() Config {
 		Workers:       runtime.GOMAXPROCS(0),
 		MemoBytes:     128 << 20,
 		MaxColumns:    128 << 10,
+		MaxPoints:     1_000_000,
+		MaxFields:     4096,
+		MaxTags:       256,
 		MaxErrorBytes: 1 << 20,
 	}
 }
@@ -44,6 +51,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("line protocol: memo of %d bytes: %w", c.MemoBytes, model.ErrInvalid)
 	case c.MaxColumns < 1:
 		return fmt.Errorf("line protocol: at most %d columns: %w", c.MaxColumns, model.ErrInvalid)
+	case c.MaxPoints < 1:
+		return fmt.Errorf("line protocol: at most %d points: %w", c.MaxPoints, model.ErrInvalid)
+	case c.MaxFields < 1 || c.MaxTags < 1:
+		return fmt.Errorf("line protocol: at most %d fields and %d tags: %w", c.MaxFields, c.MaxTags, model.ErrInvalid)
 	case c.MaxErrorBytes < 1:
 		return fmt.Errorf("line protocol: %d bytes of errors: %w", c.MaxErrorBytes, model.ErrInvalid)
 	}

@@ -10,7 +10,8 @@ import (
 const maxStringBytes = 1 << 20
 
 // Drops is points that parse but must not be stored: those with a tag named
-// "time", with no field but "time", or with a string that is too long.
+// "time", with no field but "time", with a string that is too long, or with too
+// many tags or fields.
 type Drops struct {
 	Count int
 	// Reason is why, in InfluxDB's words. InfluxDB looks at the tags of all
@@ -29,12 +30,20 @@ func (d *Drops) add(reason string, ofTag bool) {
 
 // drop takes out of p what is not stored, and reports whether the whole point
 // is not.
-func (d *Drops) drop(p *point) bool {
+func (d *Drops) drop(p *point, maxTags int) bool {
 	for _, t := range p.tags {
 		if string(t.key) == "time" {
 			d.add(fmt.Sprintf(`invalid tag key: input tag "time" on measurement "%s" is invalid`, p.measurement), true)
 			return true
 		}
+	}
+	if n := len(p.tags); n > maxTags {
+		d.add(fmt.Sprintf(`max-tags-per-point limit exceeded (%d/%d): measurement="%s"`, n, maxTags, p.measurement), true)
+		return true
+	}
+	if p.more > 0 {
+		d.add(fmt.Sprintf(`max-fields-per-point limit exceeded (%d/%d): measurement="%s"`, len(p.fields)+p.more, p.maxFields, p.measurement), false)
+		return true
 	}
 	kept := p.fields[:0]
 	for _, f := range p.fields {

@@ -92,6 +92,9 @@ func (w *worker) fast(b []byte) int {
 		break
 	}
 	w.values, w.texts = values, texts
+	if len(values) > w.cfg.MaxFields || i > maxLineBytes {
+		return 0
+	}
 
 	t := w.now
 	if i < len(b) && b[i] == ' ' {

@@ -65,9 +65,7 @@ func readByLibrary(line []byte, precision Precision, unsigned bool, p *point) bo
 		if !f.set(kind, value, unsigned) || blank+fieldKeySeparator+len(name) > maxKeyBytes {
 			return false
 		}
-		if len(p.fields) < p.maxFields {
-			p.fields = append(p.fields, f)
-		}
+		p.addField(f)
 	}
 	stamp, err := d.TimeBytes()
 	if err != nil || len(p.fields) == 0 {

@@ -158,12 +158,12 @@ func parseByReference(body []byte, opt Options, unsigned bool) answer {
 			continue
 		}
 		line = bytes.TrimSuffix(line, []byte("\n"))[start:]
-		p := point{maxFields: 1 << 20}
+		p := point{maxFields: DefaultConfig().MaxFields}
 		if err := ref.decode(line, opt.Precision, &p); err != nil {
 			bad.add(line, err)
 			continue
 		}
-		if drops.drop(&p) {
+		if drops.drop(&p, DefaultConfig().MaxTags) {
 			continue
 		}
 		var tags model.Tags

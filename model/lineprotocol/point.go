@@ -14,7 +14,8 @@ type point struct {
 	fields      []fieldValue
 	time        int64
 	timed       bool // else the line has no timestamp
-	maxFields   int  // further ones are left out; the caller refuses such a line
+	maxFields   int  // further ones are only counted, by more
+	more        int
 }
 
 type pair struct {
@@ -32,6 +33,15 @@ type fieldValue struct {
 // reset empties p and keeps its memory.
 func (p *point) reset() {
 	*p = point{tags: p.tags[:0], fields: p.fields[:0], maxFields: p.maxFields}
+}
+
+// addField adds a field, or counts it where there are as many as may be.
+func (p *point) addField(f fieldValue) {
+	if len(p.fields) == p.maxFields {
+		p.more++
+		return
+	}
+	p.fields = append(p.fields, f)
 }
 
 // forget is reset for a point that is not used for some time.

@@ -18,6 +18,10 @@ const (
 	fieldKeySeparator = 4
 )
 
+// maxLineBytes bounds a line: the longest string, and as much for all else. What
+// is longer has lost its line ends, or is out to harm.
+const maxLineBytes = maxStringBytes + 1<<20
+
 // refusal is the reason why a line cannot be parsed, in InfluxDB's words.
 type refusal string
 
@@ -45,6 +49,10 @@ var timeOutsideRange = refusal(fmt.Sprintf("time outside range %d - %d", int64(m
 
 func keyTooLong(n int) refusal {
 	return refusal(fmt.Sprintf("max key length exceeded: %d > %d", n, maxKeyBytes))
+}
+
+func lineTooLong(n int) refusal {
+	return refusal(fmt.Sprintf("max line length exceeded: %d > %d", n, maxLineBytes))
 }
 
 // A reference decodes lines as InfluxDB 1.8.10 does, byte by byte, including
@@ -318,9 +326,7 @@ func (r *reference) storeFields(fields []byte, p *point) error {
 		if len(f.name) == 0 {
 			return missingFieldKey
 		}
-		if len(p.fields) < p.maxFields {
-			p.fields = append(p.fields, f)
-		}
+		p.addField(f)
 		if end == len(fields) {
 			return nil
 		}

@@ -63,7 +63,7 @@ func newWorker(cfg Config, p *pool) *worker {
 		cfg:       cfg,
 		pool:      p,
 		memo:      newMemo(),
-		point:     point{maxFields: cfg.MaxColumns + 1},
+		point:     point{maxFields: cfg.MaxFields},
 		reference: reference{unsigned: cfg.Unsigned},
 	}
 }
@@ -110,14 +110,19 @@ func (w *worker) parse(body []byte, opt Options) (*Result, error) {
 		if w.columns > w.cfg.MaxColumns {
 			return nil, tooManyColumns(w.cfg.MaxColumns)
 		}
+		if w.result.Lines > w.cfg.MaxPoints {
+			return nil, tooMuch("points", w.cfg.MaxPoints)
+		}
 	}
 	return w.finish()
 }
 
-func tooManyColumns(limit int) error {
+func tooManyColumns(limit int) error { return tooMuch("different fields", limit) }
+
+func tooMuch(what string, limit int) error {
 	return &model.Error{
 		Kind: model.ErrTooLarge,
-		Text: fmt.Sprintf("too many different fields in one write, at most %d: send it in smaller parts", limit),
+		Text: fmt.Sprintf("too many %s in one write, at most %d: send it in smaller parts", what, limit),
 	}
 }
 
@@ -132,6 +137,10 @@ func (w *worker) slow(line []byte) {
 		line = line[:len(line)-1]
 	}
 	line = line[start:]
+	if len(line) > maxLineBytes {
+		w.refused.add(line, lineTooLong(len(line)))
+		return
+	}
 	p := &w.point
 	if !libraryReads(line) || !readByLibrary(line, w.precision, w.cfg.Unsigned, p) {
 		if err := w.reference.decode(line, w.precision, p); err != nil {
@@ -139,11 +148,7 @@ func (w *worker) slow(line []byte) {
 			return
 		}
 	}
-	if len(p.fields) > w.cfg.MaxColumns {
-		w.columns = len(p.fields)
-		return
-	}
-	if w.result.Dropped.drop(p) {
+	if w.result.Dropped.drop(p, w.cfg.MaxTags) {
 		return
 	}
 	w.add(p)
