@@ -191,6 +191,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	}
 	parts := httpapi.Parts{
 		Parser:    lineprotocol.NewParser(lines),
+		HashSeed:  lines.HashSeed,
 		Writer:    noCoordinator{},
 		Queries:   noCoordinator{},
 		Databases: noCoordinator{},

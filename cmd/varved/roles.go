@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/influxdata/influxql"
+
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/model"
@@ -31,6 +33,16 @@ func (noCoordinator) Write(_ context.Context, r coordinator.WriteRequest) error 
 
 // Parse implements httpapi.Queries.
 func (noCoordinator) Parse(query.Request) (*query.Query, error) { return nil, errNoCoordinator }
+
+// Make implements httpapi.Queries.
+func (noCoordinator) Make(query.Request, ...influxql.Statement) (*query.Query, error) {
+	return nil, errNoCoordinator
+}
+
+// Points implements httpapi.Queries.
+func (noCoordinator) Points(query.Request, query.Points) (*query.Query, error) {
+	return nil, errNoCoordinator
+}
 
 // Execute implements httpapi.Queries.
 func (noCoordinator) Execute(context.Context, *query.Query, query.Sink) error {

@@ -14,6 +14,7 @@ type metrics struct {
 	received prometheus.Counter
 	lines    prometheus.Counter
 	dropped  prometheus.Counter
+	reasons  *prometheus.CounterVec // by reason
 	panics   prometheus.Counter
 }
 
@@ -33,7 +34,10 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 		received: prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_bytes_total", Help: "Line protocol received, after decompression."}),
 		lines:    prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_lines_total", Help: "Lines of line protocol received."}),
 		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_dropped_total", Help: "Lines and points refused for their content."}),
-		panics:   prometheus.NewCounter(prometheus.CounterOpts{Name: "http_panics_total", Help: "Requests that ended in a panic."}),
+		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_write_refused_total", Help: "Lines and points that were not stored, by the reason.",
+		}, []string{"reason"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "http_panics_total", Help: "Requests that ended in a panic."}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "varve_build_info",
@@ -41,6 +45,14 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(m.requests, m.seconds, m.refused, m.inflight, m.received, m.lines, m.dropped, m.panics, build)
+	reg.MustRegister(m.requests, m.seconds, m.refused, m.inflight, m.received, m.lines, m.dropped, m.reasons, m.panics, build)
 	return m
+}
+
+// refuse counts lines and points that were not stored.
+func (m *metrics) refuse(reason string, n int) {
+	if n > 0 {
+		m.dropped.Add(float64(n))
+		m.reasons.WithLabelValues(reason).Add(float64(n))
+	}
 }

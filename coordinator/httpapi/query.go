@@ -59,7 +59,7 @@ func (s *Server) query(c echo.Context) error {
 	if partial && !accepted(r).saysPartial {
 		return s.fail(c, invalid("partial=true needs an answer in JSON or MessagePack, which can say that it is partial"))
 	}
-	q, err := s.parts.Queries.Parse(query.Request{
+	q, err := s.parts.Queries.Parse(asked(c, query.Request{
 		Text:        text,
 		Params:      params,
 		Database:    r.FormValue("db"),
@@ -70,10 +70,7 @@ func (s *Server) query(c echo.Context) error {
 		Level:       r.FormValue("consistency"),
 		ReadOnly:    r.Method == http.MethodGet,
 		ChunkSize:   chunkSize(r),
-		User:        userOf(c),
-		Address:     r.RemoteAddr,
-		ID:          c.Response().Header().Get(echo.HeaderXRequestID),
-	})
+	}))
 	if err != nil {
 		return s.fail(c, err)
 	}
@@ -83,6 +80,14 @@ func (s *Server) query(c echo.Context) error {
 		return c.NoContent(http.StatusNoContent)
 	}
 	return s.answer(c, q)
+}
+
+// asked says in a request who asks.
+func asked(c echo.Context, r query.Request) query.Request {
+	r.User = userOf(c)
+	r.Address = c.Request().RemoteAddr
+	r.ID = c.Response().Header().Get(echo.HeaderXRequestID)
+	return r
 }
 
 // queryText gives the text from parameter q, or from an uploaded file q; "" is

@@ -42,6 +42,8 @@ func (s *Server) table() []route {
 		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
 		{"/metrics", debugs, map[string]echo.HandlerFunc{"GET": metrics}},
 		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
+		{"/api/v1/prom/write", known, map[string]echo.HandlerFunc{"POST": s.promWrite}},
+		{"/api/v1/prom/read", known, map[string]echo.HandlerFunc{"POST": s.promRead}},
 		{"/api/v2/query", known, map[string]echo.HandlerFunc{"POST": noFlux}},
 	}
 }

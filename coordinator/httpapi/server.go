@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/influxdata/influxql"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -37,6 +38,8 @@ type Writer interface {
 // Queries runs queries; a *query.Executor.
 type Queries interface {
 	Parse(r query.Request) (*query.Query, error)
+	Make(r query.Request, statements ...influxql.Statement) (*query.Query, error)
+	Points(r query.Request, p query.Points) (*query.Query, error)
 	Execute(ctx context.Context, q *query.Query, sink query.Sink) error
 }
 
@@ -54,6 +57,7 @@ type Registry interface {
 // Parts is what a Server puts between the clients and itself.
 type Parts struct {
 	Parser    Parser
+	HashSeed  uint64 // of series that do not come through the Parser
 	Writer    Writer
 	Queries   Queries
 	Databases Databases

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/influxdata/influxql"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/coordinator"
@@ -58,6 +59,20 @@ func (f *fakeQueries) Parse(r query.Request) (*query.Query, error) {
 		return nil, invalid("error parsing query: found garbage")
 	}
 	q := new(query.Query)
+	f.requests[q] = r
+	return q, nil
+}
+
+func (f *fakeQueries) Make(r query.Request, statements ...influxql.Statement) (*query.Query, error) {
+	q := new(query.Query)
+	r.Text = influxql.Statements(statements).String()
+	f.requests[q] = r
+	return q, nil
+}
+
+func (f *fakeQueries) Points(r query.Request, p query.Points) (*query.Query, error) {
+	q := new(query.Query)
+	r.Text = p.Text
 	f.requests[q] = r
 	return q, nil
 }
@@ -459,7 +474,7 @@ func TestMetricsSayWhatRuns(t *testing.T) {
 	b := newBench(t, nil)
 	b.do("POST", "/write?db=db", "m v=1 1\nbad")
 	w := b.do("GET", "/metrics", "")
-	for _, want := range []string{`varve_build_info{goversion="go`, `http_requests_total{path="/write",status="400"} 1`, `http_write_lines_total 2`, `http_write_dropped_total 1`} {
+	for _, want := range []string{`varve_build_info{goversion="go`, `http_requests_total{path="/write",status="400"} 1`, `http_write_lines_total 2`, `http_write_dropped_total 1`, `http_write_refused_total{reason="missing fields"} 1`} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in %s", want, w.Body)
 		}

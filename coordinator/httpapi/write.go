@@ -44,15 +44,10 @@ func (s *Server) writeV2(c echo.Context) error {
 
 // write stores a body of line protocol. The order of the checks is InfluxDB's.
 func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol.Precision) error {
-	if db == "" {
-		return s.fail(c, invalid("database is required"))
-	}
-	ctx := c.Request().Context()
-	if _, err := s.parts.Databases.Database(ctx, db); errors.Is(err, model.ErrNotFound) {
-		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("database not found: %q", db))
-	} else if err != nil {
+	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, err)
 	}
+	ctx := c.Request().Context()
 	b, err := s.readBody(c)
 	if err != nil {
 		return s.fail(c, err)
@@ -74,6 +69,19 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	return c.NoContent(http.StatusNoContent)
 }
 
+// mayWrite fails where the request cannot write to a database, before its body is
+// read.
+func (s *Server) mayWrite(c echo.Context, db string) error {
+	if db == "" {
+		return invalid("database is required")
+	}
+	_, err := s.parts.Databases.Database(c.Request().Context(), db)
+	if errors.Is(err, model.ErrNotFound) {
+		return &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("database not found: %q", db)}
+	}
+	return err
+}
+
 // parseAndStore writes the points of a body. It gives the body's memory back
 // unless coordinator.ErrJoined is to be expected: then it may be called again.
 func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency string, b *body, opt lineprotocol.Options) error {
@@ -84,7 +92,7 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 	if !parsed.Joined {
 		b.parsed()
 	}
-	lines, malformed := parsed.Lines, parsed.Malformed
+	lines, reasons := parsed.Lines, parsed.Reasons
 	b.hold()
 	held := false // by the writer, whose owners may be at work after the answer
 	defer func() {
@@ -99,7 +107,9 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 	held = true
 	if !errors.Is(err, coordinator.ErrJoined) {
 		s.metrics.lines.Add(float64(lines))
-		s.metrics.dropped.Add(float64(malformed))
+		for reason, n := range reasons {
+			s.metrics.refuse(reason, n)
+		}
 	}
 	return err
 }
@@ -133,14 +143,17 @@ func (s *Server) store(ctx context.Context, db, policy, consistency string, pars
 	var partial *coordinator.PartialWriteError
 	switch {
 	case errors.As(err, &partial):
+		s.metrics.refuse(lineprotocol.Reason(partial.Reason), partial.Dropped)
+	case err != nil:
+		return err
+	}
+	s.metrics.refuse(lineprotocol.Reason(drops.Reason), drops.Count)
+	if partial != nil {
 		if drops.Count == 0 {
 			drops.Reason = partial.Reason
 		}
 		drops.Count += partial.Dropped
-	case err != nil:
-		return err
 	}
-	s.metrics.dropped.Add(float64(drops.Count))
 	switch {
 	case drops.Count > 0:
 		return &coordinator.PartialWriteError{Reason: drops.Reason, Dropped: drops.Count}

@@ -14,12 +14,17 @@ type refused struct {
 	lines int
 	more  int // lines that are not in text
 	text  strings.Builder
+	kinds map[string]int // lines by Reason
 }
 
 // add notes a line and the reason.
 func (r *refused) add(line []byte, reason error) {
 	r.lines++
 	why := reason.Error()
+	if r.kinds == nil {
+		r.kinds = make(map[string]int)
+	}
+	r.kinds[Reason(why)]++
 	room := r.limit - r.text.Len()
 	if room <= 0 {
 		r.more++

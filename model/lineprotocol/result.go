@@ -32,8 +32,9 @@ type Result struct {
 	Joined bool
 	// Lines counts the lines that are neither blank nor comments.
 	Lines int
-	// Malformed counts the lines that Err stands for.
+	// Malformed counts the lines that Err stands for, Reasons each kind of them.
 	Malformed int
+	Reasons   map[string]int
 
 	pool *pool
 	keys [][]byte // the memory of the keys in Batch

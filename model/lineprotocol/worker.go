@@ -373,7 +373,7 @@ func (w *worker) finish() (*Result, error) {
 	r := w.result
 	r.Batch, r.keys = b, w.keys
 	r.Err = w.refused.err()
-	r.Malformed = w.refused.lines
+	r.Malformed, r.Reasons = w.refused.lines, w.refused.kinds
 	w.seriesHint = min(len(w.series), maxHint)
 	w.keysHint = min(w.keyBytes, maxIdleBytes)
 	w.forget()

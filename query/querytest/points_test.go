@@ -61,23 +61,28 @@ func TestPointsAreThoseOfTheChosenSeriesAndTimes(t *testing.T) {
 		want   []string
 	}{
 		{
-			"a measurement", query.Points{Measurements: model.IsMeasurement("up"), Range: all},
+			"a measurement",
+			query.Points{Measurements: model.IsMeasurement("up"), Range: all},
 			[]string{"up{job=a,time_zone=x} 1@1", "up{job=a,time_zone=x} 2@2", "up{job=a,time_zone=x} 3@3", "up{job=b,time_zone=} 4@2"},
 		},
 		{
-			"both ends of a range", query.Points{Measurements: model.IsMeasurement("up"), Range: model.TimeRange{Min: 2, Max: 3}},
+			"both ends of a range",
+			query.Points{Measurements: model.IsMeasurement("up"), Range: model.TimeRange{Min: 2, Max: 3}},
 			[]string{"up{job=a,time_zone=x} 2@2", "up{job=a,time_zone=x} 3@3", "up{job=b,time_zone=} 4@2"},
 		},
 		{
-			"a tag that some lack", query.Points{Measurements: match(model.MeasurementKey, "up.*", false), Series: match("time_zone", "x|", true), Range: all},
+			"a tag that some lack",
+			query.Points{Measurements: match(model.MeasurementKey, "up.*", false), Series: match("time_zone", "x|", true), Range: all},
 			nil,
 		},
 		{
-			"a pattern that nothing matches too", query.Points{Measurements: match(model.MeasurementKey, "up.*", false), Series: match("job", "b?", false), Range: all},
+			"a pattern that nothing matches too",
+			query.Points{Measurements: match(model.MeasurementKey, "up.*", false), Series: match("job", "b?", false), Range: all},
 			[]string{"up{job=b,time_zone=} 4@2", "ups{job=,time_zone=} 6@2"},
 		},
 		{
-			"all measurements, of which some have other types", query.Points{Series: &model.Predicate{Op: model.Equal, Key: "job", Value: "a"}, Range: model.TimeRange{Min: 2, Max: 2}},
+			"all measurements, of which some have other types",
+			query.Points{Series: &model.Predicate{Op: model.Equal, Key: "job", Value: "a"}, Range: model.TimeRange{Min: 2, Max: 2}},
 			[]string{"up{job=a,time_zone=x} 2@2"},
 		},
 		{"no measurement", query.Points{Measurements: model.IsMeasurement("down"), Range: all}, nil},

@@ -1,0 +1,123 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/varvedb/varve/coordinator/httpapi/remote"
+	"github.com/varvedb/varve/model/lineprotocol"
+	"github.com/varvedb/varve/query"
+	"github.com/varvedb/varve/query/exec"
+)
+
+// promLimits bounds a remote write. Prometheus sends some thousand samples at a
+// time, with some ten labels.
+var promLimits = remote.Limits{Labels: 256, Samples: 1_000_000}
+
+// promWrite answers Prometheus's remote write. The order of the checks is
+// InfluxDB's.
+func (s *Server) promWrite(c echo.Context) error {
+	db := c.QueryParam("db")
+	if err := s.mayWrite(c, db); err != nil {
+		return s.fail(c, err)
+	}
+	b, err := s.readBody(c)
+	if err != nil {
+		return s.fail(c, err)
+	}
+	defer b.release()
+	defer b.parsed()
+	s.metrics.received.Add(float64(len(b.data)))
+	var sent *remote.Write
+	err = s.unpackBlock(c, b, func(message []byte) (err error) {
+		sent, err = remote.DecodeWrite(message, s.parts.HashSeed, promLimits)
+		return err
+	})
+	if err != nil {
+		return s.fail(c, err)
+	}
+	b.parsed()
+	s.metrics.refuse("not a number", sent.NotNumbers)
+	result := &lineprotocol.Result{Batch: sent.Batch, Dropped: lineprotocol.Drops{Count: sent.Dropped, Reason: sent.Reason}}
+	b.hold()
+	err = s.store(c.Request().Context(), db, c.QueryParam("rp"), c.QueryParam("consistency"), result, b.release)
+	if err != nil {
+		return s.fail(c, err)
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// promRead answers Prometheus's remote read.
+func (s *Server) promRead(c echo.Context) error {
+	if err := s.budget.memory.Queries(); err != nil {
+		s.metrics.refused.WithLabelValues("memory").Inc()
+		return s.fail(c, err)
+	}
+	b, err := s.readBody(c)
+	if err != nil {
+		return s.fail(c, err)
+	}
+	defer b.release()
+	defer b.parsed()
+	var read *remote.Read
+	err = s.unpackBlock(c, b, func(message []byte) (err error) {
+		read, err = remote.DecodeRead(message)
+		return err
+	})
+	if err != nil {
+		return s.fail(c, err)
+	}
+	measurements, series, err := read.Predicates()
+	if err != nil {
+		return s.fail(c, err)
+	}
+	q, err := s.parts.Queries.Points(asked(c, query.Request{Database: c.QueryParam("db"), Policy: c.QueryParam("rp")}), query.Points{
+		Field: remote.Field, Measurements: measurements, Series: series, Range: read.Range, Text: "prometheus read " + read.String(),
+	})
+	if err != nil {
+		return s.fail(c, err)
+	}
+	var sink promSink
+	if err := s.parts.Queries.Execute(c.Request().Context(), q, &sink); err != nil {
+		return s.fail(c, err)
+	}
+	c.Response().Header().Set(echo.HeaderContentEncoding, "snappy")
+	return c.Blob(http.StatusOK, "application/x-protobuf", sink.result.Pack())
+}
+
+// promSink collects the answer to a remote read. It begins to be sent when it is
+// complete, so its error can still be the answer's status.
+type promSink struct{ result remote.Result }
+
+func (*promSink) Begin(query.Statement) error { return nil }
+
+func (p *promSink) Rows(r *exec.Rows) error { return p.result.Add(r) }
+
+func (*promSink) End(o query.Outcome) error { return o.Err }
+
+// unpackBlock gives a body that is a snappy block, unpacked, to decode, which may
+// not keep it. What is taken of the budget is that of the larger of the two: the
+// other one is gone soon.
+func (s *Server) unpackBlock(c echo.Context, b *body, decode func([]byte) error) error {
+	size, err := remote.Unpacked(b.data)
+	if err != nil {
+		return err
+	}
+	if size > s.cfg.MaxUnpackedBytes {
+		return s.tooLarge(c)
+	}
+	if more := size - b.taken.Load(); more > 0 {
+		if err := b.budget.take(more); err != nil {
+			return err
+		}
+		b.taken.Add(more)
+	}
+	room := b.buffers.take(size)
+	defer b.buffers.give(room)
+	message, err := remote.Unpack(*room, b.data)
+	if err != nil {
+		return err
+	}
+	return decode(message)
+}
