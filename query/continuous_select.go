@@ -73,7 +73,7 @@ func (c *ContinuousSelect) Over(r model.TimeRange, guard func() error) (*Query, 
 		stmt.Condition = and(&influxql.ParenExpr{Expr: where}, stmt.Condition)
 	}
 	return &Query{
-		req:        Request{Text: stmt.String(), Database: c.in, guard: guard},
+		req:        Request{Text: stmt.String(), Database: c.in, guard: guard, continuous: true},
 		statements: influxql.Statements{stmt},
 	}, nil
 }

@@ -24,19 +24,21 @@ var errNotExecuted = &model.Error{Kind: model.ErrInvalid, Text: "not executed"}
 
 // Executor runs requests. It is safe for concurrent use.
 type Executor struct {
-	cfg     Config
-	catalog Catalog
-	storage Storage
-	log     *slog.Logger
-	metrics *metrics
-	running running
-	reclaim reclaimer
-	admit   *admission
-	memory  *memory.Pool // nil: without a bound
-	nodes   Nodes        // nil: there is only this one
-	monitor Monitor
-	writer  Writer // nil: there is no SELECT INTO
-	audit   Audit  // nil: nobody asks
+	cfg        Config
+	catalog    Catalog
+	storage    Storage
+	log        *slog.Logger
+	metrics    *metrics
+	running    running
+	reclaim    reclaimer
+	admit      *admission
+	continuous *admission   // of continuous queries
+	quotas     Quotas       // nil: nobody has any
+	memory     *memory.Pool // nil: without a bound
+	nodes      Nodes        // nil: there is only this one
+	monitor    Monitor
+	writer     Writer // nil: there is no SELECT INTO
+	audit      Audit  // nil: nobody asks
 }
 
 // New gives an Executor. reg may be nil.
@@ -46,12 +48,13 @@ func New(cfg Config, catalog Catalog, storage Storage, log *slog.Logger, reg pro
 	}
 	m := newMetrics(reg)
 	return &Executor{
-		cfg:     cfg,
-		catalog: catalog,
-		storage: storage,
-		log:     log,
-		metrics: m,
-		admit:   newAdmission(cfg.Concurrent, cfg.Queue, m),
+		cfg:        cfg,
+		catalog:    catalog,
+		storage:    storage,
+		log:        log,
+		metrics:    m,
+		admit:      newAdmission(cfg.Concurrent, cfg.Queue, m),
+		continuous: newAdmission(max(1, cfg.Concurrent/2), cfg.Queue, m),
 	}, nil
 }
 
@@ -100,12 +103,15 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			e.reclaim.after(time.Now(), heap)
 		}
 	}()
+	var turn turn
 	if !q.quick() {
-		slot, err := e.admit.enter(ctx)
+		var err error
+		turn, err = e.enter(ctx, q)
+		defer turn.leave()
 		if err != nil && task.ended() == nil {
 			return err
 		}
-		watch.admitted(slot)
+		watch.admitted(turn.slot)
 	}
 	e.metrics.active.Inc()
 	defer func() {
@@ -124,7 +130,7 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			continue
 		}
 		run := &statementRun{
-			executor: e, req: &q.req, points: q.points, id: i, sink: sink, watch: watch,
+			executor: e, req: &q.req, points: q.points, id: i, sink: sink, watch: watch, pools: turn.memory,
 			read: &Read{Consistency: q.req.Consistency, Partial: q.req.Partial},
 		}
 		err := run.answer(ctx, stmt, task)
@@ -173,6 +179,7 @@ type statementRun struct {
 	sink     Sink
 	read     *Read
 	watch    *watch
+	pools    []*memory.Pool // that it draws on besides the node's
 	begun    bool
 	failed   bool
 	sinkErr  error // what the sink said; ends the request
@@ -183,7 +190,7 @@ type statementRun struct {
 func (r *statementRun) answer(ctx context.Context, stmt influxql.Statement, task *task) error {
 	err := task.ended()
 	if err == nil {
-		budget := r.executor.memory.Budget(int64(cmp.Or(r.executor.cfg.MaxBytes, plan.DefaultMaxBytes)))
+		budget := r.executor.memory.Budget(int64(cmp.Or(r.executor.cfg.MaxBytes, plan.DefaultMaxBytes)), r.pools...)
 		defer budget.Close()
 		err = r.do(memory.NewContext(ctx, budget), stmt)
 	}

@@ -41,6 +41,7 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 	to := &into{
 		writer:  r.executor.writer,
 		guard:   r.req.guard,
+		spend:   r.spend,
 		to:      Destination{Database: target.Database, Policy: target.RetentionPolicy, Level: r.req.Level},
 		name:    target.Name,
 		account: memory.FromContext(ctx).Account(), // until the statement has ended
@@ -78,7 +79,8 @@ func (r *statementRun) selectInto(ctx context.Context, stmt *influxql.SelectStat
 // bottom() name; tags among the other columns become fields, as in InfluxDB.
 type into struct {
 	writer Writer
-	guard  func() error // asked before each write; nil: none
+	guard  func() error                                                 // asked before each write; nil: none
+	spend  func(ctx context.Context, database string, points int) error // asked then, too; nil: nobody has a quota
 	to     Destination
 	name   string // of the measurement; "" is that of the rows
 	kept   int    // of the last columns: tags
@@ -305,6 +307,11 @@ func (t *into) write(ctx context.Context, b *model.Batch) error {
 	}
 	if t.guard != nil {
 		if err := t.guard(); err != nil {
+			return err
+		}
+	}
+	if t.spend != nil {
+		if err := t.spend(ctx, t.to.Database, b.Rows()); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,8 @@ type Request struct {
 	Address string
 	ID      string
 
-	guard func() error // asked before each write of SELECT … INTO; nil: none
+	guard      func() error // asked before each write of SELECT … INTO; nil: none
+	continuous bool         // not a client's, but a run of a continuous query
 }
 
 // DefaultChunkSize is the ChunkSize for clients that want pieces of no certain

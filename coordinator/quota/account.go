@@ -36,7 +36,7 @@ type account struct {
 }
 
 func newAccount(id key, name string, q model.Quota) *account {
-	a := &account{key: id, name: name, memory: memory.NewPool(0, nil)}
+	a := &account{key: id, name: name, memory: memory.PoolOf(fmt.Sprintf("%s %q", id.kind, name))}
 	a.set(q)
 	return a
 }

@@ -16,24 +16,26 @@ const step = 1 << 20
 // Budget is the memory that one query may hold at one node. A nil Budget has no
 // bound. It is safe for concurrent use.
 type Budget struct {
-	pool  *Pool
+	pools []*Pool
 	limit int64
 	used  atomic.Int64
 
 	mu      sync.Mutex // protects all below
-	granted int64      // by the pool
+	granted int64      // by each of the pools
 	closed  bool
 }
 
-// Budget gives a query its budget: at most limit bytes, 0 for no bound but that
-// of the pool. Close must follow.
-func (p *Pool) Budget(limit int64) *Budget { return &Budget{pool: p, limit: limit} }
+// Budget gives a query its budget: at most limit bytes, 0 for no bound but those
+// of the pools, of which it draws on p and all others. Close must follow.
+func (p *Pool) Budget(limit int64, others ...*Pool) *Budget {
+	return &Budget{pools: append([]*Pool{p}, others...), limit: limit}
+}
 
 // Used gives the bytes that are held.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
 // Take counts n bytes, or fails: with model.ErrTooLarge above the query's own
-// limit, with model.ErrOverloaded when all queries together hold too much.
+// limit, with model.ErrOverloaded when all queries of a pool hold too much.
 func (b *Budget) Take(n int64) error {
 	if b == nil {
 		return nil
@@ -50,7 +52,7 @@ func (b *Budget) Take(n int64) error {
 	return nil
 }
 
-// cover makes sure that the pool has granted what is used.
+// cover makes sure that the pools have granted what is used.
 func (b *Budget) cover(used int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,8 +60,11 @@ func (b *Budget) cover(used int64) error {
 		return nil
 	}
 	more := (used - b.granted + step - 1) / step * step
-	if err := b.pool.take(more); err != nil {
-		return err
+	for i, p := range b.pools {
+		if err := p.take(more); err != nil {
+			give(b.pools[:i], more)
+			return err
+		}
 	}
 	b.granted += more
 	return nil
@@ -80,16 +85,16 @@ func (b *Budget) Give(n int64) {
 	}
 	back := (b.granted - max(used, 0)) / 2 / step * step
 	b.granted -= back
-	b.pool.give(back)
+	give(b.pools, back)
 }
 
-// Close gives everything back to the pool. What is still counted then, counts
+// Close gives everything back to the pools. What is still counted then, counts
 // no more.
 func (b *Budget) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	b.pool.give(b.granted)
+	give(b.pools, b.granted)
 	b.granted = 0
 }
 

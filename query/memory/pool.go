@@ -9,9 +9,10 @@ import (
 	"github.com/varvedb/varve/model"
 )
 
-// Pool is the memory that the queries of one node may hold together. A nil Pool
-// has no bound. It is safe for concurrent use.
+// Pool is the memory that the queries of one node may hold together, or those of
+// one client. A nil Pool has no bound. It is safe for concurrent use.
 type Pool struct {
+	whose   string // of the queries, for errors; "" is all
 	limit   atomic.Int64
 	used    atomic.Int64
 	refused atomic.Int64
@@ -37,6 +38,9 @@ func NewPool(limit int64, reg prometheus.Registerer) *Pool {
 	return p
 }
 
+// PoolOf gives a Pool for the queries of somebody, without a bound until SetLimit.
+func PoolOf(whose string) *Pool { return &Pool{whose: whose} }
+
 // SetLimit changes the limit. What is granted stays so.
 func (p *Pool) SetLimit(limit int64) { p.limit.Store(limit) }
 
@@ -51,16 +55,27 @@ func (p *Pool) take(n int64) error {
 	if used, limit := p.used.Add(n), p.limit.Load(); limit > 0 && used > limit {
 		p.used.Add(-n)
 		p.refused.Add(1)
-		return &model.Error{
-			Kind: model.ErrOverloaded,
-			Text: fmt.Sprintf("the memory for queries is used up (%d of %d bytes), try again later", used-n, limit),
-		}
+		return p.usedUp(used-n, limit)
 	}
 	return nil
 }
 
-func (p *Pool) give(n int64) {
-	if p != nil {
-		p.used.Add(-n)
+func (p *Pool) usedUp(used, limit int64) error {
+	of := ""
+	if p.whose != "" {
+		of = " of " + p.whose
+	}
+	return &model.Error{
+		Kind: model.ErrOverloaded,
+		Text: fmt.Sprintf("the memory for queries%s is used up (%d of %d bytes), try again later", of, used, limit),
+	}
+}
+
+// give takes n bytes back to each of pools.
+func give(pools []*Pool, n int64) {
+	for _, p := range pools {
+		if p != nil {
+			p.used.Add(-n)
+		}
 	}
 }
