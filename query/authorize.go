@@ -66,27 +66,35 @@ func writes(database string) need {
 // has InfluxDB's text.
 func (e *Executor) allow(r *Request, statements influxql.Statements) error {
 	if nobody, ok := r.User.(Nobody); ok {
-		return e.found(nobody, statements)
+		err := e.found(nobody, statements)
+		if err != nil {
+			e.recordRefused(r, statements, 0, err)
+		}
+		return err
 	}
-	return r.authorize(statements)
+	for i, stmt := range statements {
+		if err := r.authorize(stmt); err != nil {
+			e.recordRefused(r, statements, i, err)
+			return err
+		}
+	}
+	return nil
 }
 
-// authorize is allow for a user, or for anyone.
-func (r *Request) authorize(statements influxql.Statements) error {
+// authorize decides whether a user, or anyone, may run a statement.
+func (r *Request) authorize(stmt influxql.Statement) error {
 	if r.User == nil || r.User.Admin() {
 		return nil
 	}
-	for _, stmt := range statements {
-		for _, n := range r.needs(stmt) {
-			requires := "admin privilege"
-			if !n.admin {
-				if r.User.May(n.database, n.privilege) {
-					continue
-				}
-				requires = n.privilege.String() + " on " + n.database
+	for _, n := range r.needs(stmt) {
+		requires := "admin privilege"
+		if !n.admin {
+			if r.User.May(n.database, n.privilege) {
+				continue
 			}
-			return forbidden("%s not authorized to execute statement '%s', requires %s", r.User.Name(), printed(stmt), requires)
+			requires = n.privilege.String() + " on " + n.database
 		}
+		return forbidden("%s not authorized to execute statement '%s', requires %s", r.User.Name(), printed(stmt), requires)
 	}
 	return nil
 }

@@ -93,6 +93,12 @@ func (e *Executor) Concurrent() int { return e.cfg.Concurrent }
 // nothing could be started (model.ErrOverloaded), ctx ended or sink failed.
 func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 	start := time.Now()
+	done := 0 // statements that were run and recorded
+	defer func() {
+		for _, stmt := range q.statements[done:] {
+			e.record(&q.req, stmt, errNotExecuted)
+		}
+	}()
 	client, heap := ctx, heapBytes()
 	ctx, task := e.running.add(ctx, q, start)
 	watch := e.watch(task)
@@ -133,6 +139,7 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 			executor: e, req: &q.req, points: q.points, id: i, sink: sink, watch: watch, pools: turn.memory,
 			read: &Read{Consistency: q.req.Consistency, Partial: q.req.Partial},
 		}
+		done = i + 1
 		err := run.answer(ctx, stmt, task)
 		if err != nil {
 			return err
@@ -194,6 +201,7 @@ func (r *statementRun) answer(ctx context.Context, stmt influxql.Statement, task
 		defer budget.Close()
 		err = r.do(memory.NewContext(ctx, budget), stmt)
 	}
+	r.executor.record(r.req, stmt, err)
 	if r.sinkErr != nil {
 		return r.sinkErr
 	}
@@ -318,7 +326,7 @@ func (r *statementRun) warnReadOnly(stmt influxql.Statement) {
 	if r.req.ReadOnly {
 		r.messages = append(r.messages, Message{
 			Level: "warning",
-			Text:  fmt.Sprintf("deprecated use of '%s' in a read only context, please use a POST request instead", stmt),
+			Text:  fmt.Sprintf("deprecated use of '%s' in a read only context, please use a POST request instead", printed(stmt)),
 		})
 	}
 }

@@ -26,7 +26,7 @@ var behindRE = regexp.MustCompile(`(?is)^` + gap + `(?:$|;|with\b)`)
 // traced, where too little is better than too much.
 func Redact(text string) string {
 	var b strings.Builder
-	text = redactURLs(text)
+	text = RedactURLs(text)
 	for {
 		at := passwordRE.FindStringIndex(text)
 		if at == nil {
@@ -64,8 +64,9 @@ var (
 	parameterRE = regexp.MustCompile(`(?i)([?&](?:p|password|token|access_token)=)[^&#\s'"]*`)
 )
 
-// redactURLs hides the credentials of URLs.
-func redactURLs(text string) string {
+// RedactURLs gives text with [REDACTED] in place of the credentials in URLs. It is
+// for texts that are shown to clients, which have no passwords of statements.
+func RedactURLs(text string) string {
 	text = userRE.ReplaceAllString(text, "://"+Redacted+"@")
 	return parameterRE.ReplaceAllString(text, "${1}"+Redacted)
 }
@@ -90,7 +91,7 @@ func printed(statements ...influxql.Statement) string {
 func withoutCredentials(urls []string) []string {
 	out := make([]string, len(urls))
 	for i, u := range urls {
-		out[i] = redactURLs(u)
+		out[i] = RedactURLs(u)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/influxdata/influxql"
@@ -59,7 +60,7 @@ func (r *Request) sees(q *Running) bool {
 	}
 	same := Request{Text: q.Text, Database: q.Database, User: r.User, Extensions: true}
 	parsed, err := same.parse()
-	return err == nil && same.authorize(parsed.Statements) == nil
+	return err == nil && !slices.ContainsFunc(parsed.Statements, func(s influxql.Statement) bool { return same.authorize(s) != nil })
 }
 
 // killQuery ends a request here, or on the node that the statement names.

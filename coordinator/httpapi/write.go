@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/varvedb/varve/coordinator"
-	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/model/lineprotocol"
 )
 
@@ -67,19 +66,6 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	}
 	c.Response().Header().Set(echo.HeaderContentType, accepted(c.Request()).contentType)
 	return c.NoContent(http.StatusNoContent)
-}
-
-// mayWrite fails where the request cannot write to a database, before its body is
-// read.
-func (s *Server) mayWrite(c echo.Context, db string) error {
-	if db == "" {
-		return invalid("database is required")
-	}
-	_, err := s.parts.Databases.Database(c.Request().Context(), db)
-	if errors.Is(err, model.ErrNotFound) {
-		return &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("database not found: %q", db)}
-	}
-	return err
 }
 
 // parseAndStore writes the points of a body. It gives the body's memory back
