@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/varvedb/varve/coordinator/httpapi/remote"
+	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
 	"github.com/varvedb/varve/query/exec"
@@ -45,7 +47,7 @@ func (s *Server) promWrite(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
-	return c.NoContent(http.StatusNoContent)
+	return stored(c)
 }
 
 // promRead answers Prometheus's remote read.
@@ -78,12 +80,32 @@ func (s *Server) promRead(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
+	if err := s.mayRead(c); err != nil {
+		return s.fail(c, err)
+	}
 	var sink promSink
 	if err := s.parts.Queries.Execute(c.Request().Context(), q, &sink); err != nil {
 		return s.fail(c, err)
 	}
 	c.Response().Header().Set(echo.HeaderContentEncoding, "snappy")
 	return c.Blob(http.StatusOK, "application/x-protobuf", sink.result.Pack())
+}
+
+// mayRead fails, with InfluxDB's words for it, where there is no such database or
+// policy.
+func (s *Server) mayRead(c echo.Context) error {
+	db, err := s.parts.Databases.Database(c.Request().Context(), c.QueryParam("db"))
+	switch policy := c.QueryParam("rp"); {
+	case errors.Is(err, model.ErrNotFound):
+		return invalid("no database")
+	case err != nil:
+		return err
+	case policy != "":
+		if _, ok := db.Policy(policy); !ok {
+			return invalid("invalid retention policy")
+		}
+	}
+	return nil
 }
 
 // promSink collects the answer to a remote read. It begins to be sent when it is

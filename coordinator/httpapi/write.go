@@ -64,6 +64,11 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	if err != nil {
 		return s.fail(c, err)
 	}
+	return stored(c)
+}
+
+// stored answers a write.
+func stored(c echo.Context) error {
 	c.Response().Header().Set(echo.HeaderContentType, accepted(c.Request()).contentType)
 	return c.NoContent(http.StatusNoContent)
 }
