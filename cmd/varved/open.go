@@ -12,6 +12,7 @@ import (
 	"github.com/varvedb/varve/coordinator/admin"
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/coordinator/ingest"
 	"github.com/varvedb/varve/coordinator/parking"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
@@ -69,7 +70,7 @@ func (s *server) open(httpAddress string) error {
 	}
 	s.serveRPC(shards, operators)
 	s.openVote(ctx)
-	return nil
+	return s.openListeners()
 }
 
 // openCluster makes this directory a node of its cluster.
@@ -211,6 +212,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 			return err
 		}
 		if s.cfg.Has(meta.RoleCoordinator) {
+			s.writer = writer
 			if err := s.openQueries(writer, shards, &parts, pool, budget.maxSelectMemory()); err != nil {
 				return err
 			}
@@ -300,6 +302,22 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	}
 	parts.Writer, parts.Queries, parts.Databases = writer, queries, catalog
 	return s.startContinuous(queries)
+}
+
+// openListeners takes points by other protocols than HTTP's. It comes last, so
+// that what was received is written first when the server stops.
+func (s *server) openListeners() error {
+	if s.writer == nil {
+		return nil
+	}
+	listeners, err := ingest.Open(s.cfg.Listeners, ingest.Parts{
+		Writer: s.writer, Databases: s.store, HashSeed: s.store.Snapshot().HashSeed(), Unsigned: s.cfg.Unsigned,
+	}, s.log, s.registry)
+	if err != nil {
+		return err
+	}
+	s.onClose("listeners", func() error { listeners.Close(); return nil })
+	return nil
 }
 
 // startContinuous takes part in the election of the node that runs the

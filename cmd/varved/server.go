@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/cmd/varved/config"
+	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/vfs"
@@ -48,7 +49,8 @@ type server struct {
 	members     *membership
 	rpc         *rpc.Server
 	http        *httpapi.Server
-	failed      chan error // one error of each that serves a port
+	writer      *coordinator.Writer // nil for a node that is no coordinator
+	failed      chan error          // one error of each that serves a port
 
 	closers []closer // in the order of opening
 }

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 
+	"github.com/varvedb/varve/coordinator/ingest/collectd"
+	"github.com/varvedb/varve/coordinator/ingest/graphite"
 	"github.com/varvedb/varve/model/lineprotocol"
 )
 
@@ -68,8 +71,16 @@ func (g Graphite) validate() error {
 	case g.MaxConnectionLimit < 0:
 		return errors.New("max-connection-limit: below 0")
 	}
+	if _, err := g.parser(); err != nil {
+		return err
+	}
 	to := g.target()
 	return to.validate()
+}
+
+// parser gives what reads the listener's lines.
+func (g Graphite) parser() (*graphite.Parser, error) {
+	return graphite.NewParser(g.Templates, g.Tags, g.Separator)
 }
 
 // complete gives o with the defaults for what is 0 or empty.
@@ -138,4 +149,25 @@ func (c Collectd) validate() error {
 	}
 	to := c.target()
 	return to.validate()
+}
+
+// parser gives what reads the listener's packets. It reads the files that the
+// configuration names.
+func (c Collectd) parser() (*collectd.Parser, error) {
+	p := &collectd.Parser{Join: c.ParseMultiValuePlugin == "join"}
+	switch c.SecurityLevel {
+	case "sign":
+		p.Security = collectd.Signed
+	case "encrypt":
+		p.Security = collectd.Encrypted
+	}
+	var err error
+	if p.Types, err = collectd.ReadTypes(c.TypesDB); err != nil {
+		return nil, err
+	}
+	p.Passwords, err = collectd.ReadPasswords(c.AuthFile)
+	if errors.Is(err, fs.ErrNotExist) && p.Security == collectd.None {
+		return p, nil // what is signed or encrypted cannot be read then
+	}
+	return p, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/continuous"
+	"github.com/varvedb/varve/coordinator/ingest"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/rpc/trust"
@@ -51,6 +52,7 @@ type Config struct {
 	Continuous    continuous.Config
 	SubscriberOff bool
 	Subscriber    subscriber.Config
+	Listeners     ingest.Config
 
 	LogLevel    slog.Level
 	Unsigned    bool
@@ -92,6 +94,7 @@ func DefaultConfig() Config {
 		Replication:  meta.DefaultConfig().DefaultReplication,
 		Continuous:   continuous.DefaultConfig(),
 		Subscriber:   subscriber.DefaultConfig(),
+		Listeners:    ingest.DefaultConfig(),
 		ReplaceAfter: control.DefaultConfig().ReplaceAfter,
 		CatchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		CatchupAge:   data.DefaultConfig().CatchupMaxAge,
