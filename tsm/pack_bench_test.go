@@ -48,7 +48,7 @@ func benchmarkPacked(b *testing.B, flush bool) {
 						r := at + i
 						batch.Tables[0].Times[i] = int64(r/load.series) * 1e10
 						for f := range batch.Tables[0].Columns {
-							batch.Tables[0].Columns[f].Bits[i] = uint64(50 + (r*2654435761>>(f+3))%7)
+							batch.Tables[0].Columns[f].Bits[i] = 50 + (uint64(r)*2654435761>>(f+3))%7
 						}
 					}
 					if load.series > 10_000 {

@@ -102,7 +102,7 @@ func (f *fileWriter) hashes(all []model.SeriesHash) {
 }
 
 func (f *fileWriter) texts(t *textsWriter) {
-	if len(t.text) > math.MaxUint32 {
+	if uint64(len(t.text)) > math.MaxUint32 {
 		f.err = errors.Join(f.err, errTooMuchText)
 	}
 	f.uint32s(t.ends)

@@ -25,9 +25,10 @@ func (r *Reader) guard(was bool, err *error) {
 		error
 		Addr() uintptr
 	})
-	first := uintptr(unsafe.Pointer(unsafe.SliceData(r.data)))
-	if !ok || fault.Addr()-first >= uintptr(len(r.data)) { // an address below first wraps
+	data := r.content.data
+	first := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
+	if !ok || fault.Addr()-first >= uintptr(len(data)) { // an address below first wraps
 		panic(p)
 	}
-	*err = fmt.Errorf("read at %d of %d bytes: %w: %w", fault.Addr()-first, len(r.data), fault, model.ErrCorrupt)
+	*err = fmt.Errorf("read at %d of %d bytes: %w: %w", fault.Addr()-first, len(data), fault, model.ErrCorrupt)
 }

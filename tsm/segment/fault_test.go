@@ -16,7 +16,7 @@ import (
 // that about as a failing disk does.
 func TestPageThatCannotBeReadIsAnError(t *testing.T) {
 	content := smallFile(t, true)
-	open := func() *Reader {
+	cut := func(mapped bool) *Reader {
 		name := filepath.Join(t.TempDir(), "f")
 		if err := os.WriteFile(name, content, 0o600); err != nil {
 			t.Fatal(err)
@@ -25,7 +25,7 @@ func TestPageThatCannotBeReadIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(f)
+		r, err := open(f, mapped)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,11 +53,13 @@ func TestPageThatCannotBeReadIsAnError(t *testing.T) {
 			return err
 		},
 	} {
-		r := open()
-		// Twice: what a fault left half read must not be taken for whole.
-		for range 2 {
-			if err := touch(r); !errors.Is(err, model.ErrCorrupt) {
-				t.Errorf("%s of a file that was cut gave %v, want ErrCorrupt", name, err)
+		for _, mapped := range []bool{true, false} {
+			r := cut(mapped)
+			// Twice: what a fault left half read must not be taken for whole.
+			for range 2 {
+				if err := touch(r); !errors.Is(err, model.ErrCorrupt) {
+					t.Errorf("%s of a file that was cut, mapped %v, gave %v, want ErrCorrupt", name, mapped, err)
+				}
 			}
 		}
 	}
@@ -73,7 +75,7 @@ func TestPageThatGoesAwayWhileGranulesAreReadIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(f)
+		r, err := open(f, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -210,26 +210,39 @@ func (r *parser) take(what string, n int) []byte {
 
 func (r *parser) text(what string) string { return string(r.take(what, r.items(what))) }
 
-// parseFooter finds and checks the footer of a file.
-func parseFooter(data []byte) (*footer, error) {
+// readFooter finds and checks the footer of a file.
+func readFooter(c *content) (*footer, error) {
 	corrupt := func(what string) error { return fmt.Errorf("segment file: %s: %w", what, model.ErrCorrupt) }
-	if len(data) < len(headMagic)+trailerSize || string(data[:len(headMagic)]) != headMagic {
+	trailerAt := c.size - int64(trailerSize)
+	if trailerAt < int64(len(headMagic)) {
 		return nil, corrupt("not one, or cut short")
 	}
-	trailer := data[len(data)-trailerSize:]
+	head, err := c.bytes(0, len(headMagic))
+	if err != nil {
+		return nil, err
+	}
+	if string(head) != headMagic {
+		return nil, corrupt("not one, or cut short")
+	}
+	trailer, err := c.bytes(trailerAt, trailerSize)
+	if err != nil {
+		return nil, err
+	}
 	if string(trailer[12:]) != tailMagic {
 		return nil, corrupt("cut short")
 	}
 	if v := binary.LittleEndian.Uint32(trailer[8:]); v != format {
 		return nil, fmt.Errorf("segment file of format %d, this program reads %d: %w", v, format, model.ErrNotSupported)
 	}
-	body := data[len(headMagic) : len(data)-trailerSize]
-	length := uint64(binary.LittleEndian.Uint32(trailer))
-	if length > uint64(len(body)) {
+	length := int64(binary.LittleEndian.Uint32(trailer))
+	end := trailerAt - length
+	if length > math.MaxInt32 || end < int64(len(headMagic)) {
 		return nil, corrupt("length of the footer")
 	}
-	end := int64(len(data)-trailerSize) - int64(length)
-	body = body[uint64(len(body))-length:]
+	body, err := c.bytes(end, int(length))
+	if err != nil {
+		return nil, err
+	}
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return nil, corrupt("checksum of the footer")
 	}
@@ -241,7 +254,7 @@ func parseFooter(data []byte) (*footer, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	f.meta.Size = int64(len(data))
+	f.meta.Size = c.size
 	return f, nil
 }
 

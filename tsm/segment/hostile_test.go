@@ -39,8 +39,8 @@ func smallFile(t testing.TB, versioned bool) []byte {
 // believe opens a file and takes every checksum in it for right.
 func believe(p []byte) (*Reader, error) {
 	if n := len(p); n >= trailerSize {
-		length := int(binary.LittleEndian.Uint32(p[n-trailerSize:]))
-		if end := n - trailerSize; length <= end {
+		length := int64(binary.LittleEndian.Uint32(p[n-trailerSize:]))
+		if end := int64(n - trailerSize); length <= end {
 			binary.LittleEndian.PutUint32(p[end+4:], crc32.Checksum(p[end-length:end], castagnoli))
 		}
 	}

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"hash/crc32"
 	"iter"
 	"runtime/debug"
 
@@ -92,8 +91,7 @@ func (r *Reader) segment(measurement, number int) Segment {
 // cannot be read.
 func (r *Reader) Intact(p *Part) (_ bool, err error) {
 	defer r.guard(debug.SetPanicOnFault(true), &err)
-	r.fetch(p.Offset, p.Bytes)
-	return crc32.Checksum(r.data[p.Offset:p.Offset+int64(p.Bytes)], castagnoli) == p.sum, nil
+	return r.intact(p.Offset, p.Bytes, p.sum)
 }
 
 // Blocks describes each block of field i of a segment, without decoding values.

@@ -61,16 +61,19 @@ func (r *Reader) part(measurement, segment, i int, ahead, anew bool) ([]byte, er
 	m := &r.foot.measurements[measurement]
 	s := &m.segments[segment]
 	offset, length := s.bounds(i)
-	data := r.data[offset : offset+int64(length)]
 	state := &r.state[s.firstPart+i]
 	was := state.Load()
 	if was != partBad {
 		now := partGood + uint32(time.Since(r.opened)/time.Second)
 		if was >= partGood && now-was < residentSeconds && !anew {
-			return data, nil
+			return r.content.bytes(offset, length)
 		}
-		if !r.fetch(offset, length) && ahead && segment+1 < len(m.segments) && i < len(m.segments[segment+1].parts) {
-			r.mapping.Prefetch(span(m.segments[segment+1].bounds(i)))
+		if !r.content.fetch(offset, length) && ahead && segment+1 < len(m.segments) && i < len(m.segments[segment+1].parts) {
+			r.content.mapping.Prefetch(span(m.segments[segment+1].bounds(i)))
+		}
+		data, err := r.content.bytes(offset, length)
+		if err != nil {
+			return nil, err
 		}
 		if was >= partGood && !anew || crc32.Checksum(data, castagnoli) == s.parts[i].sum {
 			state.Store(now)
@@ -89,11 +92,9 @@ func (r *Reader) badPart(measurement, segment, i int) error {
 
 func span(offset int64, length int) (int, int) { return int(offset), length }
 
-// fetch brings bytes into memory and reports whether they were there.
-func (r *Reader) fetch(offset int64, length int) bool {
-	if r.mapping == nil || r.mapping.Resident(int(offset), length) {
-		return true
-	}
-	r.mapping.Fetch(int(offset), length)
-	return false
+// intact reports whether bytes on the disk have a checksum.
+func (r *Reader) intact(offset int64, length int, sum uint32) (bool, error) {
+	r.content.fetch(offset, length)
+	data, err := r.content.bytes(offset, length)
+	return err == nil && crc32.Checksum(data, castagnoli) == sum, err
 }

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"fmt"
 	"runtime/debug"
 	"sort"
 	"sync/atomic"
@@ -14,8 +13,7 @@ import (
 // Reader is an open file. It is safe for concurrent use; each goroutine has
 // Cursors of its own.
 type Reader struct {
-	data    []byte
-	mapping *vfs.Mapping // nil for a file given as bytes
+	content *content
 	foot    *footer
 	names   []string
 
@@ -26,21 +24,20 @@ type Reader struct {
 // tailBytes is how much of a file's end is read at once: more than most footers.
 const tailBytes = 64 << 10
 
-// Open maps a file and reads its footer; all else is read when it is asked
-// for, each part's checksum being verified at its first use. The Reader owns f,
-// also when Open fails.
-func Open(f vfs.File) (*Reader, error) {
-	mapping, err := vfs.Map(f)
-	if closeErr := f.Close(); err == nil && closeErr != nil {
-		_ = mapping.Close() // nothing was written
-		return nil, fmt.Errorf("open segment file: %w", closeErr)
-	}
+// Open reads the footer of a file; all else is read when it is asked for, each
+// part's checksum being verified at its first use. The file is mapped where
+// addresses are plenty, else it stays open until Close. The Reader owns f, also
+// when Open fails.
+func Open(f vfs.File) (*Reader, error) { return open(f, mapsFiles) }
+
+func open(f vfs.File, mapped bool) (*Reader, error) {
+	c, err := openContent(f, mapped)
 	if err != nil {
-		return nil, fmt.Errorf("map segment file: %w", err)
+		return nil, err
 	}
-	r := &Reader{data: mapping.Bytes(), mapping: mapping}
+	r := &Reader{content: c}
 	if err := r.readFooter(); err != nil {
-		_ = mapping.Close() // nothing was written
+		_ = c.close() // nothing was written
 		return nil, err
 	}
 	return r, nil
@@ -48,7 +45,7 @@ func Open(f vfs.File) (*Reader, error) {
 
 // OpenBytes opens a file that is in memory.
 func OpenBytes(data []byte) (*Reader, error) {
-	r := &Reader{data: data}
+	r := &Reader{content: &content{size: int64(len(data)), data: data}}
 	if err := r.readFooter(); err != nil {
 		return nil, err
 	}
@@ -58,10 +55,11 @@ func OpenBytes(data []byte) (*Reader, error) {
 func (r *Reader) readFooter() (err error) {
 	defer r.guard(debug.SetPanicOnFault(true), &err)
 	r.opened = time.Now()
-	tail := max(0, len(r.data)-tailBytes)
-	r.fetch(0, min(len(headMagic), len(r.data)))
-	r.fetch(int64(tail), len(r.data)-tail)
-	foot, err := parseFooter(r.data)
+	c := r.content
+	tail := max(0, c.size-tailBytes)
+	c.fetch(0, int(min(int64(len(headMagic)), c.size)))
+	c.fetch(tail, int(c.size-tail))
+	foot, err := readFooter(c)
 	if err != nil {
 		return err
 	}
@@ -80,14 +78,10 @@ func (r *Reader) readFooter() (err error) {
 	return nil
 }
 
-// Close unmaps the file. No Cursor and nothing that one returned may be used
+// Close gives the file back. No Cursor and nothing that one returned may be used
 // afterwards.
 func (r *Reader) Close() error {
-	r.data = nil
-	if r.mapping == nil {
-		return nil
-	}
-	return r.mapping.Close()
+	return r.content.close()
 }
 
 // Meta gives what is known of the whole file.

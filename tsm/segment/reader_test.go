@@ -17,10 +17,14 @@ func TestOpenReadsAFileOfAFileSystem(t *testing.T) {
 	r := seeded.Rand(t)
 	d := randomData(r, true)
 	content, _ := d.write(t, r, 0)
-	for name, fs := range map[string]vfs.FS{"memory": vfs.NewMem(), "machine": vfs.OS} {
-		t.Run(name, func(t *testing.T) {
-			path := t.TempDir() + "/a.seg"
-			if name == "memory" {
+	for _, x := range []struct {
+		name   string
+		fs     vfs.FS
+		mapped bool
+	}{{"memory", vfs.NewMem(), true}, {"machine, mapped", vfs.OS, true}, {"machine, read", vfs.OS, false}} {
+		t.Run(x.name, func(t *testing.T) {
+			fs, path := x.fs, t.TempDir()+"/a.seg"
+			if x.name == "memory" {
 				path = "a.seg"
 			}
 			f, err := fs.Create(path)
@@ -36,7 +40,7 @@ func TestOpenReadsAFileOfAFileSystem(t *testing.T) {
 			if f, err = fs.Open(path); err != nil {
 				t.Fatal(err)
 			}
-			reader, err := Open(f)
+			reader, err := open(f, x.mapped)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"hash/crc32"
 	"runtime/debug"
 )
 
@@ -28,8 +27,11 @@ func (r *Reader) scrubSegment(measurement, segment int) (err error) {
 	s := &m.segments[segment]
 	for n := range s.parts {
 		offset, length := s.bounds(n)
-		r.fetch(offset, length)
-		if crc32.Checksum(r.data[offset:offset+int64(length)], castagnoli) != s.parts[n].sum {
+		intact, err := r.intact(offset, length, s.parts[n].sum)
+		if err != nil {
+			return err
+		}
+		if !intact {
 			return r.badPart(measurement, segment, n)
 		}
 	}

@@ -436,7 +436,7 @@ func (w *Writer) flushSegment() {
 	var s segment
 	w.out, s = w.segment.layout(w.out, w.size, w.fields, w.opt.Versioned)
 	w.segment.reset()
-	if len(w.out) > math.MaxUint32 {
+	if uint64(len(w.out)) > math.MaxUint32 {
 		w.fail(fmt.Errorf("segment of %d bytes: %w", len(w.out), model.ErrTooLarge))
 		return
 	}
