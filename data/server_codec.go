@@ -109,7 +109,7 @@ func appendDigest(dst []byte, d *tsm.Digest) []byte {
 func decodeDigest(b []byte) (d tsm.Digest, err error) {
 	r := wire.NewReader(b, maxMessageMemory)
 	r.Format(messageFormat)
-	d.Rows = int64(r.Number(1<<63 - 1))
+	d.Rows = r.Size()
 	copy(d.Hash[:], r.Bytes(len(d.Hash)))
 	d.Applied = decodeSet(r)
 	if err := r.Done(); err != nil {
@@ -135,7 +135,7 @@ func decodeSnapshotFiles(r *wire.Reader) []SnapshotFile {
 	}
 	files := make([]SnapshotFile, n)
 	for i := range files {
-		files[i] = SnapshotFile{Name: r.String(), Size: int64(r.Number(1<<63 - 1)), Sum: r.Uint32()}
+		files[i] = SnapshotFile{Name: r.String(), Size: r.Size(), Sum: r.Uint32()}
 	}
 	return files
 }
@@ -156,7 +156,7 @@ func decodeSnapshotPart(b []byte) (SnapshotPart, error) {
 	r.Format(messageFormat)
 	p := SnapshotPart{
 		Manifest: r.Blob(), Files: decodeSnapshotFiles(r), Clock: model.HLC(r.Uint64()),
-		Name: r.String(), Offset: int64(r.Number(1<<63 - 1)), Sum: r.Uint32(), Bytes: r.Blob(),
+		Name: r.String(), Offset: r.Size(), Sum: r.Uint32(), Bytes: r.Blob(),
 	}
 	if r.Err() == nil && len(p.Bytes) > MaxSnapshotPiece {
 		r.Fail("piece of %d bytes", len(p.Bytes))

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestChunkerGivesPiecesOfTheSizeAskedFor(t *testing.T) {
 func TestChunkerHoldsABoundedPiece(t *testing.T) {
 	text := make([]byte, 1<<20)
 	rows, most := 0, 0
-	c := chunker{size: 1 << 40, emit: func(r *exec.Rows) error {
+	c := chunker{size: math.MaxInt, emit: func(r *exec.Rows) error {
 		rows += r.Len()
 		most = max(most, len(r.Values[0].Text))
 		if r.More != (rows < 100) {

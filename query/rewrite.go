@@ -1,7 +1,9 @@
 package query
 
 import (
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/influxdata/influxql"
@@ -22,6 +24,8 @@ import (
 //     so the two have one put before them, see withoutKnownTime.
 //   - SHOW FIELD KEYS … WHERE, which InfluxDB refuses, becomes, if extensions are
 //     wanted, SHOW TAG KEYS … WITH KEY = _fieldKeys WHERE.
+//   - LIMIT, OFFSET, SLIMIT and SOFFSET above what an int of this machine holds,
+//     of which the parser would take the lower bits, become the highest int.
 //
 // Package plan takes it from there, or showTagKeys.
 type rewriter struct {
@@ -58,6 +62,7 @@ func (r *rewriter) is(t token, word string) bool { return strings.EqualFold(r.of
 // token takes the next token; an empty one ends the text.
 func (r *rewriter) token(t token) {
 	r.keyword(t)
+	r.limit(t)
 	top := &r.frames[len(r.frames)-1]
 	switch r.of(t) {
 	case "(":
@@ -107,6 +112,16 @@ func (r *rewriter) keyword(t token) {
 	if p := r.last[0]; p.kind == word && (r.is(p, "future") || r.is(p, "past")) {
 		if !aboutPolicies(r.words) || !r.is(t, "limit") {
 			r.edits = append(r.edits, edit{from: p.start, to: p.end, with: `"` + r.of(p) + `"`})
+		}
+	}
+}
+
+// limit lowers a number after LIMIT and its like to one that can be counted to.
+func (r *rewriter) limit(t token) {
+	switch strings.ToLower(r.of(r.last[0])) {
+	case "limit", "offset", "slimit", "soffset":
+		if n, err := strconv.ParseInt(r.of(t), 10, 64); err == nil && n > math.MaxInt {
+			r.edits = append(r.edits, edit{from: t.start, to: t.end, with: strconv.Itoa(math.MaxInt)})
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,6 +53,17 @@ func TestPrepareRewritesTheSyntaxBeyondInfluxDB(t *testing.T) {
 		got, _, err := prepare(c.in, true)
 		if err != nil || got != c.want {
 			t.Errorf("prepare(%q) = %q, %v, want %q", c.in, got, err, c.want)
+		}
+	}
+}
+
+// The parser reads 64 bits and keeps those of an int.
+func TestPrepareLowersLimitsThatAnIntCannotHold(t *testing.T) {
+	highest := strconv.Itoa(math.MaxInt)
+	for _, clause := range []string{"LIMIT", "offset", "SLIMIT", "SOFFSET"} {
+		text, _, err := prepare("SELECT v FROM m "+clause+" 9223372036854775807; SELECT v FROM m LIMIT 7", false)
+		if want := "SELECT v FROM m " + clause + " " + highest + "; SELECT v FROM m LIMIT 7"; err != nil || text != want {
+			t.Errorf("prepared as %q, %v, want %q", text, err, want)
 		}
 	}
 }

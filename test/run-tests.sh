@@ -27,6 +27,15 @@ else
 	export CGO_ENABLED=1
 fi
 
+# What stores and queries must also work on machines of 32 bits.
+small='./tsm/... ./query/... ./data/...'
+if [ "$($GO env GOHOSTARCH)" = amd64 ]; then
+	note="$note; tsm, query and data also as 386"
+else
+	small=
+	note="$note; nothing as 386, which this machine does not run"
+fi
+
 log=$(mktemp)
 trap 'rm -f "$log" "$log.status"' EXIT
 # The verbose stream is kept for counting; people see the packages and what failed.
@@ -45,6 +54,9 @@ bubbles='github.com/varvedb/varve/\(data\|meta/control\)'
 	fi
 	# Planted bugs, one at a time: do the tests see them?
 	$GO test -tags 'invariants mutants' -run 'Planted' -timeout 20m -json ./test/sim ./tsm ./coordinator/fanout || echo 1 >"$log.status"
+	if [ -n "$small" ]; then
+		GOARCH=386 CGO_ENABLED=0 $GO test -timeout 20m -json $small || echo 1 >"$log.status"
+	fi
 	if $GO list "$@" | grep -qx $alone; then
 		$GO test -timeout 40m -json $alone || echo 1 >"$log.status"
 	fi

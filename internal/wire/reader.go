@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/varvedb/varve/model"
 )
@@ -160,6 +161,20 @@ func (r *Reader) Number(limit int) int {
 		return 0
 	}
 	return int(v)
+}
+
+// Limit reads a number that bounds others. One that an int of this machine
+// cannot hold is the highest that it can.
+func (r *Reader) Limit() int { return int(min(r.Uvarint(), math.MaxInt)) }
+
+// Size reads a number of 63 bits.
+func (r *Reader) Size() int64 {
+	v := r.Uvarint()
+	if v > math.MaxInt64 {
+		r.Fail("number %d", v)
+		return 0
+	}
+	return int64(v)
 }
 
 // Index reads the index of one of n things.

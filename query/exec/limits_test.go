@@ -144,7 +144,7 @@ func TestTheGreatestLimitIsNone(t *testing.T) {
 		"SELECT max(f) FROM m WHERE time >= 0 AND time < 40 GROUP BY time(10ns)", "SELECT top(f, 3) FROM m",
 	} {
 		for _, end := range []string{"", " ORDER BY time DESC"} {
-			if got, want := run(t, q+end+" LIMIT 9223372036854775807 OFFSET 1", sh), run(t, q+end+" LIMIT 100 OFFSET 1", sh); got != want {
+			if got, want := run(t, q+end+" LIMIT "+maxInt+" OFFSET 1", sh), run(t, q+end+" LIMIT 100 OFFSET 1", sh); got != want {
 				t.Errorf("%s: got %s, want %s", q+end, got, want)
 			}
 		}

@@ -55,7 +55,7 @@ func DecodeListRequest(b []byte) (*ListRequest, error) {
 		r.Skip(rest, err)
 		*p = where
 	}
-	q.Limit = r.Number(1<<63 - 1)
+	q.Limit = r.Limit()
 	if format > 1 {
 		q.LimitEach = r.Bool()
 		if r.Bool() {

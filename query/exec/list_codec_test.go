@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"regexp"
@@ -20,7 +21,7 @@ func TestListRequestsComeBack(t *testing.T) {
 	for _, q := range []*ListRequest{
 		{Kind: ListMeasurements},
 		{Kind: ListTagValues, Where: model.IsMeasurement("m"), Keys: model.MatchRegexp("", regexp.MustCompile("h.*"), false), Limit: 7},
-		{Kind: ListSeries, Where: &model.Predicate{Op: model.Nothing}, Limit: 1<<63 - 1},
+		{Kind: ListSeries, Where: &model.Predicate{Op: model.Nothing}, Limit: math.MaxInt},
 		{Kind: ListTagKeys, Limit: 3, LimitEach: true, Within: &model.TimeRange{Min: -5, Max: 7}},
 		{Kind: ListSeries, Count: &Counting{Sketch: true}},
 		{Kind: ListSeries, Count: &Counting{GroupBy: []string{"host", "os"}, Part: 2, Parts: 3}},

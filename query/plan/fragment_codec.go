@@ -16,8 +16,6 @@ const (
 	// maxFragmentMemory bounds what a decoded fragment takes without its
 	// regular expressions, which have bounds of their own.
 	maxFragmentMemory = 64 << 20
-	// maxLimit is above all limits that a statement can have.
-	maxLimit = 1<<63 - 1
 )
 
 // AppendFragment adds f in binary form. A regular expression goes as its text,
@@ -89,12 +87,12 @@ func DecodeFragment(b []byte) (*Fragment, error) {
 		}
 	}
 	f.GroupBy = r.Strings()
-	f.GroupLimit = r.Number(maxLimit)
+	f.GroupLimit = r.Limit()
 	decodeWindow(r, &f.Window)
 	f.Descending = r.Bool()
 	decodeAnswer(r, f)
 	for _, n := range [...]*int{&f.RowLimit, &f.MaxSeries, &f.MaxPoints, &f.MaxBytes} {
-		*n = r.Number(maxLimit)
+		*n = r.Limit()
 	}
 	if f.Report = Report(r.Byte()); f.Report > RunReport {
 		r.Fail("report %d", f.Report)
@@ -147,7 +145,7 @@ func decodeBest(r *wire.Reader, f *Fragment) {
 	if !r.Bool() {
 		return
 	}
-	b := &Best{Function: function.ID(r.Byte()), N: r.Number(maxLimit), Column: r.Index(len(f.Columns))}
+	b := &Best{Function: function.ID(r.Byte()), N: r.Limit(), Column: r.Index(len(f.Columns))}
 	if r.Bool() {
 		b.Keys = []int{}
 		if n := r.Count(1); n > 0 && r.Spend(n, 8) {
@@ -214,7 +212,7 @@ func appendWindow(dst []byte, w *Window) []byte {
 }
 
 func decodeWindow(r *wire.Reader, w *Window) {
-	w.Every, w.Offset, w.Months = int64(r.Number(maxLimit)), r.Varint(), r.Number(maxMonths)
+	w.Every, w.Offset, w.Months = r.Size(), r.Varint(), r.Number(maxMonths)
 	if w.Months > 0 && w.Every == 0 {
 		r.Fail("windows of %d months without a length", w.Months)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"regexp"
@@ -77,7 +78,7 @@ func randomFragment(r *rand.Rand) *Fragment {
 		Database: randomText(r), Policy: randomText(r), Measurement: randomText(r), Where: randomPredicate(r),
 		Range:      model.TimeRange{Min: int64(r.Uint64()), Max: int64(r.Uint64())},
 		GroupLimit: r.IntN(5), Descending: r.IntN(2) == 0, RowLimit: r.IntN(100), Timed: r.IntN(2) == 0,
-		MaxSeries: r.IntN(2), MaxPoints: r.IntN(1 << 40), MaxBytes: int(r.Uint64() >> 1),
+		MaxSeries: r.IntN(2), MaxPoints: r.IntN(math.MaxInt), MaxBytes: int(uint(r.Uint64()) >> 1),
 	}
 	for i := range r.IntN(5) {
 		f.Fields = append(f.Fields, model.Field{Name: fmt.Sprint("f", i), Type: model.FieldType(1 + r.IntN(5))})

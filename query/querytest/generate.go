@@ -27,15 +27,15 @@ func (g Generator) chance(part float64) bool { return g.Float64() < part }
 // Lines gives n points in line protocol, by time.
 func (g Generator) Lines(n int) []string {
 	lines := make([]string, n)
-	step := int(generatedFor) / n
+	step := int64(generatedFor) / int64(n)
 	for i := range lines {
 		key := "m" + g.pick("", ",h=a", ",h=a", ",h=b", ",h=b", ",h=c") + g.pick("", ",r=x", ",r=y")
 		x := g.IntN(19) - 9
 		fields := []string{fmt.Sprintf("f=%g", float64(x)/2), fmt.Sprintf("i=%di", x), fmt.Sprintf(`s="s%d"`, x), fmt.Sprintf("b=%t", x%2 == 0)}
 		g.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
-		at := generatedFrom.Add(time.Duration(i*step + g.IntN(step)))
+		at := generatedFrom.Add(time.Duration(int64(i)*step + g.Int64N(step)))
 		if g.chance(0.5) { // at a round time, where windows begin
-			at = generatedFrom.Add(time.Duration(i * step))
+			at = generatedFrom.Add(time.Duration(int64(i) * step))
 		}
 		lines[i] = fmt.Sprintf("%s %s %d", key, strings.Join(fields[:1+g.IntN(len(fields))], ","), at.UnixNano())
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/varvedb/varve/internal/sorting"
 	"github.com/varvedb/varve/model"
@@ -19,7 +20,7 @@ type keptRows struct {
 }
 
 // maxKeptText bounds the texts of a column, which can address 4 GB.
-const maxKeptText = 2 << 30
+const maxKeptText = min(2<<30, math.MaxInt)
 
 // indexBytes is what a stage takes to speak of a row.
 const indexBytes = 8
