@@ -19,7 +19,7 @@ type builder struct {
 
 	// What of next no published snapshot shares, so that it may be changed.
 	owned struct {
-		databases, continuous, policies, groups, shards, schemas, users, nodes, alive bool
+		databases, continuous, policies, groups, shards, schemas, users, tokens, nodes, alive bool
 
 		schema map[*groupSchema]bool
 		live   map[*policyGroups]bool
@@ -34,7 +34,7 @@ func newBuilder(keys keyspace) *builder {
 
 func (b *builder) disown() {
 	b.owned.databases, b.owned.continuous, b.owned.policies, b.owned.groups = false, false, false, false
-	b.owned.shards, b.owned.schemas, b.owned.users, b.owned.nodes, b.owned.alive = false, false, false, false, false
+	b.owned.shards, b.owned.schemas, b.owned.users, b.owned.tokens, b.owned.nodes, b.owned.alive = false, false, false, false, false, false
 	b.owned.schema, b.owned.live = map[*groupSchema]bool{}, map[*policyGroups]bool{}
 }
 
@@ -72,6 +72,8 @@ func (b *builder) apply(c Change) error {
 		err = b.applySchema(c, rest)
 	case "users":
 		err = b.applyUser(c, rest)
+	case "tokens":
+		err = b.applyToken(c, rest)
 	case "moves":
 		err = b.applyMove(c, rest)
 	case "extra":

@@ -100,6 +100,9 @@ func encodeCopy(keys keyspace, s *Snapshot) []byte {
 	for _, u := range s.users {
 		put(keys.user(u.UID), userToRecord(&u.User))
 	}
+	for _, t := range s.tokens {
+		put(keys.token(t.UID), tokenToRecord(&t.Token))
+	}
 	for _, g := range s.groups {
 		put(g.key, groupToRecord(&g.ShardGroup))
 	}

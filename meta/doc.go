@@ -1,6 +1,6 @@
 // Package meta owns what a cluster must agree on: databases, retention
 // policies, shard groups and who keeps their shards, nodes, the type of every
-// field, users and what they may do, continuous queries and subscriptions. It is
+// field, users, tokens and what they may do, continuous queries and subscriptions. It is
 // kept in etcd, one key per thing that changes by itself (FORMAT.md), and read
 // from memory.
 //

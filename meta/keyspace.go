@@ -23,6 +23,7 @@ func (k keyspace) secret(name string) string  { return k.root + "secrets/" + esc
 func (k keyspace) database(uid uint64) string { return fmt.Sprintf("%sdatabases/%016x", k.root, uid) }
 func (k keyspace) name(name string) string    { return k.root + "names/" + escape(name) }
 func (k keyspace) user(uid uint64) string     { return fmt.Sprintf("%susers/%016x", k.root, uid) }
+func (k keyspace) token(uid uint64) string    { return fmt.Sprintf("%stokens/%016x", k.root, uid) }
 func (k keyspace) lease(name string) string   { return k.root + "leases/" + escape(name) }
 
 // Continuous queries and how far they have come are below the uid of their

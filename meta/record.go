@@ -89,6 +89,17 @@ type (
 		MaxValuesPerTag int64       `json:"max_values_per_tag,omitempty"`
 		Quota           quotaRecord `json:"quota,omitzero"`
 	}
+	tokenRecord struct {
+		Format  int           `json:"format"`
+		UID     uint64        `json:"uid"`
+		Name    string        `json:"name"`
+		Digest  string        `json:"sha256"`
+		Admin   bool          `json:"admin,omitempty"`
+		Monitor bool          `json:"monitor,omitempty"`
+		Grants  []grantRecord `json:"grants,omitempty"`
+		Created time.Time     `json:"created"`
+		Expires time.Time     `json:"expires,omitzero"`
+	}
 	grantRecord struct {
 		Database  uint64 `json:"database"`
 		Privilege string `json:"privilege"`

@@ -21,6 +21,7 @@ type Snapshot struct {
 	shards     []shardOf          // of all groups, sorted by id
 	schemas    []*groupSchema     // sorted by id of the group
 	users      []*user            // sorted by name
+	tokens     []*token           // sorted by uid
 	nodes      []*node            // sorted by id
 	alive      []uint64           // ids of nodes whose lease has not ended, sorted
 	control    controlState

@@ -25,24 +25,6 @@ type User struct {
 	hash string // of the password, see hashing; never printed
 }
 
-// Grant is what a user may do with one database. One that was revoked stays,
-// with NoPrivileges, as InfluxDB shows it.
-type Grant struct {
-	Database  uint64 // uid: a database of the same name made later is another
-	Privilege Privilege
-}
-
-// Privilege is a set of what can be done with a database.
-type Privilege uint8
-
-// The privileges, of which AllPrivileges is both others.
-const (
-	NoPrivileges Privilege = iota
-	Read
-	Write
-	AllPrivileges
-)
-
 // user is what a snapshot keeps, with the revision of its key.
 type user struct {
 	User
@@ -52,18 +34,6 @@ type user struct {
 // Privilege gives what u may do with a database besides what an administrator
 // may.
 func (u *User) Privilege(database uint64) Privilege { return PrivilegeOn(u.Grants, database) }
-
-// PrivilegeOn gives what grants, sorted by database, say of one.
-func PrivilegeOn(grants []Grant, database uint64) Privilege {
-	if i, ok := grantIndex(grants, database); ok {
-		return grants[i].Privilege
-	}
-	return NoPrivileges
-}
-
-func grantIndex(grants []Grant, database uint64) (int, bool) {
-	return slices.BinarySearchFunc(grants, database, func(g Grant, uid uint64) int { return cmp.Compare(g.Database, uid) })
-}
 
 // Users gives all users, in the order in which they were created.
 func (s *Snapshot) Users() []*User {
@@ -112,12 +82,6 @@ func (s *Store) User(ctx context.Context, name string) (*User, error) {
 	return nil, errUserNotFound
 }
 
-// IsPassword reports whether a password is that of u. It takes about 50 ms of a
-// processor and may wait for its turn.
-func (s *Store) IsPassword(ctx context.Context, u *User, password string) (bool, error) {
-	return s.hashing.matches(ctx, u.hash, password)
-}
-
 var errUserNotFound = &model.Error{Kind: model.ErrNotFound, Text: "user not found"}
 
 // DatabaseByUID gives the database of a uid, or nil. It looks at every database.
@@ -130,14 +94,10 @@ func (s *Snapshot) DatabaseByUID(uid uint64) *Database {
 }
 
 func userToRecord(u *User) userRecord {
-	r := userRecord{
-		Format: recordFormat, UID: u.UID, Name: u.Name, Hash: u.hash, Admin: u.Admin,
+	return userRecord{
+		Format: recordFormat, UID: u.UID, Name: u.Name, Hash: u.hash, Admin: u.Admin, Grants: grantsToRecords(u.Grants),
 		MaxSeries: u.Limits.Series, MaxValuesPerTag: u.Limits.ValuesPerTag, Quota: quotaRecord(u.Quota),
 	}
-	for _, g := range u.Grants {
-		r.Grants = append(r.Grants, grantRecord{g.Database, privilegeNames[g.Privilege]})
-	}
-	return r
 }
 
 func decodeUser(value []byte) (*User, error) {
@@ -152,18 +112,11 @@ func decodeUser(value []byte) (*User, error) {
 		UID: r.UID, Name: r.Name, Admin: r.Admin, hash: r.Hash,
 		Limits: model.SeriesLimits{Series: r.MaxSeries, ValuesPerTag: r.MaxValuesPerTag}, Quota: model.Quota(r.Quota),
 	}
-	for _, gr := range r.Grants {
-		p := slices.Index(privilegeNames[:], gr.Privilege)
-		if p < 0 || len(u.Grants) > 0 && u.Grants[len(u.Grants)-1].Database >= gr.Database {
-			return nil, corrupt("user %q: privilege %q on database %d", r.Name, gr.Privilege, gr.Database)
-		}
-		u.Grants = append(u.Grants, Grant{gr.Database, Privilege(p)})
+	if u.Grants, err = decodeGrants(r.Grants); err != nil {
+		return nil, corrupt("user %q: %v", r.Name, err)
 	}
 	return u, nil
 }
-
-// privilegeNames are the privileges as they are stored.
-var privilegeNames = [...]string{NoPrivileges: "none", Read: "read", Write: "write", AllPrivileges: "all"}
 
 func (b *builder) applyUser(c Change, rest string) error {
 	uid, err := parseID(rest)

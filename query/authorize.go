@@ -73,7 +73,14 @@ func (e *Executor) allow(r *Request, statements influxql.Statements) error {
 		return err
 	}
 	for i, stmt := range statements {
-		if err := r.authorize(stmt); err != nil {
+		err := r.authorize(stmt)
+		if err != nil && r.Renew != nil {
+			if r.User, err = r.Renew(); err != nil {
+				return err
+			}
+			err = r.authorize(stmt)
+		}
+		if err != nil {
 			e.recordRefused(r, statements, i, err)
 			return err
 		}

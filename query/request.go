@@ -36,7 +36,11 @@ type Request struct {
 	// User is who asks; nil is anyone, who may do everything: authentication is
 	// off. Address is where the request came from and ID how it is called in
 	// logs; both are for the audit log.
+	//
+	// Renew gives User with the rights that he has after all changes made before,
+	// on any node; nil: there are no others. It is asked before he is refused.
 	User    User
+	Renew   func() (User, error)
 	Address string
 	ID      string
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/admin"
+	"github.com/varvedb/varve/coordinator/auth"
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/ingest"
@@ -170,7 +171,7 @@ func (s *server) openData(clock *hlc.Clock, budget budgets) (*data.Node, error) 
 
 // openAdmin opens what operators see and do.
 func (s *server) openAdmin(shards *data.Node) *admin.Admin {
-	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.AllowUnauthenticated, Limits: s.cfg.Limits, Log: s.log}
+	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.AllowUnauthenticated || s.cfg.AuthEnabled, Limits: s.cfg.Limits, Log: s.log}
 	if shards != nil {
 		parts.Local = shards
 	}
@@ -218,13 +219,31 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 			}
 		}
 	}
+	if s.cfg.AuthEnabled {
+		if err := s.openAuth(&parts); err != nil {
+			return err
+		}
+	}
 	cfg := httpapi.DefaultConfig()
+	cfg.Realm, cfg.PingAuth, cfg.DebugOpen = s.cfg.Realm, s.cfg.PingAuth, s.cfg.DebugOpen
 	cfg.MaxRowLimit = s.cfg.MaxRowLimit
 	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, budget.bodies))
 	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
 	var err error
 	s.http, err = httpapi.New(cfg, parts)
 	return err
+}
+
+// openAuth has requests asked who sends them.
+func (s *server) openAuth(parts *httpapi.Parts) error {
+	b := auth.NewBootstrap(s.store, s.fs, s.dir, s.log)
+	a, err := auth.New(s.cfg.Auth, s.store, b, s.registry)
+	if err != nil {
+		return err
+	}
+	s.background("bootstrap token", b.Run)
+	parts.Auth = a
+	return nil
 }
 
 func (s *server) coordinatorConfig() coordinator.Config {

@@ -119,7 +119,7 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 	if err := s.open(s.reachedAt(l.Addr())); err != nil {
 		return err
 	}
-	if cfg.AllowUnauthenticated {
+	if cfg.AllowUnauthenticated && !cfg.AuthEnabled {
 		log.Warn("authentication is off: whoever reaches this address may read, write and drop everything", "address", l.Addr())
 	}
 

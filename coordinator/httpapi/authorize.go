@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
 )
 
 // mayWrite fails where the request cannot write to a database, before its body is
@@ -23,14 +24,15 @@ func (s *Server) mayWrite(c echo.Context, db string) error {
 	} else if err != nil {
 		return err
 	}
-	u := userOf(c)
-	switch {
-	case u == nil || u.May(db, influxql.WritePrivilege):
-		return nil
-	case u.Name() == "":
-		return forbidden("user is required to write to database %q", db)
-	}
-	return forbidden("%q user is not authorized to write to database %q", u.Name(), db)
+	return s.allowed(c, func(u query.User) error {
+		switch {
+		case u == nil || u.May(db, influxql.WritePrivilege):
+			return nil
+		case u.Name() == "":
+			return forbidden("user is required to write to database %q", db)
+		}
+		return forbidden("%q user is not authorized to write to database %q", u.Name(), db)
+	})
 }
 
 func forbidden(format string, args ...any) error {

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -28,6 +30,9 @@ func (s *Server) fail(c echo.Context, err error) error {
 	if status == http.StatusUnauthorized {
 		return s.challenge(c, text)
 	}
+	if again := (interface{ RetryAfter() time.Duration })(nil); errors.As(err, &again) {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(again.RetryAfter().Seconds()))))
+	}
 	return s.failWith(c, status, text)
 }
 
@@ -35,7 +40,7 @@ func (s *Server) fail(c echo.Context, err error) error {
 func (s *Server) failWith(c echo.Context, status int, text string) error {
 	h := c.Response().Header()
 	h.Set("X-Influxdb-Error", headerText(text))
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable && h.Get(echo.HeaderRetryAfter) == "" {
 		h.Set(echo.HeaderRetryAfter, retryAfter)
 	}
 	return errorBody(c, status, text)

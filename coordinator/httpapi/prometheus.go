@@ -74,7 +74,7 @@ func (s *Server) promRead(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
-	q, err := s.parts.Queries.Points(asked(c, query.Request{Database: c.QueryParam("db"), Policy: c.QueryParam("rp")}), query.Points{
+	q, err := s.parts.Queries.Points(s.asked(c, query.Request{Database: c.QueryParam("db"), Policy: c.QueryParam("rp")}), query.Points{
 		Field: remote.Field, Measurements: measurements, Series: series, Range: read.Range, Text: "prometheus read " + read.String(),
 	})
 	if err != nil {

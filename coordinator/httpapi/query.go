@@ -59,7 +59,7 @@ func (s *Server) query(c echo.Context) error {
 	if partial && !accepted(r).saysPartial {
 		return s.fail(c, invalid("partial=true needs an answer in JSON or MessagePack, which can say that it is partial"))
 	}
-	q, err := s.parts.Queries.Parse(asked(c, query.Request{
+	q, err := s.parts.Queries.Parse(s.asked(c, query.Request{
 		Text:        text,
 		Params:      params,
 		Database:    r.FormValue("db"),
@@ -83,8 +83,9 @@ func (s *Server) query(c echo.Context) error {
 }
 
 // asked says in a request who asks.
-func asked(c echo.Context, r query.Request) query.Request {
+func (s *Server) asked(c echo.Context, r query.Request) query.Request {
 	r.User = userOf(c)
+	r.Renew = func() (query.User, error) { return s.renew(c) }
 	r.Address = c.Request().RemoteAddr
 	r.ID = c.Response().Header().Get(echo.HeaderXRequestID)
 	return r

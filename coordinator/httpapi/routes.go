@@ -40,7 +40,7 @@ func (s *Server) table() []route {
 		{"/ping", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
 		{"/status", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
 		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
-		{"/metrics", debugs, map[string]echo.HandlerFunc{"GET": metrics}},
+		{"/metrics", monitors, map[string]echo.HandlerFunc{"GET": metrics}},
 		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
 		{"/api/v1/prom/write", known, map[string]echo.HandlerFunc{"POST": s.promWrite}},
 		{"/api/v1/prom/read", known, map[string]echo.HandlerFunc{"POST": s.promRead}},

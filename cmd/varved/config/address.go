@@ -7,10 +7,10 @@ import (
 	"github.com/varvedb/varve/internal/rpc/trust"
 )
 
-// checkAddress refuses an address that others can reach unless that was asked
-// for: there is no authentication yet.
+// checkAddress refuses an address that others can reach while authentication is off,
+// unless that was asked for.
 func (c *Config) checkAddress() error {
-	if c.AllowUnauthenticated {
+	if c.AuthEnabled || c.AllowUnauthenticated {
 		return nil
 	}
 	local, err := IsLoopback(c.HTTPAddress)
@@ -19,7 +19,7 @@ func (c *Config) checkAddress() error {
 	}
 	if !local {
 		return fmt.Errorf("http-bind-address %s: not a loopback address, and authentication is off: "+
-			"whoever reaches it may read, write and drop everything; set allow-unauthenticated if that is meant", c.HTTPAddress)
+			"whoever reaches it may read, write and drop everything; set http-auth-enabled, or allow-unauthenticated if that is meant", c.HTTPAddress)
 	}
 	return nil
 }

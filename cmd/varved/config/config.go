@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/auth"
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/ingest"
+	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/rpc/trust"
@@ -29,6 +31,11 @@ type Config struct {
 	HTTPAddress          string
 	HTTPAdvertise        string
 	AllowUnauthenticated bool
+	AuthEnabled          bool // without it nobody is asked who he is
+	Auth                 auth.Config
+	Realm                string
+	PingAuth             bool
+	DebugOpen            bool
 	NodeName             string
 	Roles                []meta.Role
 	Labels               map[string]string
@@ -86,6 +93,8 @@ func DefaultConfig() Config {
 	return Config{
 		DataDir:      "./varve-data",
 		HTTPAddress:  "127.0.0.1:8086",
+		Auth:         auth.DefaultConfig(),
+		Realm:        httpapi.DefaultConfig().Realm,
 		NodeName:     name,
 		Roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
 		Consistency:  coordinator.DefaultConfig().Level,

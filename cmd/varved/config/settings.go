@@ -55,6 +55,26 @@ var rows = []setting{
 		c.HTTPAddress, err = parseAddress(v)
 		return err
 	}},
+	{"http-auth-enabled", "BOOL", "false", "ask on HTTP who sends a request, and what he may", func(c *Config, v string) (err error) {
+		c.AuthEnabled, err = parseSwitch(v)
+		return err
+	}},
+	{"http-shared-secret", isSecret, "", "what JSON web tokens of users are signed with, at least 32 bytes (default: none are taken)", func(c *Config, v string) error {
+		c.Auth.SharedSecret = v
+		return c.Auth.Validate()
+	}},
+	{"http-realm", "TEXT", "InfluxDB", "what clients without credentials are told that they are for", func(c *Config, v string) error {
+		c.Realm = v
+		return notEmpty(v)
+	}},
+	{"http-ping-auth-enabled", "BOOL", "false", "ask for credentials on /ping, /status and /health, too", func(c *Config, v string) (err error) {
+		c.PingAuth, err = parseSwitch(v)
+		return err
+	}},
+	{"http-pprof-auth-enabled", "BOOL", "true", "keep /metrics and /debug for administrators, where authentication is on", func(c *Config, v string) (err error) {
+		c.DebugOpen, err = parseOff(v)
+		return err
+	}},
 	{"allow-unauthenticated", "", "", "serve an address that is not loopback though everyone may read, write and drop", func(c *Config, v string) (err error) {
 		c.AllowUnauthenticated, err = parseSwitch(v)
 		return err
