@@ -64,5 +64,5 @@ bubbles='github.com/varvedb/varve/\(data\|meta/control\)'
 status=$(cat "$log.status")
 
 $GO run ./test/summary <"$log" || status=1
-echo "$note; off for data and meta/control, whose bubbles crash it"
+echo "$note; the race detector is off for data and meta/control, whose bubbles crash it"
 exit "$status"
