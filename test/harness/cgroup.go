@@ -8,31 +8,79 @@ import (
 )
 
 // Cgroup is a group of processes that may have so much memory together, pages
-// of files that cannot be dropped included.
-type Cgroup struct{ dir string }
+// of files that cannot be dropped included, and so much of the processors.
+type Cgroup struct{ dirs []string } // one for each hierarchy
 
-// NewCgroup makes a group with a limit such as 1g, of the second version of cgroups or the first.
-func NewCgroup(limit string) (*Cgroup, error) {
-	root, file := "/sys/fs/cgroup", "memory.max"
-	if _, err := os.Stat(filepath.Join(root, "memory")); err == nil {
-		root, file = filepath.Join(root, "memory"), "memory.limit_in_bytes"
+const cgroups = "/sys/fs/cgroup"
+
+// NewCgroup makes a group with a limit of memory such as 1g, of the second
+// version of cgroups or the first.
+func NewCgroup(memory string) (*Cgroup, error) {
+	g := &Cgroup{}
+	file := "memory.limit_in_bytes"
+	if !firstVersion("memory") {
+		file = "memory.max"
 	}
-	dir, err := os.MkdirTemp(root, "varve-bench-")
-	if err != nil {
-		return nil, fmt.Errorf("limit memory: %w", err)
-	}
-	g := &Cgroup{dir}
-	if err := os.WriteFile(filepath.Join(dir, file), []byte(limit), 0o644); err != nil {
-		g.Remove()
-		return nil, fmt.Errorf("limit memory: %w", err)
+	if err := g.limit("memory", file, memory); err != nil {
+		return nil, err
 	}
 	return g, nil
 }
 
+// SetCPUs bounds what the processes of the group have of the processors to n of
+// them. It is called before the first Add.
+func (g *Cgroup) SetCPUs(n float64) error {
+	const period = 100_000 // microseconds
+	quota := strconv.Itoa(int(n * period))
+	if firstVersion("cpu") {
+		return g.limit("cpu", "cpu.cfs_quota_us", quota)
+	}
+	return g.limit("cpu", "cpu.max", quota+" "+strconv.Itoa(period))
+}
+
+// firstVersion reports whether a controller has a hierarchy of its own.
+func firstVersion(controller string) bool {
+	_, err := os.Stat(filepath.Join(cgroups, controller))
+	return err == nil
+}
+
+// limit sets a limit, in the directory that the group has in the hierarchy.
+func (g *Cgroup) limit(controller, file, value string) error {
+	var dir string
+	switch {
+	case !firstVersion(controller) && len(g.dirs) > 0:
+		dir = g.dirs[0]
+	default:
+		root := cgroups
+		if firstVersion(controller) {
+			root = filepath.Join(cgroups, controller)
+		}
+		var err error
+		if dir, err = os.MkdirTemp(root, "varve-bench-"); err != nil {
+			return fmt.Errorf("limit %s: %w", controller, err)
+		}
+		g.dirs = append(g.dirs, dir)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(value), 0o644); err != nil {
+		g.Remove()
+		return fmt.Errorf("limit %s: %w", controller, err)
+	}
+	return nil
+}
+
 // Add puts a process into the group.
 func (g *Cgroup) Add(pid int) error {
-	return os.WriteFile(filepath.Join(g.dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
+	for _, dir := range g.dirs {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Remove removes the group, which has no process any more.
-func (g *Cgroup) Remove() { os.Remove(g.dir) }
+func (g *Cgroup) Remove() {
+	for _, dir := range g.dirs {
+		os.Remove(dir)
+	}
+}
