@@ -41,6 +41,9 @@ func newMetrics(r prometheus.Registerer, n *Node) *metrics {
 	gauge := func(name, help string, value func() float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "data", Name: name, Help: help}, value)
 	}
+	if r != nil {
+		r.MustRegister(databaseMetrics{n})
+	}
 	gauge("shards", "Shards that have a directory here.", func() float64 { return float64(len(n.shards.ids())) })
 	gauge("shards_open", "Shards that are open.", func() float64 { return float64(n.shards.opens()) })
 	gauge("memtable_bytes", "Bytes in memtables, as last asked.", func() float64 { return float64(n.memory.Load()) })

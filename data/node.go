@@ -53,6 +53,7 @@ type Node struct {
 	waiting waiting
 	excuses excuses
 	callers callers
+	census  census
 
 	// follows is what the core was told of the metadata.
 	follows struct {
@@ -154,6 +155,7 @@ func (n *Node) SetAnew(f Anew) { n.anew.Store(&f) }
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.HandOver(context.Background())
+		n.census.close()
 		n.cancel()
 		n.done.Wait()
 		n.closed = errors.Join(n.shards.close(), n.worker.Close(), n.arena.Close())

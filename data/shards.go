@@ -67,6 +67,7 @@ type handle struct {
 	memory    atomic.Int64 // what its memtables held when last asked
 	unflushed atomic.Int64 // what its log had then that is in no file
 	readOnly  atomic.Bool  // a sync has failed since it was opened
+	written   written
 }
 
 // loadShards lists the shards below dir, which is made when missing, and

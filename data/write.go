@@ -99,6 +99,7 @@ func (n *Node) store(ctx context.Context, h *handle, shard *tsm.Shard, ref Shard
 		return true, nil
 	}
 	err = shard.Write(ctx, b)
+	h.written.note(b, err)
 	switch {
 	case err == nil:
 		if !n.core.Durable(ref.Shard, b.Version) && n.dropped(ref) != nil {
