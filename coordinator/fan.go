@@ -127,6 +127,11 @@ func (f *fan) sendLocked(ctx context.Context, s fanout.Send) error {
 		return fmt.Errorf("node %d has not answered enough of what it was sent: %w: %w", s.Node, model.ErrOverloaded, fanout.ErrUnsent)
 	}
 	b, shard := f.forLocked(s), f.shard
+	sent := f.w.metrics.other
+	if s.Node == f.w.peers.Local() {
+		sent = f.w.metrics.here
+	}
+	sent.Add(float64(b.Rows()))
 	f.hold.take()
 	// Not bounded by the write: an owner that has begun is not interrupted
 	// because the client has its answer.

@@ -108,14 +108,15 @@ func (w *Writer) Write(ctx context.Context, r WriteRequest) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), w.cfg.WriteTimeout, errTimeout)
 	defer cancel()
 	start := time.Now()
+	rows := r.Batch.Rows()
 	refused, err := w.write(ctx, r, hold)
+	if errors.Is(err, ErrJoined) {
+		return err // it comes again
+	}
 	w.metrics.seconds.Observe(time.Since(start).Seconds())
-	w.metrics.refused.Add(float64(refused.count))
+	w.metrics.wrote(rows, refused.count, err)
 	switch {
-	case errors.Is(err, ErrJoined):
-		return err
 	case err != nil:
-		w.metrics.failed.Inc()
 		return err
 	case refused.count > 0:
 		return &PartialWriteError{Reason: refused.reason, Dropped: refused.count}

@@ -26,6 +26,8 @@ type Config struct {
 	// Timeout ends a request that waits or runs for so long without handing out
 	// anything; 0 is never.
 	Timeout time.Duration
+	// Log has every statement logged when it ends.
+	Log bool
 	// LogAfter has requests logged that run for so long; 0 is none.
 	LogAfter time.Duration
 	// Extensions is that of every Request.

@@ -16,48 +16,28 @@ import (
 	"github.com/varvedb/varve/query/exec"
 )
 
-// showStats shows the numbers of this node by module: all metrics, and those of
-// InfluxDB's that there are under its names. The series and measurements of the
-// databases are counted only when they are asked for: that takes time.
+// showStats shows the statistics of this node, of all modules or of one.
 func (r *statementRun) showStats(ctx context.Context, stmt *influxql.ShowStatsStatement) error {
 	if err := r.begin(Statement{}); err != nil {
 		return err
 	}
-	if stmt.Module == "database" {
-		return r.showDatabaseStats(ctx)
+	of := r.executor.monitor.Statistics
+	if of == nil {
+		return nil
 	}
-	samples, err := gather(r.executor.monitor.Metrics)
+	all, err := of(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range statistics(samples) {
-		if stmt.Module != "" && s.module != stmt.Module {
-			continue
-		}
-		if err := r.showRow(s.module, s.tags, s.values); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// showDatabaseStats estimates what each database has.
-func (r *statementRun) showDatabaseStats(ctx context.Context) error {
-	dbs, err := r.executor.catalog.Databases(ctx)
-	if err != nil {
-		return err
-	}
-	for _, db := range dbs {
-		values := map[string]any{}
-		for column, kind := range map[string]exec.ListKind{"numMeasurements": exec.ListMeasurements, "numSeries": exec.ListSeries} {
-			n, err := r.estimateOf(ctx, db, kind)
-			if err != nil {
+	for i := range all {
+		if s := &all[i]; stmt.Module == "" || s.Name == stmt.Module {
+			values := make(map[string]any, len(s.Values))
+			for name, v := range s.Values {
+				values[name] = v
+			}
+			if err := r.showRow(s.Name, s.Tags, values); err != nil {
 				return err
 			}
-			values[column] = int64(n)
-		}
-		if err := r.showRow("database", model.Tags{{Key: "database", Value: db.Name}}, values); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -94,11 +74,6 @@ func (e *Executor) diagnostics(now time.Time) map[string]map[string]any {
 		"system": {
 			"PID": int64(os.Getpid()), "currentTime": now.UTC().Format(time.RFC3339Nano),
 			"started": e.monitor.Started.UTC().Format(time.RFC3339Nano), "uptime": now.Sub(e.monitor.Started).String(),
-		},
-		"config-coordinator": {
-			"log-queries-after": e.cfg.LogAfter.String(), "max-concurrent-queries": int64(e.cfg.Concurrent),
-			"max-select-buckets": int64(e.cfg.MaxBuckets), "max-select-point": int64(e.cfg.MaxPoints),
-			"max-select-series": int64(e.cfg.MaxSeries), "query-timeout": e.cfg.Timeout.String(),
 		},
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {

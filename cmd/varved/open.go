@@ -187,6 +187,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	lines.HashSeed = s.store.Snapshot().HashSeed()
 	lines.Unsigned = s.cfg.Unsigned
 	lines.MemoBytes = int(min(int64(lines.MemoBytes), budget.memo))
+	s.openMonitor(shards)
 	gate := &memoryGate{limit: budget.total, offHeap: func() int64 { return 0 }}
 	if shards != nil {
 		gate.offHeap = shards.OffHeapBytes
@@ -199,6 +200,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Databases: noCoordinator{},
 		Admin:     operators.Handler(),
 		Memory:    gate,
+		Vars:      s.monitor.Vars(),
 		Registry:  s.registry,
 		Log:       s.log,
 		Version:   softwareVersion(),
@@ -212,6 +214,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		if err != nil {
 			return err
 		}
+		s.storeStatistics(writer)
 		if s.cfg.Has(meta.RoleCoordinator) {
 			s.writer = writer
 			if err := s.openQueries(writer, shards, &parts, pool, budget.maxSelectMemory()); err != nil {
@@ -227,6 +230,9 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	cfg := httpapi.DefaultConfig()
 	cfg.Realm, cfg.PingAuth, cfg.DebugOpen = s.cfg.Realm, s.cfg.PingAuth, s.cfg.DebugOpen
 	cfg.MaxRowLimit = s.cfg.MaxRowLimit
+	if err := s.openAccessLog(&cfg, &parts); err != nil {
+		return err
+	}
 	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, budget.bodies))
 	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
 	var err error
@@ -305,15 +311,7 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	queries.Share(pool)
 	queries.WriteTo(coordinator.NewInto(writer))
 	queries.Observe(query.Monitor{
-		Metrics: s.registry,
-		Version: softwareVersion(),
-		Started: s.started,
-		Settings: map[string]map[string]any{
-			"config-data": {
-				"dir": s.cfg.DataDir, "max-series-per-database": int64(s.cfg.Limits.Series), "max-values-per-tag": int64(s.cfg.Limits.ValuesPerTag),
-			},
-			"config-httpd": {"bind-address": s.cfg.HTTPAddress, "enabled": true},
-		},
+		Statistics: s.monitor.Statistics, Version: softwareVersion(), Started: s.started, Settings: s.cfg.Diagnostics(),
 	})
 	if s.rpc != nil {
 		queries.Join(coordinator.NewQueries(nodes, queries))

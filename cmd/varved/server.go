@@ -17,6 +17,7 @@ import (
 	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/coordinator/monitor"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
@@ -48,6 +49,7 @@ type server struct {
 	self        *meta.Node
 	members     *membership
 	rpc         *rpc.Server
+	monitor     *monitor.Monitor
 	http        *httpapi.Server
 	writer      *coordinator.Writer // nil for a node that is no coordinator
 	failed      chan error          // one error of each that serves a port

@@ -22,6 +22,12 @@ type Config struct {
 	// StallTimeout is how long a client may take to send or to take the next
 	// 16 KB of a body.
 	StallTimeout time.Duration
+	// LogStatuses are the statuses that the access log is for, as 200, 40x or 5xx;
+	// none is all. LogPrefix begins its lines, and SuppressWriteLog leaves out
+	// writes.
+	LogStatuses      []string
+	LogPrefix        string
+	SuppressWriteLog bool
 	// HeaderTimeout is how long a client may take to send a request's header.
 	HeaderTimeout time.Duration
 	// Realm is what clients without credentials are told that they are for.
@@ -55,6 +61,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("http: %d bytes in flight are less than one body: %w", c.MaxInflightBytes, model.ErrInvalid)
 	case c.MaxRowLimit < 0:
 		return fmt.Errorf("http: a row limit of %d: %w", c.MaxRowLimit, model.ErrInvalid)
+	case !validStatuses(c.LogStatuses):
+		return fmt.Errorf("http: statuses %q: three characters each, as 200, 40x or 5xx: %w", c.LogStatuses, model.ErrInvalid)
 	case c.StallTimeout <= 0 || c.HeaderTimeout <= 0:
 		return fmt.Errorf("http: a timeout that is not positive: %w", model.ErrInvalid)
 	case strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }):

@@ -41,6 +41,7 @@ func (s *Server) table() []route {
 		{"/status", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
 		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
 		{"/metrics", monitors, map[string]echo.HandlerFunc{"GET": metrics}},
+		{"/debug/vars", debugs, map[string]echo.HandlerFunc{"GET": s.vars}},
 		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
 		{"/api/v1/prom/write", known, map[string]echo.HandlerFunc{"POST": s.promWrite}},
 		{"/api/v1/prom/read", known, map[string]echo.HandlerFunc{"POST": s.promRead}},
@@ -108,13 +109,18 @@ func (s *Server) unanswered(err error, c echo.Context, allow map[string]string) 
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start, status := time.Now(), "aborted"
+		path := c.Path()
+		if path == "" {
+			path = "other"
+		}
+		active := s.metrics.active.WithLabelValues(path)
+		active.Inc()
 		defer func() {
-			path := c.Path()
-			if path == "" {
-				path = "other"
-			}
+			active.Dec()
 			s.metrics.requests.WithLabelValues(path, status).Inc()
 			s.metrics.seconds.WithLabelValues(path).Observe(time.Since(start).Seconds())
+			s.metrics.answered.WithLabelValues(path).Add(float64(c.Response().Size))
+			s.access.log(c, start)
 		}()
 		h := c.Response().Header()
 		h["X-Influxdb-Version"] = []string{Version}
@@ -186,6 +192,15 @@ func ping(c echo.Context) error {
 func health(c echo.Context) error {
 	return c.Blob(http.StatusOK, accepted(c.Request()).contentType,
 		[]byte(`{"checks":[],"message":"ready for queries and writes","name":"influxdb","status":"pass","version":"`+Version+`"}`))
+}
+
+// vars answers what the process says of itself in InfluxDB's words.
+func (s *Server) vars(c echo.Context) error {
+	if s.parts.Vars == nil {
+		return echo.ErrNotFound
+	}
+	s.parts.Vars.ServeHTTP(c.Response(), c.Request())
+	return nil
 }
 
 // noFlux answers as InfluxDB does with Flux switched off.

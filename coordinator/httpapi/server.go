@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -64,7 +65,9 @@ type Parts struct {
 	Auth      Authenticator // nil: authentication is off
 	Memory    Memory        // nil: there is enough
 	Admin     http.Handler  // what is below AdminPrefix; nil: nothing
+	Vars      http.Handler  // /debug/vars; nil: nothing
 	Registry  Registry
+	AccessLog io.Writer // nil: there is none
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
 }
@@ -81,6 +84,7 @@ type Server struct {
 	http    *http.Server
 
 	failures failureLog
+	access   *accessLog // nil: there is none
 
 	bodies  buffers
 	unzips  sync.Pool // of *gzip.Reader
@@ -100,6 +104,9 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	m := newMetrics(parts.Registry, parts.Version)
 	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, parts.Memory, m)}
 	s.base, s.cancel = context.WithCancel(context.Background())
+	if parts.AccessLog != nil {
+		s.access = newAccessLog(cfg, parts.AccessLog, m.unlogged)
+	}
 	s.echo = s.routes()
 	s.http = &http.Server{
 		Handler:           s.echo,
@@ -138,6 +145,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.cancel()
 	<-done // its queries end soon: their context has
+	s.access.close()
 	if err != nil {
 		_ = s.http.Close() // the first error says more
 		return fmt.Errorf("shut down http: %w", err)

@@ -83,7 +83,7 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 	if !parsed.Joined {
 		b.parsed()
 	}
-	lines, reasons := parsed.Lines, parsed.Reasons
+	lines, malformed, values, reasons := parsed.Lines, parsed.Malformed, valuesOf(parsed.Batch), parsed.Reasons
 	b.hold()
 	held := false // by the writer, whose owners may be at work after the answer
 	defer func() {
@@ -101,6 +101,7 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 		for reason, n := range reasons {
 			s.metrics.refuse(reason, n)
 		}
+		s.metrics.wrote(lines-malformed, values, err)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 // metrics is what a Service counts. The vectors are by database, policy,
 // subscription and destination, which for a subscription to ANY is "ANY".
 type metrics struct {
+	batches  prometheus.Counter
 	points   *prometheus.CounterVec
 	bytes    *prometheus.CounterVec
 	failures *prometheus.CounterVec
@@ -24,6 +25,7 @@ func newMetrics(r prometheus.Registerer, held func() float64) *metrics {
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "subscriber", Name: "queue_bytes", Help: "Bytes of all queues."}, held)
 	return &metrics{
+		batches:  f.NewCounter(prometheus.CounterOpts{Namespace: "subscriber", Name: "batches_total", Help: "Batches that were given to queues."}),
 		points:   counter("points_total", "Points that a destination has taken.", labels...),
 		bytes:    counter("bytes_total", "Bytes of these points.", labels...),
 		failures: counter("failures_total", "Tries that failed.", labels...),

@@ -108,6 +108,7 @@ func (s *Service) Publish(database string, policy *meta.Policy, b *model.Batch) 
 	if len(lanes) == 0 {
 		return
 	}
+	s.metrics.batches.Inc()
 	sent := make([]int, len(lanes)) // points
 	encode(b, func(p *payload) bool {
 		some := false

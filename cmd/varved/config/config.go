@@ -13,8 +13,9 @@ import (
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/auth"
 	"github.com/varvedb/varve/coordinator/continuous"
-	"github.com/varvedb/varve/coordinator/ingest"
 	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/coordinator/ingest"
+	"github.com/varvedb/varve/coordinator/monitor"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/rpc/trust"
@@ -62,12 +63,22 @@ type Config struct {
 	Listeners     ingest.Config
 
 	LogLevel    slog.Level
+	AccessLog   AccessLog
+	Monitor     monitor.Config
 	Unsigned    bool
 	Extensions  bool
 	MemoryLimit int64 // bytes; 0: by the machine
 	Limits      model.SeriesLimits
 	Queries     query.Config // MaxBytes 0: by memoryLimit
 	MaxRowLimit int
+}
+
+// AccessLog is what is written of HTTP requests, and where.
+type AccessLog struct {
+	Enabled        bool
+	Path           string // "": where the log goes
+	Statuses       []string
+	SuppressWrites bool
 }
 
 // Port is an address that is served, and by which others reach it.
@@ -104,6 +115,7 @@ func DefaultConfig() Config {
 		Continuous:   continuous.DefaultConfig(),
 		Subscriber:   subscriber.DefaultConfig(),
 		Listeners:    ingest.DefaultConfig(),
+		Monitor:      monitor.DefaultConfig(),
 		ReplaceAfter: control.DefaultConfig().ReplaceAfter,
 		CatchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		CatchupAge:   data.DefaultConfig().CatchupMaxAge,
@@ -198,6 +210,9 @@ func (c *Config) check() error {
 		if _, err := trust.ParseToken(c.JoinToken); err != nil {
 			return fmt.Errorf("join-token: %w", err)
 		}
+	}
+	if err := c.Monitor.Validate(); err != nil {
+		return err
 	}
 	return c.checkAddress()
 }

@@ -243,6 +243,34 @@ var rows = []setting{
 		}
 		return errors.New("not one of debug, info, warn, error")
 	}},
+	{"http-log-enabled", "", "", "write a line for each HTTP request, to http-access-log-path or where the log goes", func(c *Config, v string) (err error) {
+		c.AccessLog.Enabled, err = parseSwitch(v)
+		return err
+	}},
+	{"http-access-log-path", "FILE", "", "the file for http-log-enabled", func(c *Config, v string) error {
+		c.AccessLog.Path = v
+		return nil
+	}},
+	{"http-access-log-status-filters", "LIST", "", "the statuses that http-log-enabled is for, as 404, 40x or 5xx (default all)", func(c *Config, v string) error {
+		c.AccessLog.Statuses = list(v)
+		return nil
+	}},
+	{"http-suppress-write-log", "", "", "leave writes out of the access log", func(c *Config, v string) (err error) {
+		c.AccessLog.SuppressWrites, err = parseSwitch(v)
+		return err
+	}},
+	{"monitor-store-enabled", "", "", "write this node's statistics to a database, as InfluxDB does", func(c *Config, v string) (err error) {
+		c.Monitor.StoreEnabled, err = parseSwitch(v)
+		return err
+	}},
+	{"monitor-store-database", "NAME", "_internal", "the database for monitor-store-enabled", func(c *Config, v string) error {
+		c.Monitor.StoreDatabase = v
+		return notEmpty(v)
+	}},
+	{"monitor-store-interval", "TIME", "10s", "how often statistics are written", func(c *Config, v string) (err error) {
+		c.Monitor.StoreInterval, err = parseTime(v)
+		return err
+	}},
 	{"data-unsigned", "", "", "take unsigned integers (1u), which InfluxDB 1.8 refuses", func(c *Config, v string) (err error) {
 		c.Unsigned, err = parseSwitch(v)
 		return err
@@ -274,6 +302,10 @@ var rows = []setting{
 	}},
 	{"query-timeout", "TIME", "5m", "how long a request may wait and run without handing out a row; 0 is for ever", func(c *Config, v string) (err error) {
 		c.Queries.Timeout, err = parseTimeOrNone(v)
+		return err
+	}},
+	{"data-query-log-enabled", "", "", "log every statement that is run, with what it took", func(c *Config, v string) (err error) {
+		c.Queries.Log, err = parseSwitch(v)
 		return err
 	}},
 	{"log-queries-after", "TIME", "0", "log requests that run for so long; 0 is none", func(c *Config, v string) (err error) {
