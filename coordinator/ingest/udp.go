@@ -27,42 +27,25 @@ func (s *Service) openUDP(cfg UDP) error {
 
 	p := s.newPipe(cfg.target(), "udp")
 	p.decode = func(c chunk, rows *point.Rows) {
-		parsed, err := parser.Parse(c.data, lineprotocol.Options{Precision: precision, Now: c.at})
-		if err != nil {
-			p.malformed(c, reasonLine, string(c.data), err)
-			return
-		}
-		defer parsed.Release()
-		if parsed.Err != nil {
-			p.metrics.malformed.WithLabelValues(reasonLine).Add(float64(parsed.Malformed))
-			p.log.warn("did not understand lines", "from", c.from, "lines", parsed.Malformed, "error", parsed.Err)
-		}
-		p.metrics.droppedPoints.WithLabelValues(reasonInvalid).Add(float64(parsed.Dropped.Count))
-		p.metrics.points.WithLabelValues().Add(float64(parsed.Batch.Rows()))
-		rows.AddAll(parsed.Batch)
+		p.decodeLines(parser, lineprotocol.Options{Precision: precision, Now: c.at}, c, rows)
 	}
 	return s.listenPackets(p, cfg.ReadBuffer)
 }
 
-// openCollectd opens a listener for collectd's binary protocol.
-func (s *Service) openCollectd(cfg Collectd) error {
-	cfg = cfg.complete()
-	parser, err := cfg.parser()
+// decodeLines reads a packet of line protocol. Its good lines are taken though
+// others are bad, as /write does.
+func (p *pipe) decodeLines(parser *lineprotocol.Parser, opt lineprotocol.Options, c chunk, rows *point.Rows) {
+	parsed, err := parser.Parse(c.data, opt)
 	if err != nil {
-		return err
+		p.malformed(c, reasonPacket, string(c.data), err)
+		return
 	}
-	p := s.newPipe(cfg.target(), "udp")
-	p.decode = func(c chunk, rows *point.Rows) {
-		points, dropped, err := parser.Parse(c.data, c.at)
-		if err != nil {
-			p.malformed(c, reasonPacket, "", err)
-			return
-		}
-		p.metrics.points.WithLabelValues().Add(float64(len(points)))
-		p.metrics.droppedPoints.WithLabelValues(reasonInvalid).Add(float64(dropped))
-		for i := range points {
-			p.add(c, &points[i], rows)
-		}
+	defer parsed.Release()
+	if parsed.Err != nil {
+		p.metrics.malformed.WithLabelValues(reasonLine).Add(float64(parsed.Malformed))
+		p.log.warn("did not understand lines", "from", c.from, "lines", parsed.Malformed, "error", shown(parsed.Err.Error()))
 	}
-	return s.listenPackets(p, cfg.ReadBuffer)
+	p.metrics.droppedPoints.WithLabelValues(reasonInvalid).Add(float64(parsed.Dropped.Count))
+	p.metrics.points.WithLabelValues().Add(float64(parsed.Batch.Rows()))
+	rows.AddAll(parsed.Batch)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -21,8 +22,8 @@ var (
 // datum is one point of a body.
 type datum struct {
 	Metric    string            `json:"metric"`
-	Timestamp int64             `json:"timestamp"`
-	Value     float64           `json:"value"`
+	Timestamp *int64            `json:"timestamp"`
+	Value     *float64          `json:"value"`
 	Tags      map[string]string `json:"tags"`
 }
 
@@ -32,7 +33,7 @@ func ParseJSON(body io.Reader, each func(*point.Point) error) error {
 	r := bufio.NewReader(body)
 	first, err := r.Peek(1)
 	if err != nil {
-		return err
+		return fmt.Errorf("peek error: %w", err)
 	}
 	d := json.NewDecoder(r)
 	if first[0] == '{' {
@@ -60,7 +61,15 @@ func parseObject(d *json.Decoder, kind error, each func(*point.Point) error) err
 	if err := d.Decode(&v); err != nil {
 		return broken(err, kind)
 	}
-	p := point.Point{Measurement: v.Metric, Fields: []point.Field{{Name: valueField, Value: v.Value}}, Time: unixTime(v.Timestamp)}
+	// A point without a value or a time, which InfluxDB takes for 0, is refused by
+	// whoever is to store it.
+	p := point.Point{Measurement: v.Metric, Time: model.MinTime - 1}
+	if v.Timestamp != nil {
+		p.Time = unixTime(*v.Timestamp)
+	}
+	if v.Value != nil {
+		p.Fields = []point.Field{{Name: valueField, Value: *v.Value}}
+	}
 	for key, value := range v.Tags {
 		p.Tags = append(p.Tags, model.Tag{Key: key, Value: value})
 	}
@@ -81,18 +90,10 @@ func broken(err, kind error) error {
 // milliseconds is from where on a timestamp is not in seconds any more: 2286.
 const milliseconds = 10_000_000_000
 
-// unixTime gives a timestamp in nanoseconds. What cannot be stored comes out
-// beyond model.MaxTime or MinTime.
+// unixTime gives the time of a timestamp.
 func unixTime(n int64) int64 {
-	unit := int64(time.Millisecond)
 	if n < milliseconds {
-		unit = int64(time.Second)
+		return inNanoseconds(n, time.Second)
 	}
-	if t := n * unit; t/unit == n {
-		return t
-	}
-	if n < 0 {
-		return model.MinTime - 1
-	}
-	return model.MaxTime + 1
+	return inNanoseconds(n, time.Millisecond)
 }

@@ -34,9 +34,9 @@ func ParseLine(line string) (point.Point, error) {
 	}
 	switch len(words[2]) {
 	case 10:
-		p.Time = time.Unix(n, 0).UnixNano()
+		p.Time = inNanoseconds(n, time.Second)
 	case 13:
-		p.Time = time.UnixMilli(n).UnixNano()
+		p.Time = inNanoseconds(n, time.Millisecond)
 	default:
 		return p, fmt.Errorf("%w: it must have 10 or 13 digits", ErrTime)
 	}
