@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/influxdata/influxql"
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/model"
@@ -93,6 +94,7 @@ var paths = map[string]access{
 	"/status":            pings,
 	"/health":            pings,
 	"/metrics":           monitors,
+	"/debug/vars":        monitors,
 	"/varve/v1/*":        admins,
 }
 
@@ -121,6 +123,11 @@ func TestEveryRouteAnswersWhomItShould(t *testing.T) {
 		for _, r := range s.table() {
 			if r.access == 0 {
 				t.Errorf("%s does not say whom it answers", r.path)
+			}
+		}
+		for path := range paths {
+			if !slices.ContainsFunc(s.echo.Routes(), func(r *echo.Route) bool { return r.Path == path }) {
+				t.Errorf("%s is not served any more", path)
 			}
 		}
 		for _, route := range s.echo.Routes() {

@@ -41,7 +41,7 @@ func (s *Server) table() []route {
 		{"/status", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
 		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
 		{"/metrics", monitors, map[string]echo.HandlerFunc{"GET": metrics}},
-		{"/debug/vars", debugs, map[string]echo.HandlerFunc{"GET": s.vars}},
+		{"/debug/vars", monitors, map[string]echo.HandlerFunc{"GET": s.vars}},
 		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
 		{"/api/v1/prom/write", known, map[string]echo.HandlerFunc{"POST": s.promWrite}},
 		{"/api/v1/prom/read", known, map[string]echo.HandlerFunc{"POST": s.promRead}},
