@@ -80,7 +80,7 @@ compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-in
 	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends influxdb-client python3-influxdb; fi
 	$(GO) test ./test/clients -count=1 -v -timeout 30m -args -clients -binary $(CURDIR)/bin/varved -telegraf $(CURDIR)/bin/telegraf
 
-TELEGRAF_TAGS = custom,inputs.cpu,inputs.mem,inputs.disk,inputs.system,inputs.internal,inputs.prometheus,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx
+TELEGRAF_TAGS = custom,inputs.cpu,inputs.mem,inputs.disk,inputs.system,inputs.internal,inputs.influxdb,inputs.mock,inputs.prometheus,outputs.file,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx
 
 bin/telegraf:
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/bin $(GO) install -tags '$(TELEGRAF_TAGS)' -ldflags '-s -w' github.com/influxdata/telegraf/cmd/telegraf@v1.39.3
