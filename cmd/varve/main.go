@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/varvedb/varve/cmd/varve/ctl"
+	"github.com/varvedb/varve/cmd/varve/https"
 	"github.com/varvedb/varve/cmd/varve/inspect"
 )
 
@@ -32,7 +32,9 @@ type options struct {
 	host               string
 	port               int
 	socket, urlPrefix  string
-	ssl, unsafeSSL     bool
+	ssl                bool
+	https              https.Options
+	transport          *http.Transport // by https
 	username, password string
 	database           string
 	execute, kind      string
@@ -107,7 +109,8 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.socket, "socket", "", "Unix socket to connect to")
 	f.StringVar(&o.urlPrefix, "url-prefix", "", "path in front of the server's own")
 	f.BoolVar(&o.ssl, "ssl", false, "use https")
-	f.BoolVar(&o.unsafeSSL, "unsafeSsl", false, "accept any certificate")
+	f.BoolVar(&o.https.Insecure, "unsafeSsl", false, "accept any certificate")
+	o.https.Flags(f)
 	f.StringVar(&o.username, "username", os.Getenv("INFLUX_USERNAME"), "user; also INFLUX_USERNAME")
 	f.StringVar(&o.password, "password", os.Getenv("INFLUX_PASSWORD"), "password, '' to be asked for it; also INFLUX_PASSWORD")
 	f.StringVar(&o.database, "database", "", "database to use")
@@ -146,6 +149,9 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 		}
 		o.password = string(secret)
 	}
+	if o.transport, err = o.https.Transport(); err != nil {
+		return o, err
+	}
 	return o, o.validate()
 }
 
@@ -167,10 +173,7 @@ func (o *options) validate() error {
 
 // client gives what reaches the server the options name.
 func (o *options) client() *client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if o.unsafeSSL {
-		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	}
+	transport := o.transport.Clone()
 	if o.socket != "" {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", o.socket)

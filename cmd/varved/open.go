@@ -45,6 +45,9 @@ func (s *server) open(httpAddress string) error {
 	if err := s.openCluster(ctx, httpAddress); err != nil {
 		return err
 	}
+	if err := s.watchCertificates(); err != nil {
+		return err
+	}
 	if err := s.openRPC(); err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (s *server) openData(clock *hlc.Clock, budget budgets) (*data.Node, error) 
 
 // openAdmin opens what operators see and do.
 func (s *server) openAdmin(shards *data.Node) *admin.Admin {
-	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Everyone: s.cfg.AllowUnauthenticated || s.cfg.AuthEnabled, Limits: s.cfg.Limits, Log: s.log}
+	parts := admin.Parts{Store: s.store, Conn: s.members.Conn, Token: s.members.NewToken, Certificates: s.certificates.list, Everyone: s.cfg.AllowUnauthenticated || s.cfg.AuthEnabled, Limits: s.cfg.Limits, Log: s.log}
 	if shards != nil {
 		parts.Local = shards
 	}
@@ -193,6 +196,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		gate.offHeap = shards.OffHeapBytes
 	}
 	parts := httpapi.Parts{
+		TLS:       s.certificates.http.Server(),
 		Parser:    lineprotocol.NewParser(lines),
 		HashSeed:  lines.HashSeed,
 		Writer:    noCoordinator{},

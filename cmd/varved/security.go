@@ -25,7 +25,7 @@ func (s *server) openSecurity() error {
 	if err != nil || !secured || !s.cfg.Clustered() {
 		return err
 	}
-	if s.cfg.TLS != (trust.Files{}) {
+	if s.cfg.OwnCertificates() {
 		s.security.keyring, err = trust.Open(s.cfg.TLS, s.log)
 		return err
 	}

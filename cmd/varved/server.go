@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/cmd/varved/config"
@@ -41,18 +42,19 @@ type server struct {
 	fs       vfs.FS
 	dir      string
 
-	rpcListener net.Listener // nil for a server that is alone
-	security    security
-	known       *clusterFile // what the disk knows of the cluster; tend changes it
-	etcd        etcd
-	store       *meta.Store
-	self        *meta.Node
-	members     *membership
-	rpc         *rpc.Server
-	monitor     *monitor.Monitor
-	http        *httpapi.Server
-	writer      *coordinator.Writer // nil for a node that is no coordinator
-	failed      chan error          // one error of each that serves a port
+	rpcListener  net.Listener // nil for a server that is alone
+	security     security
+	certificates certificates
+	known        *clusterFile // what the disk knows of the cluster; tend changes it
+	etcd         etcd
+	store        *meta.Store
+	self         *meta.Node
+	members      *membership
+	rpc          *rpc.Server
+	monitor      *monitor.Monitor
+	http         *httpapi.Server
+	writer       *coordinator.Writer // nil for a node that is no coordinator
+	failed       chan error          // one error of each that serves a port
 
 	closers []closer // in the order of opening
 }
@@ -98,7 +100,7 @@ func (s *server) background(what string, f func(ctx context.Context)) {
 func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os.Signal) (err error) {
 	s := &server{
 		cfg: cfg, log: log, registry: prometheus.NewRegistry(), started: time.Now(), fs: vfs.OS, dir: filepath.ToSlash(cfg.DataDir),
-		failed: make(chan error, 2),
+		failed: make(chan error, 3),
 	}
 	// The ports first: when another server has them, nothing on disk is touched.
 	l, err := listen("http-bind-address", cfg.HTTPAddress)
@@ -118,6 +120,13 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 			log.Info("stopped", "took", time.Since(start))
 		}
 	}()
+	if err := s.openHTTPS(); err != nil {
+		return err
+	}
+	socket, err := s.listenSocket()
+	if err != nil {
+		return err
+	}
 	if err := s.open(s.reachedAt(l.Addr())); err != nil {
 		return err
 	}
@@ -126,8 +135,16 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 	}
 
 	go func() { s.failed <- s.http.Serve(l) }()
-	fmt.Fprintf(stdout, "varved is ready on http://%s\n", readable(l.Addr()))
+	if socket != nil {
+		go func() { s.failed <- s.http.Serve(socket) }()
+	}
+	scheme := "http"
+	if cfg.HTTPS.Enabled {
+		scheme = "https"
+	}
+	fmt.Fprintf(stdout, "varved is ready on %s://%s\n", scheme, readable(l.Addr()))
 	log.Info("ready", "version", softwareVersion(), "address", l.Addr(), "data-dir", cfg.DataDir, "node", s.self.ID, "roles", config.JoinRoles(cfg.Roles))
+	notifySystemd(log, daemon.SdNotifyReady)
 
 	select {
 	case sig := <-stop:
@@ -135,6 +152,7 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 	case err = <-s.store.Expelled():
 	case err = <-s.failed:
 	}
+	notifySystemd(log, daemon.SdNotifyStopping)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if down := s.http.Shutdown(ctx); down != nil {
@@ -205,4 +223,12 @@ func (s *server) lock() error {
 	}
 	s.onClose("lock", lock.Close)
 	return nil
+}
+
+// notifySystemd tells the service manager, where one started this process and
+// asked to be told (Type=notify).
+func notifySystemd(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("cannot tell the service manager", "state", state, "error", err)
+	}
 }

@@ -37,6 +37,8 @@ type Parts struct {
 	Conn func(node uint64) data.Conn
 	// Token makes a token that lets nodes join; nil where none can be made.
 	Token func(ctx context.Context, life time.Duration) (string, error)
+	// Certificates gives those that this node shows to others; nil: none.
+	Certificates func() []adminapi.Certificate
 	// Everyone answers requests from anywhere.
 	Everyone bool
 	// Limits bounds the series of databases for which no others are set.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/model"
 )
@@ -20,8 +21,9 @@ const (
 
 // report is what a node says of itself.
 type report struct {
-	Free   uint64    `json:"free"`
-	Shards []replica `json:"shards"`
+	Free         uint64                 `json:"free"`
+	Shards       []replica              `json:"shards"`
+	Certificates []adminapi.Certificate `json:"certificates,omitempty"`
 }
 
 // replica is what a node says of one of its replicas.
@@ -39,6 +41,9 @@ type replica struct {
 // report gives what this node says of itself.
 func (a *Admin) report(ctx context.Context) (*report, error) {
 	r := &report{}
+	if a.Certificates != nil {
+		r.Certificates = a.Certificates()
+	}
 	if a.Local == nil {
 		return r, nil
 	}

@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/meta"
 )
 
@@ -28,7 +30,7 @@ func fill(nodes []adminapi.Node, r *reports) {
 			n.Error = short(r.failed[n.ID])
 			continue
 		}
-		n.FreeBytes = said.Free
+		n.FreeBytes, n.Certificates = said.Free, said.Certificates
 		for _, sh := range said.Shards {
 			n.Bytes += sh.Bytes
 		}
@@ -110,6 +112,14 @@ func nodeProblems(s *adminapi.Status, n *adminapi.Node) {
 		problem(s, "node %s does not answer: %s", n.Name, n.Error)
 	case data && n.FreeBytes < fullBytes:
 		problem(s, "node %s has only %d MiB of disk left", n.Name, n.FreeBytes>>20)
+	}
+	for _, c := range n.Certificates {
+		switch left := time.Until(c.Expires); {
+		case left <= 0:
+			problem(s, "the certificate of node %s for %s expired on %s", n.Name, c.Use, c.Expires.Format(time.DateOnly))
+		case left < certificate.Soon:
+			problem(s, "the certificate of node %s for %s expires on %s, in %d days", n.Name, c.Use, c.Expires.Format(time.DateOnly), int(left.Hours()/24))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +64,7 @@ type Parts struct {
 	Queries   Queries
 	Databases Databases
 	Auth      Authenticator // nil: authentication is off
+	TLS       *tls.Config   // nil: TCP connections are plain
 	Memory    Memory        // nil: there is enough
 	Admin     http.Handler  // what is below AdminPrefix; nil: nothing
 	Vars      http.Handler  // /debug/vars; nil: nothing
@@ -72,7 +74,8 @@ type Parts struct {
 	Version   string // of this software, for /metrics
 }
 
-// Server answers HTTP requests. Serve and Shutdown are called once each.
+// Server answers HTTP requests. Serve is called once for each listener, Shutdown
+// once.
 type Server struct {
 	cfg     Config
 	parts   Parts
@@ -123,6 +126,9 @@ func (s *Server) Handler() http.Handler { return s.echo }
 
 // Serve answers requests on l until Shutdown; it returns nil then.
 func (s *Server) Serve(l net.Listener) error {
+	if s.parts.TLS != nil && l.Addr().Network() == "tcp" {
+		l = tls.NewListener(l, s.parts.TLS)
+	}
 	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve http on %s: %w", l.Addr(), err)
 	}

@@ -3,7 +3,6 @@ package ctl
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,15 +11,16 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/varvedb/varve/cmd/varve/https"
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
 )
 
 // client asks a node.
 type client struct {
-	host     string
-	insecure bool
-	agent    string
-	http     *http.Client // set by check
+	host  string
+	https https.Options
+	agent string
+	http  *http.Client // set by check
 }
 
 // check makes a URL of the host, which may be given without a scheme.
@@ -33,9 +33,9 @@ func (c *client) check() error {
 		return fmt.Errorf("--host %q is not an address such as %s", c.host, defaultHost)
 	}
 	c.host = strings.TrimSuffix(c.host, "/")
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	if c.insecure {
-		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	t, err := c.https.Transport()
+	if err != nil {
+		return err
 	}
 	c.http = &http.Client{Transport: t}
 	return nil

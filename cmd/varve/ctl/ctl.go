@@ -161,7 +161,8 @@ func (s *session) newFlags(name string) *flag.FlagSet {
 		s.client.host = defaultHost
 	}
 	f.StringVar(&s.client.host, "host", s.client.host, "the HTTP address of any node")
-	f.BoolVar(&s.client.insecure, "insecure", s.client.insecure, "do not check the certificate of an https host")
+	f.BoolVar(&s.client.https.Insecure, "insecure", s.client.https.Insecure, "do not check the certificate of an https host")
+	s.client.https.Flags(f)
 	f.BoolVar(&s.json, "json", s.json, "print JSON")
 	return f
 }

@@ -44,6 +44,7 @@ func (s *session) printStatus(st *adminapi.Status) {
 	}
 	fmt.Fprintf(s.out, "Cluster %s, metadata %s\n%d shard groups, %d shards, %d replicas\n\n", st.Cluster, meta, st.Groups, st.Shards, st.Replicas)
 	s.printNodes(st.Nodes)
+	s.printCertificates(st.Nodes)
 	if n := len(st.Weak); n > 0 {
 		s.list("Shards with too few owners", n, func(i int) string {
 			sh := &st.Weak[i]
@@ -69,6 +70,19 @@ func (s *session) printStatus(st *adminapi.Status) {
 	}
 	for _, p := range st.Problems {
 		fmt.Fprintf(s.out, "PROBLEM: %s\n", p)
+	}
+}
+
+// printCertificates prints when those of the nodes expire.
+func (s *session) printCertificates(nodes []adminapi.Node) {
+	var lines []string
+	for i := range nodes {
+		for _, c := range nodes[i].Certificates {
+			lines = append(lines, fmt.Sprintf("%s for %s: expires %s, in %d days", nodes[i].Name, c.Use, c.Expires.Format(time.DateOnly), int(time.Until(c.Expires).Hours()/24)))
+		}
+	}
+	if len(lines) > 0 {
+		s.list("Certificates", len(lines), func(i int) string { return lines[i] })
 	}
 }
 

@@ -3,8 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-
-	"github.com/varvedb/varve/internal/rpc/trust"
 )
 
 // checkAddress refuses an address that others can reach while authentication is off,
@@ -50,7 +48,7 @@ func IsLoopback(address string) (bool, error) {
 
 // Secured reports whether nodes speak TLS: beyond loopback they always do.
 func (c *Config) Secured() (bool, error) {
-	if c.TLS != (trust.Files{}) {
+	if c.OwnCertificates() {
 		return true, nil
 	}
 	for _, p := range []Port{c.RPC, c.MetaClient, c.MetaPeer} {
@@ -67,3 +65,7 @@ func (c *Config) Secured() (bool, error) {
 	}
 	return false, nil
 }
+
+// OwnCertificates reports whether nodes know each other by certificates of the
+// operator's. Without a cluster these are for HTTP alone.
+func (c *Config) OwnCertificates() bool { return c.TLS.Certificate != "" && c.Clustered() }

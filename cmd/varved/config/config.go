@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"github.com/varvedb/varve/coordinator/monitor"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/internal/rpc/trust"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/control"
@@ -46,7 +48,10 @@ type Config struct {
 	MetaPeer   Port
 	Join       []string
 	JoinToken  string
-	TLS        trust.Files
+	TLS        certificate.Files
+
+	HTTPS  HTTPS
+	Socket Socket
 
 	Etcd embedded.ClientConfig // without endpoints: embedded
 
@@ -61,6 +66,8 @@ type Config struct {
 	SubscriberOff bool
 	Subscriber    subscriber.Config
 	Listeners     ingest.Config
+
+	FirstStart FirstStart
 
 	LogLevel    slog.Level
 	AccessLog   AccessLog
@@ -102,6 +109,8 @@ func DefaultConfig() Config {
 		name = "varve"
 	}
 	return Config{
+		HTTPS:        HTTPS{Serving: certificate.Serving{MinVersion: tls.VersionTLS12}},
+		Socket:       Socket{Path: "/var/run/influxdb.sock", Mode: 0o777},
 		DataDir:      "./varve-data",
 		HTTPAddress:  "127.0.0.1:8086",
 		Auth:         auth.DefaultConfig(),
@@ -140,6 +149,9 @@ const (
 
 // complete fills in what follows from the rest.
 func (c *Config) complete() error {
+	if c.HTTPS.Enabled && c.HTTPS.Files.Certificate == "" {
+		c.HTTPS.Files.Certificate, c.HTTPS.Files.Key = c.TLS.Certificate, c.TLS.Key
+	}
 	if c.RPC.Listen == "" {
 		return nil
 	}
@@ -197,14 +209,17 @@ func (c *Config) check() error {
 		return fmt.Errorf("roles %s: a server that is alone needs data and coordinator; rpc-bind-address lets it have company", JoinRoles(c.Roles))
 	case !c.Has(meta.RoleMeta) && !c.External() && !c.Clustered():
 		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", JoinRoles(c.Roles))
-	case c.TLS != (trust.Files{}) && (c.TLS.Certificate == "" || c.TLS.Key == "" || c.TLS.Authority == ""):
-		return errors.New("tls-certificate, tls-key and tls-ca are set together or not at all")
+	case (c.TLS.Certificate == "") != (c.TLS.Key == "") || c.TLS.Authority != "" && c.TLS.Key == "" || c.OwnCertificates() && c.TLS.Authority == "":
+		return errors.New("tls-certificate, tls-key and, in a cluster, tls-ca are set together or not at all")
 	case c.External() && (c.Etcd.TLS.CertFile == "") != (c.Etcd.TLS.KeyFile == ""):
 		return errors.New("etcd-tls-certificate and etcd-tls-key are set together or not at all")
 	case (c.Etcd.User == "") != (c.Etcd.Password == ""):
 		return errors.New("etcd-user and etcd-password are set together or not at all")
 	case c.MemoryLimit != 0 && c.MemoryLimit < MinMemory:
 		return fmt.Errorf("memory-limit: %d bytes: at least 128m are needed", c.MemoryLimit)
+	}
+	if err := errors.Join(c.HTTPS.check(), c.FirstStart.check(), c.Listeners.Validate()); err != nil {
+		return err
 	}
 	if c.JoinToken != "" {
 		if _, err := trust.ParseToken(c.JoinToken); err != nil {

@@ -11,17 +11,19 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// loadFile sets what a TOML file says. A key is the setting's name, of which
+// file sets what a TOML file says. A key is the setting's name, of which
 // the part before a dash may be a table: http-bind-address, or bind-address
 // under [http]; an underscore is a dash, since InfluxDB has
-// [continuous_queries]. The error is about the first line that is wrong.
-func loadFile(c *Config, name, text string) error {
+// [continuous_queries]. A key that only InfluxDB has is taken for the setting
+// that does the same, or is noted as unused. The error is about the first line
+// that is wrong.
+func (l *loader) file(name, text string) error {
 	top := make(map[string]toml.Primitive)
 	md, err := toml.Decode(text, &top)
 	if err != nil {
 		return inFile(name, err)
 	}
-	f := &file{config: c, md: &md, seen: make(map[string]bool)}
+	f := &file{loader: l, name: name, md: &md, seen: make(map[string]bool)}
 	f.table(nil, top)
 	if len(f.wrong) == 0 {
 		return nil
@@ -40,8 +42,12 @@ func inFile(name string, err error) error {
 	return fmt.Errorf("%s:%d: %s", name, at.Position.Line, text)
 }
 
+// fromFile says that a value came from a file.
+func fromFile(name string) string { return "file " + name }
+
 type file struct {
-	config *Config
+	loader *loader
+	name   string
 	md     *toml.MetaData
 	seen   map[string]bool // settings set so far
 	wrong  []toml.ParseError
@@ -51,8 +57,12 @@ type file struct {
 func (f *file) table(path []string, entries map[string]toml.Primitive) {
 	for _, key := range slices.Sorted(maps.Keys(entries)) {
 		at := append(slices.Clip(path), key)
-		name := strings.ReplaceAll(strings.Join(at, "-"), "_", "-")
-		if f.md.Type(at...) == "Hash" && prefixes(name) {
+		if len(path) == 0 && isListener(key) {
+			f.listeners(key, entries[key])
+			continue
+		}
+		dotted := strings.Join(at, ".")
+		if f.md.Type(at...) == "Hash" && prefixes(dotted) {
 			inner := make(map[string]toml.Primitive)
 			if err := f.md.PrimitiveDecode(entries[key], &inner); err != nil {
 				f.note(err)
@@ -61,13 +71,14 @@ func (f *file) table(path []string, entries map[string]toml.Primitive) {
 			f.table(at, inner)
 			continue
 		}
-		f.note(f.md.PrimitiveDecode(entries[key], &entry{file: f, key: strings.Join(at, "."), name: name}))
+		f.note(f.md.PrimitiveDecode(entries[key], &entry{f, dotted}))
 	}
 }
 
-// prefixes reports whether a table of that name can hold a setting.
+// prefixes reports whether a table of that name can hold a key.
 func prefixes(name string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.name, name+"-") })
+	return slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.name, settingName(name)+"-") }) ||
+		slices.ContainsFunc(influxKeys, func(k influxKey) bool { return strings.HasPrefix(k.key, name+".") })
 }
 
 func (f *file) note(err error) {
@@ -85,25 +96,32 @@ func (f *file) note(err error) {
 type entry struct {
 	file *file
 	key  string // as in the file
-	name string // of the setting
 }
 
 // UnmarshalTOML implements toml.Unmarshaler.
 func (e *entry) UnmarshalTOML(v any) error {
-	s := findSetting(e.name)
-	switch {
-	case s == nil:
+	l := e.file.loader
+	s, influx := findSetting(settingName(e.key)), findInflux(e.key)
+	if influx != nil && (s == nil || l.importing) {
+		text, _ := textOf(v) // one without a text has no setting
+		if s = influx.target(text); s == nil {
+			l.unused = append(l.unused, unused{e.key, influx.why})
+			return nil
+		}
+	}
+	if s == nil {
 		return fmt.Errorf("unknown key %q", e.key)
-	case e.file.seen[e.name]:
+	}
+	if e.file.seen[s.name] {
 		return fmt.Errorf("%q was set before", e.key)
 	}
-	e.file.seen[e.name] = true
+	e.file.seen[s.name] = true
 	text, err := textOf(v)
 	if err == nil {
-		err = s.set(e.file.config, text)
+		err = l.set(s, text, fromFile(e.file.name))
 	}
 	if err != nil {
-		return fmt.Errorf("%s = %v: %w", e.key, quoted(v), err)
+		return fmt.Errorf("%s = %s: %w", e.key, s.shown(v), err)
 	}
 	return nil
 }
@@ -118,22 +136,20 @@ func textOf(v any) (string, error) {
 	case int64:
 		return strconv.FormatInt(v, 10), nil
 	case []any:
-		parts := make([]string, len(v))
-		for i := range v {
-			s, ok := v[i].(string)
-			if !ok {
-				return "", errors.New("not a list of strings")
-			}
-			parts[i] = s
-		}
-		return strings.Join(parts, ","), nil
+		parts, err := textsOf(v)
+		return strings.Join(parts, ","), err
 	}
 	return "", errors.New("not a string, a number, a switch or a list of strings")
 }
 
-func quoted(v any) any {
-	if s, ok := v.(string); ok {
-		return strconv.Quote(s)
+func textsOf(v []any) ([]string, error) {
+	parts := make([]string, len(v))
+	for i := range v {
+		s, ok := v[i].(string)
+		if !ok {
+			return nil, errors.New("not a list of strings")
+		}
+		parts[i] = s
 	}
-	return v
+	return parts, nil
 }

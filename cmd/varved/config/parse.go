@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/meta"
 )
 
@@ -185,4 +187,31 @@ func parseTimeOrNone(v string) (time.Duration, error) {
 		return 0, nil
 	}
 	return parseTime(v)
+}
+
+func parseTLSVersion(v string) (uint16, error) {
+	if v == "" { // InfluxDB's default
+		return 0, nil
+	}
+	return certificate.ParseVersion(v)
+}
+
+func parseCiphers(v string) (out []uint16, err error) {
+	for _, name := range list(v) {
+		id, err := certificate.ParseCipher(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// parseMode reads the permissions of a file, in octal.
+func parseMode(v string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(v, 8, 32)
+	if err != nil || n > 0o777 {
+		return 0, errors.New("not permissions such as 0770")
+	}
+	return fs.FileMode(n), nil
 }

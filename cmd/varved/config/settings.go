@@ -88,6 +88,64 @@ var rows = []setting{
 		return err
 	}},
 
+	// TLS: one section for HTTP, for the other nodes and for etcd.
+	{"tls-certificate", "FILE", "", "a certificate of your own, read again when it changes: of this node for the others, and of HTTP with http-https-enabled", func(c *Config, v string) error {
+		c.TLS.Certificate = v
+		return notEmpty(v)
+	}},
+	{"tls-key", "FILE", "", "the key of tls-certificate", func(c *Config, v string) error {
+		c.TLS.Key = v
+		return notEmpty(v)
+	}},
+	{"tls-ca", "FILE", "", "the authority whose certificates are those of nodes", func(c *Config, v string) error {
+		c.TLS.Authority = v
+		return notEmpty(v)
+	}},
+	{"tls-min-version", "VERSION", "tls1.2", "the oldest version for clients, tls1.2 or tls1.3; nodes speak tls1.3", func(c *Config, v string) (err error) {
+		c.HTTPS.Serving.MinVersion, err = parseTLSVersion(v)
+		return err
+	}},
+	{"tls-max-version", "VERSION", "", "the newest version for clients (default: the newest there is)", func(c *Config, v string) (err error) {
+		c.HTTPS.Serving.MaxVersion, err = parseTLSVersion(v)
+		return err
+	}},
+	{"tls-ciphers", "LIST", "", "cipher suites of TLS 1.2, as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 (default: all that are not broken)", func(c *Config, v string) (err error) {
+		c.HTTPS.Serving.Ciphers, err = parseCiphers(v)
+		return err
+	}},
+	{"http-https-enabled", "", "", "answer on HTTPS in place of HTTP", func(c *Config, v string) (err error) {
+		c.HTTPS.Enabled, err = parseSwitch(v)
+		return err
+	}},
+	{"http-https-certificate", "FILE", "", "the certificate of HTTPS, read again when it changes (default: tls-certificate)", func(c *Config, v string) error {
+		c.HTTPS.Files.Certificate = v
+		return nil
+	}},
+	{"http-https-private-key", "FILE", "", "the key of http-https-certificate (default: it is in the same file)", func(c *Config, v string) error {
+		c.HTTPS.Files.Key = v
+		return nil
+	}},
+	{"http-https-client-ca", "FILE", "", "clients must show a certificate of this authority (default: they need none)", func(c *Config, v string) error {
+		c.HTTPS.Files.Authority = v
+		return nil
+	}},
+	{"http-unix-socket-enabled", "", "", "answer on a Unix socket, too", func(c *Config, v string) (err error) {
+		c.Socket.Enabled, err = parseSwitch(v)
+		return err
+	}},
+	{"http-bind-socket", "FILE", "/var/run/influxdb.sock", "the Unix socket", func(c *Config, v string) error {
+		c.Socket.Path = v
+		return notEmpty(v)
+	}},
+	{"http-unix-socket-permissions", "MODE", "0777", "who may use the Unix socket", func(c *Config, v string) (err error) {
+		c.Socket.Mode, err = parseMode(v)
+		return err
+	}},
+	{"http-unix-socket-group", "GROUP", "", "the group of the Unix socket, a name or a number (default: the server's)", func(c *Config, v string) error {
+		c.Socket.Group = v
+		return nil
+	}},
+
 	// The cluster.
 	{"rpc-bind-address", "HOST:PORT", "", "where other nodes reach it (default: nowhere, it stays alone)", func(c *Config, v string) (err error) {
 		c.RPC.Listen, err = parseAddress(v)
@@ -123,18 +181,6 @@ var rows = []setting{
 	}},
 	{"join-token", isSecret, "", "what lets this node in: from varve ctl join-token, or a secret that all nodes are given", func(c *Config, v string) error {
 		c.JoinToken = v
-		return notEmpty(v)
-	}},
-	{"tls-certificate", "FILE", "", "a certificate of your own for this node, read again when it changes", func(c *Config, v string) error {
-		c.TLS.Certificate = v
-		return notEmpty(v)
-	}},
-	{"tls-key", "FILE", "", "the key of tls-certificate", func(c *Config, v string) error {
-		c.TLS.Key = v
-		return notEmpty(v)
-	}},
-	{"tls-ca", "FILE", "", "the authority whose certificates are those of nodes", func(c *Config, v string) error {
-		c.TLS.Authority = v
 		return notEmpty(v)
 	}},
 	{"zone", "NAME", "", "what this node may be lost together with; replicas are spread over zones", func(c *Config, v string) error {
@@ -234,6 +280,44 @@ var rows = []setting{
 	{"etcd-password", isSecret, "", "the password of etcd-user", func(c *Config, v string) error {
 		c.Etcd.Password = v
 		return notEmpty(v)
+	}},
+
+	// What a new cluster begins with, named as the variables of InfluxDB's image.
+	{"db", "NAME", "", "a database to make at the first start", func(c *Config, v string) error {
+		c.FirstStart.Database = v
+		return nil
+	}},
+	{"admin-user", "NAME", "", "an administrator to make at the first start", func(c *Config, v string) error {
+		c.FirstStart.Admin.Name = v
+		return nil
+	}},
+	{"admin-password", isSecret, "", "the password of admin-user", func(c *Config, v string) error {
+		c.FirstStart.Admin.Password = v
+		return nil
+	}},
+	{"user", "NAME", "", "a user to make at the first start, who may read and write db", func(c *Config, v string) error {
+		c.FirstStart.User.Name = v
+		return nil
+	}},
+	{"user-password", isSecret, "", "the password of user", func(c *Config, v string) error {
+		c.FirstStart.User.Password = v
+		return nil
+	}},
+	{"read-user", "NAME", "", "a user to make at the first start, who may read db", func(c *Config, v string) error {
+		c.FirstStart.Reader.Name = v
+		return nil
+	}},
+	{"read-user-password", isSecret, "", "the password of read-user", func(c *Config, v string) error {
+		c.FirstStart.Reader.Password = v
+		return nil
+	}},
+	{"write-user", "NAME", "", "a user to make at the first start, who may write db", func(c *Config, v string) error {
+		c.FirstStart.Writer.Name = v
+		return nil
+	}},
+	{"write-user-password", isSecret, "", "the password of write-user", func(c *Config, v string) error {
+		c.FirstStart.Writer.Password = v
+		return nil
 	}},
 
 	{"log-level", "LEVEL", "info", "debug, info, warn or error", func(c *Config, v string) error {
@@ -340,12 +424,4 @@ func findSetting(name string) *setting {
 		return nil
 	}
 	return &settings[i]
-}
-
-// envPrefix begins the names of our variables in the environment.
-const envPrefix = "VARVE_"
-
-// env gives the name of the setting's variable in the environment.
-func (s *setting) env() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 }

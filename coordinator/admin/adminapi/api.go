@@ -38,6 +38,15 @@ type Node struct {
 	Bytes     int64  `json:"bytes"` // of its replicas
 	FreeBytes uint64 `json:"free_bytes"`
 	Error     string `json:"error,omitempty"`
+
+	Certificates []Certificate `json:"certificates,omitempty"`
+}
+
+// Certificate is one that a node shows to others.
+type Certificate struct {
+	Use     string    `json:"use"` // http, rpc or etcd
+	File    string    `json:"file"`
+	Expires time.Time `json:"expires"`
 }
 
 // Has reports whether the node has a role.

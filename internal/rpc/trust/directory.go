@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/model"
 )
@@ -32,9 +33,9 @@ const maxFile = 64 << 10
 func NewDirectory(fs vfs.FS, path string) *Directory { return &Directory{fs, path} }
 
 // Files gives where the certificate of this node is.
-func (d *Directory) Files() Files {
+func (d *Directory) Files() certificate.Files {
 	at := func(name string) string { return filepath.FromSlash(path.Join(d.path, name)) }
-	return Files{Certificate: at("node.crt"), Key: at("node.key"), Authority: at("authority.crt")}
+	return certificate.Files{Certificate: at("node.crt"), Key: at("node.key"), Authority: at("authority.crt")}
 }
 
 // Authority reads the authority with its key; nil where this node has none.

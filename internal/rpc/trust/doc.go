@@ -17,5 +17,5 @@
 // connection, each knows that the other has the secret; it is never sent.
 //
 // A Keyring is the files of one node, its own or those from a configuration,
-// as TLS for package rpc. It reads them again when they have changed.
+// as TLS for package rpc.
 package trust

@@ -157,32 +157,6 @@ func TestAVisitorTalksToTheClusterOfItsTokenOnly(t *testing.T) {
 	}
 }
 
-func TestCertificatesAreReadAgainWhenTheFilesChange(t *testing.T) {
-	a, id := authority(t), rpc.Identity{Cluster: "c", Node: 1}
-	k, next := member(t, a, id), member(t, a, id)
-	before := k.Leaf()
-	for _, f := range [][2]string{{next.files.Certificate, k.files.Certificate}, {next.files.Key, k.files.Key}} {
-		b, err := os.ReadFile(f[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(f[1], b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		soon := time.Now().Add(time.Minute) // whatever the clock of the file system resolves
-		if err := os.Chtimes(f[1], soon, soon); err != nil {
-			t.Fatal(err)
-		}
-		k.mu.looked = time.Time{}
-		if f[1] == k.files.Certificate && k.Leaf() != before {
-			t.Error("a certificate without its key was taken")
-		}
-	}
-	if k.Leaf() != next.Leaf() {
-		t.Error("the new certificate is not shown")
-	}
-}
-
 func TestAnExpiredCertificateIsRefused(t *testing.T) {
 	a, id := authority(t), rpc.Identity{Cluster: "c", Node: 2}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -201,12 +175,12 @@ func TestAnExpiredCertificateIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{k.files.Certificate: encodePEM(certificatePEM, der), k.files.Key: b} {
+	for name, b := range map[string][]byte{k.Files().Certificate: encodePEM(certificatePEM, der), k.Files().Key: b} {
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Open(k.files, discard); err == nil || !strings.Contains(err.Error(), "expired on") {
+	if _, err := Open(k.Files(), discard); err == nil || !strings.Contains(err.Error(), "expired on") {
 		t.Errorf("Open gave %v", err)
 	}
 }
