@@ -26,7 +26,7 @@ import (
 // $db is the database and $user who asks. For no database, what is in brackets is
 // left out, and $db elsewhere is one that there is not. A statement that has no $db
 // in it is asked in the database, as with USE; one behind @own always in the user's
-// own.
+// own. What changes something comes after what shows it, and nothing is undone.
 type matrix struct {
 	intro   []string
 	entries []*entry
