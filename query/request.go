@@ -58,6 +58,9 @@ func (r *Request) parse() (*influxql.Query, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkParams(r.Params); err != nil {
+		return nil, err
+	}
 	p := influxql.NewParser(strings.NewReader(text))
 	if r.Params != nil {
 		p.SetParams(r.Params)

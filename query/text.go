@@ -18,6 +18,7 @@ const (
 	maxTokens     = 50_000 // of one request
 	maxStatements = 100
 	maxRegexBytes = 64 << 10
+	maxSubqueries = 8 // one in the other
 
 	// The lexer below tells a regular expression from a division by what stands
 	// before it. A text made so that it errs could hide parentheses from it, so
@@ -42,6 +43,9 @@ func prepare(text string, extensions bool) (string, []edit, error) {
 		signs      int
 		tokens     int
 		statements = 1
+		selects    []int // depth of the open parentheses of subqueries
+		opened     bool  // whether the last token opened a parenthesis
+		regexes    int   // work of compiling them
 		rewrite    = rewriter{text: text, extensions: extensions, frames: make([]frame, 1, 8)}
 	)
 	for lx.next() {
@@ -58,15 +62,29 @@ func prepare(text string, extensions bool) (string, []edit, error) {
 		case tok == "(":
 			depth++
 		case tok == ")":
+			if n := len(selects); n > 0 && selects[n-1] == depth {
+				selects = selects[:n-1]
+			}
 			depth--
 		case tok == ";":
-			depth = 0
+			depth, selects = 0, selects[:0]
 			statements++
-		case lx.kind == regex && len(tok) > maxRegexBytes:
-			return "", nil, tooComplex("a regular expression of %d bytes, the limit is %d", len(tok), maxRegexBytes)
+		case lx.kind == regex:
+			if len(tok) > maxRegexBytes {
+				return "", nil, tooComplex("a regular expression of %d bytes, the limit is %d", len(tok), maxRegexBytes)
+			}
+			if regexes += regexWork(regexSource(tok), maxRegexWork-regexes); regexes > maxRegexWork {
+				return "", nil, errRegexes
+			}
+		case opened && lx.kind == word && strings.EqualFold(tok, "select"):
+			selects = append(selects, depth)
 		}
-		if depth > maxDepth || signs > maxDepth {
+		opened = tok == "("
+		switch {
+		case depth > maxDepth || signs > maxDepth:
 			return "", nil, tooComplex("nested more than %d deep", maxDepth)
+		case len(selects) > maxSubqueries:
+			return "", nil, tooComplex("subqueries nested more than %d deep", maxSubqueries)
 		}
 		rewrite.token(token{kind: lx.kind, start: lx.start, end: lx.end})
 	}
@@ -76,6 +94,23 @@ func prepare(text string, extensions bool) (string, []edit, error) {
 	rewrite.token(token{start: len(text), end: len(text)})
 	text, edits := apply(text, rewrite.edits)
 	return text, edits, nil
+}
+
+var errRegexes = tooComplex("regular expressions that are too large when compiled")
+
+// checkParams refuses values for $name that cost too much to parse.
+func checkParams(params map[string]any) error {
+	work := 0
+	for _, v := range params {
+		if m, ok := v.(map[string]any); ok {
+			if source, ok := m["regex"].(string); ok {
+				if work += regexWork(source, maxRegexWork-work); work > maxRegexWork || len(source) > maxRegexBytes {
+					return errRegexes
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func tooComplex(format string, args ...any) error {

@@ -2,9 +2,11 @@ package query
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/influxdata/influxql"
 )
@@ -97,6 +99,13 @@ func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
 		"a regular expression": "SELECT v FROM /" + strings.Repeat("x", 64<<10) + "/",
 		"hidden by a division": "SELECT by / " + strings.Repeat("(", 20_000),
 		"hidden by quotes":     "SELECT '" + strings.Repeat("(", 20_000),
+		"subqueries":           strings.Repeat("SELECT v FROM (", 9) + "SELECT v FROM m" + strings.Repeat(")", 9),
+		"repeats":              "SELECT v FROM /" + strings.Repeat(".{1000}", 3000) + "/",
+		"repeats of repeats":   "SELECT v FROM /" + strings.Repeat("(.{100}){10}", 300) + "/",
+		"tables":               "SELECT v FROM /" + strings.Repeat(`\pL`, 20_000) + "/",
+		"both cases":           "SELECT v FROM /(?i)" + strings.Repeat(`[b-\x{1E942}]`, 4000) + "/",
+		"both cases, literal":  "SELECT v FROM /(?i)" + strings.Repeat("[b-\U0001E942]", 4000) + "/",
+		"several expressions":  "SELECT " + strings.Repeat("/.{1000}.{1000}.{1000}.{1000}/,", 60) + " v FROM m",
 	} {
 		if name == "signs" { // two in a row begin a comment
 			continue
@@ -110,9 +119,42 @@ func TestPrepareRefusesWhatWouldOverflowTheParser(t *testing.T) {
 		"parentheses in a regex":  "SELECT v FROM m WHERE s =~ /" + strings.Repeat("(", 1000) + "/",
 		"128 parentheses":         "SELECT " + strings.Repeat("(", 128) + "v" + strings.Repeat(")", 128) + " FROM m",
 		"100 statements":          strings.Repeat("SHOW DATABASES;", 100),
+		"8 subqueries":            strings.Repeat("SELECT v FROM (", 8) + "SELECT v FROM m" + strings.Repeat(")", 8),
+		"subqueries side by side": "SELECT v FROM " + strings.Repeat("(SELECT v FROM m), ", 20) + "m",
+		"a long list of names":    "SELECT v FROM m WHERE h =~ /^(" + strings.Repeat("host-1|", 9000) + "x)$/",
+		"names without case":      "SELECT v FROM m WHERE h =~ /(?i)^(" + strings.Repeat("сервер-я|", 3000) + "x)$/",
+		"an address":              "SELECT v FROM m WHERE h =~ /^(?:[0-9]{1,3}\\.){3}[0-9]{1,3}$/",
 	} {
 		if _, _, err := prepare(text, true); err != nil {
 			t.Errorf("%s: prepare = %v, want none", name, err)
+		}
+	}
+}
+
+func TestParametersAreBoundedAsTheTextIs(t *testing.T) {
+	r := Request{Text: "SELECT v FROM m WHERE h =~ $h", Params: map[string]any{"h": map[string]any{"regex": strings.Repeat(".{1000}", 3000)}}}
+	if _, err := r.parse(); err == nil || !strings.HasPrefix(err.Error(), "query too complex: ") {
+		t.Errorf("parse = %v, want an error", err)
+	}
+	r.Params = map[string]any{"h": map[string]any{"regex": "a{1000}"}}
+	if _, err := r.parse(); err != nil {
+		t.Errorf("parse = %v, want none", err)
+	}
+}
+
+// What is let through is compiled soon, whatever it is made of.
+func TestRegexesThatAreLetThroughAreCompiledSoon(t *testing.T) {
+	for _, part := range []string{`.{1000}`, `\pL`, `[\pL\pN]`, `[b-\x{1E942}]`, `[^b-\x{1E942}]`, `\pL{3}`, `(a|b){99}`, `((a?){9}){9}`, `[[:alpha:]b-\x{1E942}]`} {
+		n := 3000
+		for regexWork("(?i)"+strings.Repeat(part, n), maxRegexWork) > maxRegexWork {
+			n = n * 3 / 4
+		}
+		start := time.Now()
+		if _, err := regexp.Compile("(?i)" + strings.Repeat(part, n)); err != nil {
+			t.Errorf("%d times %s: %v", n, part, err)
+		}
+		if took := time.Since(start); took > 5*time.Second { // with the race detector, on a busy machine
+			t.Errorf("%d times %s took %v", n, part, took)
 		}
 	}
 }
