@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 )
@@ -23,6 +24,17 @@ func NewCgroup(memory string) (*Cgroup, error) {
 	}
 	if err := g.limit("memory", file, memory); err != nil {
 		return nil, err
+	}
+	// Where there is swap, the limit would otherwise be no limit.
+	for file, value := range map[string]string{"memory.swap.max": "0", "memory.memsw.limit_in_bytes": memory} {
+		file = filepath.Join(g.dirs[0], file)
+		if _, err := os.Stat(file); err != nil {
+			continue // of the other version, or of a kernel without swap
+		}
+		if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
+			g.Remove()
+			return nil, fmt.Errorf("limit swap: %w", err)
+		}
 	}
 	return g, nil
 }
@@ -66,6 +78,16 @@ func (g *Cgroup) limit(controller, file, value string) error {
 		return fmt.Errorf("limit %s: %w", controller, err)
 	}
 	return nil
+}
+
+// Command gives a command that starts in the group and so sees its limits.
+func (g *Cgroup) Command(binary string, args ...string) *exec.Cmd {
+	// A shell puts itself into the group and becomes the program.
+	script := "exec \"$@\""
+	for _, dir := range g.dirs {
+		script = fmt.Sprintf("echo $$ >'%s' && %s", filepath.Join(dir, "cgroup.procs"), script)
+	}
+	return exec.Command("/bin/sh", append([]string{"-c", script, "sh", binary}, args...)...)
 }
 
 // Add puts a process into the group.

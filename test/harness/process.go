@@ -155,6 +155,22 @@ func (p *Process) Stop() error {
 	return nil
 }
 
+// Ended says whether the process is gone.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.exit:
+		return true
+	default:
+		return false
+	}
+}
+
+// End waits for the process to end and says how it did.
+func (p *Process) End() string {
+	<-p.exit
+	return p.cmd.ProcessState.String()
+}
+
 // PID gives the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

@@ -45,6 +45,12 @@ func ReadUsage(pid int) (Usage, error) {
 	return u, nil
 }
 
+// ResetPeak has PeakMemory begin again at what is held now.
+func ResetPeak(pid int) error {
+	const peak = "5" // proc_pid_clear_refs(5)
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte(peak), 0)
+}
+
 // readCounts reads the lines "name: number" of a file, whatever unit follows.
 func readCounts(file string) (map[string]int64, error) {
 	b, err := os.ReadFile(file)
