@@ -65,11 +65,16 @@ func (r *rooms) set(shard uint64, to room) {
 	r.of[shard] = to
 }
 
-// limitsOf gives what bounds one shard of a group.
-func (w *Writer) limitsOf(g *meta.ShardGroup) model.SeriesLimits {
-	limits := w.cfg.Limits
-	if d, _ := w.meta.Snapshot().Policy(g.Policy); d != nil {
+// limitsOf gives what bounds one shard of a group for a user.
+func (w *Writer) limitsOf(g *meta.ShardGroup, user string) model.SeriesLimits {
+	now, limits := w.meta.Snapshot(), w.cfg.Limits
+	if d, _ := now.Policy(g.Policy); d != nil {
 		limits = d.Limits.Or(limits)
+	}
+	if user != "" {
+		if u := now.User(user); u != nil {
+			limits = limits.And(u.Limits)
+		}
 	}
 	if n := int64(len(g.Shards)); n > 1 && limits.Series > 0 {
 		limits.Series = (limits.Series + n - 1) / n // series are spread evenly, by their hash
@@ -80,11 +85,11 @@ func (w *Writer) limitsOf(g *meta.ShardGroup) model.SeriesLimits {
 // limitSeries takes out of a part the rows of series that are beyond a limit of
 // their database. Where no owner can say, nothing is: who cannot be asked cannot
 // be written to, or takes part in a cluster that has other troubles.
-func (w *Writer) limitSeries(ctx context.Context, p *part) refusal {
+func (w *Writer) limitSeries(ctx context.Context, user string, p *part) refusal {
 	if p.batch == nil {
 		return refusal{}
 	}
-	return w.hold(ctx, p, w.limitsOf(p.group))
+	return w.hold(ctx, p, w.limitsOf(p.group, user))
 }
 
 // hold holds the series of a part against limits.

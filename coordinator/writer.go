@@ -18,6 +18,7 @@ import (
 
 // WriteRequest is the rows of one request for one retention policy.
 type WriteRequest struct {
+	User     string // whose limits of series hold besides the database's; "": nobody's
 	Database string
 	Policy   string // "": the database's default
 	// Batch has the key of every series.
@@ -140,7 +141,7 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	// for a reason that passes should leave nothing behind.
 	var refused refusal
 	for i := range parts {
-		refused.add(w.limitSeries(ctx, &parts[i]))
+		refused.add(w.limitSeries(ctx, r.User, &parts[i]))
 		if r.Joined && refused.count > 0 {
 			return refusal{}, ErrJoined
 		}

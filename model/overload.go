@@ -11,5 +11,8 @@ type Overload struct {
 
 func (e *Overload) Error() string { return e.Text }
 
+// RetryAfter gives the time that clients are told to wait.
+func (e *Overload) RetryAfter() time.Duration { return e.After }
+
 // Unwrap gives the kind, so errors.Is finds it.
 func (e *Overload) Unwrap() error { return ErrOverloaded }

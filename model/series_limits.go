@@ -22,3 +22,14 @@ func (l SeriesLimits) Or(defaults SeriesLimits) SeriesLimits {
 	}
 	return SeriesLimits{Series: pick(l.Series, defaults.Series), ValuesPerTag: pick(l.ValuesPerTag, defaults.ValuesPerTag)}
 }
+
+// And gives the bounds that hold where both l and m do.
+func (l SeriesLimits) And(m SeriesLimits) SeriesLimits {
+	lower := func(a, b int64) int64 {
+		if a <= 0 || b > 0 && b < a {
+			return max(b, 0)
+		}
+		return a
+	}
+	return SeriesLimits{Series: lower(l.Series, m.Series), ValuesPerTag: lower(l.ValuesPerTag, m.ValuesPerTag)}
+}

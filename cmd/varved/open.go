@@ -15,6 +15,7 @@ import (
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/ingest"
 	"github.com/varvedb/varve/coordinator/parking"
+	"github.com/varvedb/varve/coordinator/quota"
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/hlc"
@@ -195,8 +196,10 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	if shards != nil {
 		gate.offHeap = shards.OffHeapBytes
 	}
+	s.quotas = quota.New(s.store.Snapshot, s.registry)
 	parts := httpapi.Parts{
 		TLS:       s.certificates.http.Server(),
+		Quotas:    s.quotas,
 		Parser:    lineprotocol.NewParser(lines),
 		HashSeed:  lines.HashSeed,
 		Writer:    noCoordinator{},
@@ -313,6 +316,7 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 		return err
 	}
 	queries.Share(pool)
+	queries.LimitBy(s.quotas)
 	queries.WriteTo(coordinator.NewInto(writer))
 	queries.Observe(query.Monitor{
 		Statistics: s.monitor.Statistics, Version: softwareVersion(), Started: s.started, Settings: s.cfg.Diagnostics(),

@@ -19,6 +19,7 @@ import (
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
 	"github.com/varvedb/varve/coordinator/monitor"
+	"github.com/varvedb/varve/coordinator/quota"
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
@@ -52,6 +53,7 @@ type server struct {
 	members      *membership
 	rpc          *rpc.Server
 	monitor      *monitor.Monitor
+	quotas       *quota.Keeper
 	http         *httpapi.Server
 	writer       *coordinator.Writer // nil for a node that is no coordinator
 	failed       chan error          // one error of each that serves a port

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	stallBytes = 16 << 10 // what a client must send within StallTimeout
 	// A body may unpack to this many times its size, once above freeRatio
 	// bytes: text never does, bombs do.
 	maxRatio  = 200
@@ -61,7 +60,7 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	if r.ContentLength > s.cfg.MaxBodyBytes {
 		return nil, s.tooLarge(c)
 	}
-	wire := s.wire(c, r.Body, s.cfg.MaxBodyBytes)
+	wire := &wireReader{from: r.Body, left: s.cfg.MaxBodyBytes}
 	b := &body{budget: s.budget, buffers: &s.bodies}
 	b.hold()
 	var err error
@@ -79,12 +78,13 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 		b.release()
 		s.abortStalled()
 	}
-	wire.done()
 	switch {
 	case err == nil:
 		return b, nil
 	case errors.Is(err, errTooLarge):
 		err = s.tooLarge(c)
+	case errors.Is(err, model.ErrOverloaded):
+		s.drain(c)
 	}
 	b.parsed()
 	b.release()
@@ -109,12 +109,18 @@ const drainTimeout = 5 * time.Second
 func (s *Server) tooLarge(c echo.Context) error {
 	s.metrics.refused.WithLabelValues("size").Inc()
 	c.Response().Header().Set(echo.HeaderConnection, "close")
-	r := c.Request()
-	if r.ContentLength <= 2*s.cfg.MaxBodyBytes && r.Header.Get("Expect") == "" {
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
-		_, _ = io.CopyN(io.Discard, r.Body, 2*s.cfg.MaxBodyBytes) // what fails here is a client that is gone
-	}
+	s.drain(c)
 	return errTooLarge
+}
+
+// drain reads the rest of a body that is refused, if that is worth it.
+func (s *Server) drain(c echo.Context) {
+	r := c.Request()
+	if r.ContentLength > 2*s.cfg.MaxBodyBytes || r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
+	_, _ = io.CopyN(io.Discard, r.Body, 2*s.cfg.MaxBodyBytes) // what fails here is a client that is gone
 }
 
 // usualRatio is how many times its size a body unpacks to at least, most often.
@@ -180,40 +186,3 @@ func unreadable(err error) error {
 	}
 	return invalid(err.Error())
 }
-
-// wireReader reads a body as it comes, at most left bytes of it, and gives up
-// on a client that sends too slowly.
-type wireReader struct {
-	from     io.Reader
-	left     int64
-	read     int64
-	deadline func(time.Time) error
-	stall    time.Duration
-	next     int64 // from how many bytes on the deadline moves
-}
-
-func (s *Server) wire(c echo.Context, from io.Reader, limit int64) *wireReader {
-	return &wireReader{
-		from:     from,
-		left:     limit,
-		deadline: http.NewResponseController(c.Response()).SetReadDeadline,
-		stall:    s.cfg.StallTimeout,
-	}
-}
-
-func (w *wireReader) Read(p []byte) (int, error) {
-	if w.read >= w.next {
-		_ = w.deadline(time.Now().Add(w.stall)) // a connection without deadlines is a test's
-		w.next = w.read + stallBytes
-	}
-	n, err := w.from.Read(p)
-	w.read += int64(n)
-	if w.left -= int64(n); w.left < 0 {
-		return n, errTooLarge
-	}
-	return n, err
-}
-
-// done lifts the deadline, which would otherwise end the request's context
-// while it is served.
-func (w *wireReader) done() { _ = w.deadline(time.Time{}) }

@@ -151,7 +151,7 @@ func TestBodyNeedsNoMoreRoomThanItsLimit(t *testing.T) {
 }
 
 func TestASlowBodyIsGivenUp(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
+	b := newBench(t, func(c *Config) { c.BodyTimeout = 50 * time.Millisecond })
 	server := httptest.NewServer(b.Handler())
 	defer server.Close()
 	for _, head := range []string{

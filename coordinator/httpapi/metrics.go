@@ -11,21 +11,22 @@ import (
 )
 
 type metrics struct {
-	requests *prometheus.CounterVec   // by path and status
-	seconds  *prometheus.HistogramVec // by path
-	active   *prometheus.GaugeVec     // by path
-	answered *prometheus.CounterVec   // by path
-	refused  *prometheus.CounterVec   // by reason
-	inflight prometheus.Gauge
-	received prometheus.Counter
-	lines    prometheus.Counter
-	dropped  prometheus.Counter
-	reasons  *prometheus.CounterVec // by reason
-	points   prometheus.Counter
-	values   prometheus.Counter
-	failed   prometheus.Counter
-	panics   prometheus.Counter
-	unlogged prometheus.Counter
+	requests    *prometheus.CounterVec   // by path and status
+	seconds     *prometheus.HistogramVec // by path
+	active      *prometheus.GaugeVec     // by path
+	answered    *prometheus.CounterVec   // by path
+	refused     *prometheus.CounterVec   // by reason
+	connections prometheus.Gauge
+	inflight    prometheus.Gauge
+	received    prometheus.Counter
+	lines       prometheus.Counter
+	dropped     prometheus.Counter
+	reasons     *prometheus.CounterVec // by reason
+	points      prometheus.Counter
+	values      prometheus.Counter
+	failed      prometheus.Counter
+	panics      prometheus.Counter
+	unlogged    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, version string) *metrics {
@@ -46,10 +47,11 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_refused_total", Help: "Requests refused because of their size or the server's load.",
 		}, []string{"reason"}),
-		inflight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_inflight_bytes", Help: "Bodies of writes that are being read and stored."}),
-		received: prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_bytes_total", Help: "Line protocol received, after decompression."}),
-		lines:    prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_lines_total", Help: "Lines of line protocol received."}),
-		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_dropped_total", Help: "Lines and points refused for their content."}),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_connections", Help: "Connections that are open."}),
+		inflight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_inflight_bytes", Help: "Bodies of writes that are being read and stored."}),
+		received:    prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_bytes_total", Help: "Line protocol received, after decompression."}),
+		lines:       prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_lines_total", Help: "Lines of line protocol received."}),
+		dropped:     prometheus.NewCounter(prometheus.CounterOpts{Name: "http_write_dropped_total", Help: "Lines and points refused for their content."}),
 		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_write_refused_total", Help: "Lines and points that were not stored, by the reason.",
 		}, []string{"reason"}),
@@ -65,7 +67,7 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(m.requests, m.seconds, m.active, m.answered, m.refused, m.inflight, m.received, m.lines, m.dropped, m.reasons, m.points, m.values, m.failed, m.panics, m.unlogged, build)
+	reg.MustRegister(m.requests, m.seconds, m.active, m.answered, m.refused, m.connections, m.inflight, m.received, m.lines, m.dropped, m.reasons, m.points, m.values, m.failed, m.panics, m.unlogged, build)
 	return m
 }
 

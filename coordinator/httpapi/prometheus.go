@@ -24,6 +24,10 @@ func (s *Server) promWrite(c echo.Context) error {
 	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, err)
 	}
+	if err := s.admit(c, db); err != nil {
+		return s.fail(c, err)
+	}
+	ctx := c.Request().Context()
 	b, err := s.readBody(c)
 	if err != nil {
 		return s.fail(c, err)
@@ -31,10 +35,16 @@ func (s *Server) promWrite(c echo.Context) error {
 	defer b.release()
 	defer b.parsed()
 	s.metrics.received.Add(float64(len(b.data)))
+	if err := s.turn(ctx, s.writes, "queue"); err != nil {
+		return s.fail(c, err)
+	}
+	defer s.writes.give()
 	var sent *remote.Write
-	err = s.unpackBlock(c, b, func(message []byte) (err error) {
-		sent, err = remote.DecodeWrite(message, s.parts.HashSeed, promLimits)
-		return err
+	err = s.parse(ctx, func() error {
+		return s.unpackBlock(c, b, func(message []byte) (err error) {
+			sent, err = remote.DecodeWrite(message, s.parts.HashSeed, promLimits)
+			return err
+		})
 	})
 	if err != nil {
 		return s.fail(c, err)
@@ -43,7 +53,8 @@ func (s *Server) promWrite(c echo.Context) error {
 	s.metrics.refuse("not a number", sent.NotNumbers)
 	result := &lineprotocol.Result{Batch: sent.Batch, Dropped: lineprotocol.Drops{Count: sent.Dropped, Reason: sent.Reason}}
 	b.hold()
-	err = s.store(c.Request().Context(), db, c.QueryParam("rp"), c.QueryParam("consistency"), result, b.release)
+	to := target{user: nameOf(c), database: db, policy: c.QueryParam("rp"), consistency: c.QueryParam("consistency")}
+	err = s.store(ctx, to, result, b.release)
 	if err != nil {
 		return s.fail(c, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -25,16 +24,11 @@ func (s *Server) query(c echo.Context) error {
 		s.metrics.refused.WithLabelValues("memory").Inc()
 		return s.fail(c, err)
 	}
-	wire := s.wire(c, r.Body, math.MaxInt64)
-	r.Body = http.MaxBytesReader(c.Response(), struct {
-		io.Reader
-		io.Closer
-	}{wire, r.Body}, s.cfg.MaxBodyBytes)
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.MaxBodyBytes)
 	text, err := queryText(r)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.abortStalled()
 	}
-	wire.done()
 	if r.MultipartForm != nil {
 		defer r.MultipartForm.RemoveAll() //nolint:errcheck // nothing to be done about it
 	}

@@ -125,6 +125,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		h["X-Influxdb-Version"] = []string{Version}
 		h["X-Influxdb-Build"] = []string{Build}
+		s.pace(c)
 		if err := s.recovered(next, c); err != nil {
 			c.Error(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -66,6 +67,7 @@ type Parts struct {
 	Auth      Authenticator // nil: authentication is off
 	TLS       *tls.Config   // nil: TCP connections are plain
 	Memory    Memory        // nil: there is enough
+	Quotas    Quotas        // nil: nobody has any
 	Admin     http.Handler  // what is below AdminPrefix; nil: nothing
 	Vars      http.Handler  // /debug/vars; nil: nothing
 	Registry  Registry
@@ -82,6 +84,9 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 	budget  *budget
+	quotas  Quotas
+	writes  *turns // that are parsed and stored
+	parsing *turns // of those, the ones that are parsed
 	ids     idSource
 	echo    *echo.Echo
 	http    *http.Server
@@ -106,6 +111,14 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	}
 	m := newMetrics(parts.Registry, parts.Version)
 	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, parts.Memory, m)}
+	if s.quotas = parts.Quotas; s.quotas == nil {
+		s.quotas = unbounded{}
+	}
+	s.writes = &turns{free: cfg.ConcurrentWrites, most: cfg.EnqueuedWrites, patience: cfg.EnqueuedTimeout, late: cfg.EnqueuedTimeout}
+	if cfg.ConcurrentWrites == 0 {
+		s.writes.free = math.MaxInt
+	}
+	s.parsing = &turns{free: cfg.Parsing, most: math.MaxInt, patience: parsePatience, late: lateAfter}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if parts.AccessLog != nil {
 		s.access = newAccessLog(cfg, parts.AccessLog, m.unlogged)
@@ -116,6 +129,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         newConnections(cfg.MaxConnections, cfg.MaxConnectionsOfOne, m).changed,
 		ErrorLog:          slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
 	}
 	return s, nil

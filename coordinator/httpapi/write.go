@@ -46,6 +46,9 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, err)
 	}
+	if err := s.admit(c, db); err != nil {
+		return s.fail(c, err)
+	}
 	ctx := c.Request().Context()
 	b, err := s.readBody(c)
 	if err != nil {
@@ -54,12 +57,16 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 	defer b.release()
 	defer b.parsed()
 	s.metrics.received.Add(float64(len(b.data)))
-
+	if err := s.turn(ctx, s.writes, "queue"); err != nil {
+		return s.fail(c, err)
+	}
+	defer s.writes.give()
+	to := target{user: nameOf(c), database: db, policy: policy, consistency: c.QueryParam("consistency")}
 	opt := lineprotocol.Options{Precision: precision, Now: time.Now(), Join: true}
-	err = s.parseAndStore(ctx, db, policy, c.QueryParam("consistency"), b, opt)
+	err = s.parseAndStore(ctx, to, b, opt)
 	if errors.Is(err, coordinator.ErrJoined) {
 		opt.Join = false
-		err = s.parseAndStore(ctx, db, policy, c.QueryParam("consistency"), b, opt)
+		err = s.parseAndStore(ctx, to, b, opt)
 	}
 	if err != nil {
 		return s.fail(c, err)
@@ -73,10 +80,19 @@ func stored(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
+// target is where points go, and who sends them.
+type target struct {
+	user, database, policy, consistency string
+}
+
 // parseAndStore writes the points of a body. It gives the body's memory back
 // unless coordinator.ErrJoined is to be expected: then it may be called again.
-func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency string, b *body, opt lineprotocol.Options) error {
-	parsed, err := s.parts.Parser.Parse(b.data, opt)
+func (s *Server) parseAndStore(ctx context.Context, to target, b *body, opt lineprotocol.Options) error {
+	var parsed *lineprotocol.Result
+	err := s.parse(ctx, func() (err error) {
+		parsed, err = s.parts.Parser.Parse(b.data, opt)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -91,7 +107,7 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 			b.release()
 		}
 	}()
-	err = s.store(ctx, db, policy, consistency, parsed, func() {
+	err = s.store(ctx, to, parsed, func() {
 		parsed.Release()
 		b.release()
 	})
@@ -109,13 +125,13 @@ func (s *Server) parseAndStore(ctx context.Context, db, policy, consistency stri
 // store writes what was parsed and gives the error that InfluxDB answers with.
 // It calls release when nothing reads the batch any more, which may be after it
 // has returned.
-func (s *Server) store(ctx context.Context, db, policy, consistency string, parsed *lineprotocol.Result, release func()) error {
+func (s *Server) store(ctx context.Context, to target, parsed *lineprotocol.Result, release func()) error {
 	bad, drops := parsed.Err, parsed.Dropped
 	if bad != nil && parsed.Empty() {
 		release()
 		return bad
 	}
-	level, err := coordinator.ParseLevel(consistency)
+	level, err := coordinator.ParseLevel(to.consistency)
 	if err != nil {
 		release()
 		return err
@@ -123,14 +139,20 @@ func (s *Server) store(ctx context.Context, db, policy, consistency string, pars
 	if len(parsed.Batch.Tables) == 0 {
 		release()
 	} else {
+		points := parsed.Batch.Rows()
+		s.quotas.Wrote(to.user, to.database, points)
 		err = s.parts.Writer.Write(ctx, coordinator.WriteRequest{
-			Database: db,
-			Policy:   policy,
+			User:     to.user,
+			Database: to.database,
+			Policy:   to.policy,
 			Batch:    parsed.Batch,
 			Joined:   parsed.Joined,
 			Level:    level,
 			Release:  release,
 		})
+		if errors.Is(err, coordinator.ErrJoined) {
+			s.quotas.Wrote(to.user, to.database, -points) // they come again
+		}
 	}
 	var partial *coordinator.PartialWriteError
 	switch {
