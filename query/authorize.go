@@ -65,6 +65,10 @@ func writes(database string) need {
 // is called before the first runs. The error is of kind model.ErrForbidden and
 // has InfluxDB's text.
 func (e *Executor) allow(r *Request, statements influxql.Statements) error {
+	if i, err := r.refuseForeign(statements); err != nil {
+		e.recordRefused(r, statements, i, err)
+		return err
+	}
 	if nobody, ok := r.User.(Nobody); ok {
 		err := e.found(nobody, statements)
 		if err != nil {

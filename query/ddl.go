@@ -26,7 +26,7 @@ func (r *statementRun) change(stmt influxql.Statement) func(context.Context) err
 				Name:          stmt.Name,
 				Duration:      &stmt.Duration,
 				ShardDuration: given(stmt.ShardGroupDuration),
-				Replication:   &stmt.Replication,
+				Replication:   copies(stmt.Replication),
 				FutureLimit:   given(stmt.FutureWriteLimit),
 				PastLimit:     given(stmt.PastWriteLimit),
 			}, stmt.Default)
@@ -91,4 +91,13 @@ func given(d time.Duration) *time.Duration {
 		return nil
 	}
 	return &d
+}
+
+// copies gives nil for a number of replicas that was left out, which the parser
+// does not allow.
+func copies(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }

@@ -43,6 +43,9 @@ type Request struct {
 	Renew   func() (User, error)
 	Address string
 	ID      string
+	// Foreign is set where a browser asks for a page of another origin. It may not
+	// run what changes something.
+	Foreign bool
 
 	guard      func() error // asked before each write of SELECT … INTO; nil: none
 	continuous bool         // not a client's, but a run of a continuous query

@@ -237,6 +237,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	cfg := httpapi.DefaultConfig()
 	cfg.Realm, cfg.PingAuth, cfg.DebugOpen = s.cfg.Realm, s.cfg.PingAuth, s.cfg.DebugOpen
 	cfg.MaxRowLimit = s.cfg.MaxRowLimit
+	cfg.AllowedOrigins, cfg.ProfilesOff = s.cfg.AllowedOrigins, s.cfg.ProfilesOff
 	if err := s.openAccessLog(&cfg, &parts); err != nil {
 		return err
 	}

@@ -49,6 +49,11 @@ func (noCoordinator) Execute(context.Context, *query.Query, query.Sink) error {
 	return errNoCoordinator
 }
 
+// Databases implements httpapi.Databases.
+func (noCoordinator) Databases(context.Context) ([]*query.Database, error) {
+	return nil, errNoCoordinator
+}
+
 // Database implements httpapi.Databases.
 func (noCoordinator) Database(context.Context, string) (*query.Database, error) {
 	return nil, errNoCoordinator

@@ -49,6 +49,11 @@ type Config struct {
 	// Neither has an effect while authentication is off.
 	PingAuth  bool
 	DebugOpen bool
+	// AllowedOrigins are those whose pages may change something, beside the server's
+	// own at an address; "*" is all.
+	AllowedOrigins []string
+	// ProfilesOff takes away what is below /debug/pprof.
+	ProfilesOff bool
 }
 
 // DefaultConfig gives the settings of a server.

@@ -82,6 +82,7 @@ func (s *Server) asked(c echo.Context, r query.Request) query.Request {
 	r.Renew = func() (query.User, error) { return s.renew(c) }
 	r.Address = c.Request().RemoteAddr
 	r.ID = c.Response().Header().Get(echo.HeaderXRequestID)
+	r.Foreign = s.foreign(c.Request())
 	return r
 }
 

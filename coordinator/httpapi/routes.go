@@ -26,26 +26,39 @@ const AdminPrefix = "/varve/v1/"
 type route struct {
 	path    string
 	access  access
-	methods map[string]echo.HandlerFunc
+	methods handlers
 }
+
+// handlers is what answers each method.
+type handlers map[string]echo.HandlerFunc
 
 // table gives all routes.
 func (s *Server) table() []route {
 	metrics := echo.WrapHandler(promhttp.HandlerFor(s.parts.Registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}))
+	bucket := "/api/v2/buckets/:bucket"
 	return []route{
-		{"/write", known, map[string]echo.HandlerFunc{"POST": s.writeV1, "OPTIONS": empty}},
-		{"/query", known, map[string]echo.HandlerFunc{"GET": s.query, "POST": s.query, "OPTIONS": empty}},
-		{"/ping", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
-		{"/status", pings, map[string]echo.HandlerFunc{"GET": ping, "HEAD": ping}},
-		{"/health", pings, map[string]echo.HandlerFunc{"GET": health}},
-		{"/metrics", monitors, map[string]echo.HandlerFunc{"GET": metrics}},
-		{"/debug/vars", monitors, map[string]echo.HandlerFunc{"GET": s.vars}},
-		{"/api/v2/write", known, map[string]echo.HandlerFunc{"POST": s.writeV2}},
-		{"/api/v1/prom/write", known, map[string]echo.HandlerFunc{"POST": s.promWrite}},
-		{"/api/v1/prom/read", known, map[string]echo.HandlerFunc{"POST": s.promRead}},
-		{"/api/v2/query", known, map[string]echo.HandlerFunc{"POST": noFlux}},
+		{"/write", known, handlers{"POST": s.ownPages(s.writeV1), "OPTIONS": empty}},
+		{"/query", known, handlers{"GET": s.query, "POST": s.query, "OPTIONS": empty}},
+		{"/ping", pings, handlers{"GET": ping, "HEAD": ping}},
+		{"/status", pings, handlers{"GET": ping, "HEAD": ping}},
+		{"/health", pings, handlers{"GET": health}},
+		{"/metrics", monitors, handlers{"GET": metrics}},
+		{"/debug/vars", monitors, handlers{"GET": s.vars}},
+		{"/api/v1/prom/write", known, handlers{"POST": s.ownPages(s.promWrite)}},
+		{"/api/v1/prom/read", known, handlers{"POST": s.promRead}},
+		{"/api/v2/write", known, handlers{"POST": s.ownPages(s.writeV2)}},
+		{"/api/v2/query", known, handlers{"POST": noFlux}},
+		{"/api/v2/delete", known, handlers{"POST": s.deleteV2}},
+		{"/api/v2/buckets", known, handlers{"GET": s.listBuckets, "POST": s.createBucket}},
+		{bucket, known, handlers{"GET": s.getBucket, "PATCH": s.updateBucket, "DELETE": s.deleteBucket}},
+		{bucket + "/labels", known, handlers{"GET": s.noBuckets("labels"), "POST": s.noBuckets("labels")}},
+		{bucket + "/labels/:id", known, handlers{"DELETE": s.noBuckets("labels")}},
+		{bucket + "/members", known, handlers{"GET": s.noBuckets("members"), "POST": s.noBuckets("members")}},
+		{bucket + "/members/:id", known, handlers{"DELETE": s.noBuckets("members")}},
+		{bucket + "/owners", known, handlers{"GET": s.noBuckets("owners"), "POST": s.noBuckets("owners")}},
+		{bucket + "/owners/:id", known, handlers{"DELETE": s.noBuckets("owners")}},
 	}
 }
 
@@ -57,7 +70,7 @@ func (s *Server) routes() *echo.Echo {
 	allow := make(map[string]string)
 	for _, r := range s.table() {
 		var names []string
-		for _, m := range []string{"OPTIONS", "GET", "HEAD", "POST"} {
+		for _, m := range []string{"OPTIONS", "GET", "HEAD", "POST", "PATCH", "DELETE"} {
 			if r.methods[m] != nil {
 				names = append(names, m)
 			}
@@ -77,7 +90,7 @@ func (s *Server) routes() *echo.Echo {
 		}
 	}
 	if s.parts.Admin != nil {
-		e.Any(AdminPrefix+"*", s.identified(s.guarded(admins, echo.WrapHandler(s.parts.Admin))))
+		e.Any(AdminPrefix+"*", s.identified(s.guarded(admins, s.ownPages(echo.WrapHandler(s.parts.Admin)))))
 	}
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.unanswered(err, c, allow) }
 	e.Use(s.observe)

@@ -48,6 +48,7 @@ type Queries interface {
 
 // Databases looks databases up; a query.Catalog.
 type Databases interface {
+	Databases(ctx context.Context) ([]*query.Database, error)
 	Database(ctx context.Context, name string) (*query.Database, error)
 }
 

@@ -83,10 +83,18 @@ func (f *fakeQueries) Execute(ctx context.Context, q *query.Query, sink query.Si
 
 type fakeDatabases struct{}
 
+func (fakeDatabases) Databases(context.Context) ([]*query.Database, error) {
+	return []*query.Database{theDatabase}, nil
+}
+
+var theDatabase = &query.Database{Name: "db", DefaultPolicy: "autogen", Policies: []query.Policy{
+	{Name: "autogen", ShardDuration: 168 * time.Hour}, {Name: "day", Duration: 24 * time.Hour, ShardDuration: time.Hour}, {Name: "x/y", ShardDuration: time.Hour},
+}}
+
 func (fakeDatabases) Database(_ context.Context, name string) (*query.Database, error) {
 	switch name {
 	case "db":
-		return &query.Database{Name: name}, nil
+		return theDatabase, nil
 	case "away":
 		return nil, &model.Error{Kind: model.ErrUnavailable, Text: "metadata store unavailable"}
 	}
@@ -213,7 +221,6 @@ func TestRequestsGetTheAnswersOfInfluxDB(t *testing.T) {
 		{"GET", "/", "", nil, 404, "404 page not found\n", []string{"Content-Type", "text/plain; charset=utf-8", "X-Content-Type-Options", "nosniff"}},
 		{"GET", "//query?q=x", "", nil, 404, "404 page not found\n", nil},
 		{"GET", "/query/?q=x", "", nil, 404, "404 page not found\n", nil},
-		{"POST", "/api/v2/delete", "", nil, 404, "404 page not found\n", nil},
 		{"POST", "/api/v2/query", "x", nil, 403, "Flux query service disabled. Verify flux-enabled=true in the [http] section of the InfluxDB config.\n", []string{"Content-Type", "text/plain; charset=utf-8"}},
 		{"OPTIONS", "/query", "", nil, 200, "", []string{"Content-Type", ""}},
 		{

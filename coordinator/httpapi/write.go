@@ -3,9 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -30,13 +28,9 @@ func (s *Server) writeV2(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
-	bucket := c.QueryParam("bucket")
-	db, rp, split := strings.Cut(bucket, "/")
-	switch {
-	case db == "" && split:
-		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("bucket name %q is in db/rp form but has an empty database", bucket))
-	case db == "":
-		return s.failWith(c, http.StatusNotFound, fmt.Sprintf("bucket name %q is missing a slash; not in \"database/retention-policy\" format", bucket))
+	db, rp, err := cutBucket(c.QueryParam("bucket"))
+	if err != nil {
+		return s.fail(c, err)
 	}
 	return s.write(c, db, rp, precision)
 }

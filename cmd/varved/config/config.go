@@ -39,6 +39,8 @@ type Config struct {
 	Realm                string
 	PingAuth             bool
 	DebugOpen            bool
+	ProfilesOff          bool
+	AllowedOrigins       []string // whose pages may change something
 	NodeName             string
 	Roles                []meta.Role
 	Labels               map[string]string

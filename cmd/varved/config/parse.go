@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,18 @@ func list(v string) []string {
 		}
 	}
 	return out
+}
+
+// parseOrigins reads origins as browsers send them.
+func parseOrigins(v string) ([]string, error) {
+	all := list(v)
+	for _, text := range all {
+		u, err := url.Parse(text)
+		if text != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != text) {
+			return nil, fmt.Errorf("%q is no origin as https://host:port", text)
+		}
+	}
+	return all, nil
 }
 
 func parseRoles(v string) ([]meta.Role, error) {

@@ -75,6 +75,14 @@ var rows = []setting{
 		c.DebugOpen, err = parseOff(v)
 		return err
 	}},
+	{"http-pprof-enabled", "BOOL", "true", "answer below /debug/pprof", func(c *Config, v string) (err error) {
+		c.ProfilesOff, err = parseOff(v)
+		return err
+	}},
+	{"http-cors-allowed-origins", "LIST", "", "origins, as https://host:port, whose pages may change something, beside this server's own; * is all (default none)", func(c *Config, v string) (err error) {
+		c.AllowedOrigins, err = parseOrigins(v)
+		return err
+	}},
 	{"allow-unauthenticated", "", "", "serve an address that is not loopback though everyone may read, write and drop", func(c *Config, v string) (err error) {
 		c.AllowUnauthenticated, err = parseSwitch(v)
 		return err
