@@ -187,7 +187,7 @@ func (s *server) openAdmin(shards *data.Node) *admin.Admin {
 // openCoordinator opens what takes writes and queries. A node with data has it
 // for what its replicas write anew, also where it does not serve clients.
 func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators *admin.Admin, budget budgets) error {
-	lines := lineprotocol.DefaultConfig()
+	lines := s.cfg.Lines
 	lines.HashSeed = s.store.Snapshot().HashSeed()
 	lines.Unsigned = s.cfg.Unsigned
 	lines.MemoBytes = int(min(int64(lines.MemoBytes), budget.memo))
@@ -234,14 +234,16 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 			return err
 		}
 	}
-	cfg := httpapi.DefaultConfig()
+	cfg := s.cfg.HTTP
+	cfg.Parsing = lines.Workers
 	cfg.Realm, cfg.PingAuth, cfg.DebugOpen = s.cfg.Realm, s.cfg.PingAuth, s.cfg.DebugOpen
 	cfg.MaxRowLimit = s.cfg.MaxRowLimit
 	cfg.AllowedOrigins, cfg.ProfilesOff = s.cfg.AllowedOrigins, s.cfg.ProfilesOff
 	if err := s.openAccessLog(&cfg, &parts); err != nil {
 		return err
 	}
-	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(cfg.MaxUnpackedBytes, budget.bodies))
+	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, budget.bodies)
+	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(unpackedRatio*cfg.MaxBodyBytes, budget.bodies))
 	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
 	var err error
 	s.http, err = httpapi.New(cfg, parts)
@@ -259,6 +261,9 @@ func (s *server) openAuth(parts *httpapi.Parts) error {
 	parts.Auth = a
 	return nil
 }
+
+// unpackedRatio is how many times its size on the wire a body may have.
+const unpackedRatio = 10
 
 func (s *server) coordinatorConfig() coordinator.Config {
 	cfg := coordinator.DefaultConfig()

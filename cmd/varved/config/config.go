@@ -25,6 +25,7 @@ import (
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/meta/embedded"
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
 )
 
@@ -80,6 +81,8 @@ type Config struct {
 	Limits      model.SeriesLimits
 	Queries     query.Config // MaxBytes 0: by memoryLimit
 	MaxRowLimit int
+	HTTP        httpapi.Config      // its limits; MaxBodyBytes 0: by memoryLimit
+	Lines       lineprotocol.Config // its limits
 }
 
 // AccessLog is what is written of HTTP requests, and where.
@@ -127,6 +130,8 @@ func DefaultConfig() Config {
 		Subscriber:   subscriber.DefaultConfig(),
 		Listeners:    ingest.DefaultConfig(),
 		Monitor:      monitor.DefaultConfig(),
+		HTTP:         httpapi.DefaultConfig(),
+		Lines:        lineprotocol.DefaultConfig(),
 		ReplaceAfter: control.DefaultConfig().ReplaceAfter,
 		CatchupBytes: data.DefaultConfig().CatchupMaxBytes,
 		CatchupAge:   data.DefaultConfig().CatchupMaxAge,

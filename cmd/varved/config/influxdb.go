@@ -88,9 +88,9 @@ var influxKeys = []influxKey{
 	{key: "http.debug-pprof-enabled", why: "there is no second port for profiles"},
 	{key: "http.headers", why: "answers have InfluxDB's headers and no others"},
 	{key: "http.max-row-limit", setting: "max-row-limit"},
-	{key: "http.max-concurrent-write-limit", unless: "0", why: "writes are bounded by the memory of their bodies"},
-	{key: "http.max-enqueued-write-limit", why: "writes are bounded by the memory of their bodies, and refused at once"},
-	{key: "http.enqueued-write-timeout", why: "writes are bounded by the memory of their bodies, and refused at once"},
+	{key: "http.max-connection-limit", setting: "http-max-connection-limit", unless: "0", why: unbounded},
+	{key: "http.max-concurrent-write-limit", setting: "http-max-concurrent-write-limit", unless: "0", why: unbounded},
+	{key: "http.max-enqueued-write-limit", setting: "http-max-enqueued-write-limit", unless: "0", why: unbounded},
 
 	{key: "logging.level", setting: "log-level"},
 	{key: "logging.format", why: "the log is lines of key=value"},

@@ -194,6 +194,15 @@ func setCount(n *int, v string) error {
 	return err
 }
 
+// setLeast1 is setCount for what cannot be 0.
+func setLeast1(n *int, v string) error {
+	err := setCount(n, v)
+	if err == nil && *n == 0 {
+		err = errors.New("not a number from 1 on")
+	}
+	return err
+}
+
 // parseTimeOrNone reads a duration that may be 0.
 func parseTimeOrNone(v string) (time.Duration, error) {
 	if v == "0" || v == "0s" {

@@ -24,7 +24,7 @@ type setting struct {
 const isSecret = "SECRET"
 
 // settings is the rows, and the files of those that are secret.
-var settings = withFiles(rows)
+var settings = withFiles(slices.Concat(rows, limits))
 
 func withFiles(rows []setting) (all []setting) {
 	for _, s := range rows {
