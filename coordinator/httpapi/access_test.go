@@ -84,18 +84,28 @@ func guardedServer(t *testing.T, a Authenticator, change func(*Config)) *Server 
 // Every path that is served, and whom it answers while authentication is on. A new
 // one is refused here until it has a line.
 var paths = map[string]access{
-	"/write":             known,
-	"/query":             known,
-	"/api/v2/write":      known,
-	"/api/v2/query":      known,
-	"/api/v1/prom/write": known,
-	"/api/v1/prom/read":  known,
-	"/ping":              pings,
-	"/status":            pings,
-	"/health":            pings,
-	"/metrics":           monitors,
-	"/debug/vars":        monitors,
-	"/varve/v1/*":        admins,
+	"/write":                  known,
+	"/query":                  known,
+	"/api/v2/write":           known,
+	"/api/v2/query":           known,
+	"/api/v2/delete":          known,
+	"/api/v2/buckets":         known,
+	"/api/v2/buckets/:bucket": known,
+	// There are none: the answer is the same to all.
+	"/api/v2/buckets/:bucket/labels":      anyone,
+	"/api/v2/buckets/:bucket/labels/:id":  anyone,
+	"/api/v2/buckets/:bucket/members":     anyone,
+	"/api/v2/buckets/:bucket/members/:id": anyone,
+	"/api/v2/buckets/:bucket/owners":      anyone,
+	"/api/v2/buckets/:bucket/owners/:id":  anyone,
+	"/api/v1/prom/write":                  known,
+	"/api/v1/prom/read":                   known,
+	"/ping":                               pings,
+	"/status":                             pings,
+	"/health":                             pings,
+	"/metrics":                            monitors,
+	"/debug/vars":                         monitors,
+	"/varve/v1/*":                         admins,
 }
 
 // outcomes are the answers to somebody without credentials, to a user, to a token

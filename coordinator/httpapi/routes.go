@@ -53,12 +53,12 @@ func (s *Server) table() []route {
 		{"/api/v2/delete", known, handlers{"POST": s.deleteV2}},
 		{"/api/v2/buckets", known, handlers{"GET": s.listBuckets, "POST": s.createBucket}},
 		{bucket, known, handlers{"GET": s.getBucket, "PATCH": s.updateBucket, "DELETE": s.deleteBucket}},
-		{bucket + "/labels", known, handlers{"GET": s.noBuckets("labels"), "POST": s.noBuckets("labels")}},
-		{bucket + "/labels/:id", known, handlers{"DELETE": s.noBuckets("labels")}},
-		{bucket + "/members", known, handlers{"GET": s.noBuckets("members"), "POST": s.noBuckets("members")}},
-		{bucket + "/members/:id", known, handlers{"DELETE": s.noBuckets("members")}},
-		{bucket + "/owners", known, handlers{"GET": s.noBuckets("owners"), "POST": s.noBuckets("owners")}},
-		{bucket + "/owners/:id", known, handlers{"DELETE": s.noBuckets("owners")}},
+		{bucket + "/labels", anyone, handlers{"GET": s.noBuckets("labels"), "POST": s.noBuckets("labels")}},
+		{bucket + "/labels/:id", anyone, handlers{"DELETE": s.noBuckets("labels")}},
+		{bucket + "/members", anyone, handlers{"GET": s.noBuckets("members"), "POST": s.noBuckets("members")}},
+		{bucket + "/members/:id", anyone, handlers{"DELETE": s.noBuckets("members")}},
+		{bucket + "/owners", anyone, handlers{"GET": s.noBuckets("owners"), "POST": s.noBuckets("owners")}},
+		{bucket + "/owners/:id", anyone, handlers{"DELETE": s.noBuckets("owners")}},
 	}
 }
 
