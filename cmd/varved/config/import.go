@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"text/tabwriter"
+
+	"github.com/varvedb/varve/coordinator/ingest"
 )
 
 // Import writes what a file of InfluxDB 1.x says as a file of Varve, followed
@@ -16,7 +18,7 @@ func Import(w io.Writer, name string) error {
 		return fmt.Errorf("read configuration: %w", err)
 	}
 	l := newLoader()
-	l.importing = true
+	l.importing, l.config.Listeners = true, ingest.Config{}
 	if err := l.file(name, string(text)); err != nil {
 		return err
 	}

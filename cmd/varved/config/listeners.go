@@ -67,6 +67,7 @@ func (f *file) listeners(kind string, p toml.Primitive) {
 		return
 	}
 	all := listenersOf(&f.loader.config.Listeners, kind)
+	all.SetZero() // in place of the one there is by default
 	for i, table := range tables {
 		if i == maxListeners {
 			f.note(fmt.Errorf("more than %d tables [[%s]]", maxListeners, kind))
@@ -107,7 +108,7 @@ func (e *listenerEntry) UnmarshalTOML(v any) error {
 		if err != nil {
 			return fmt.Errorf("%s = %v: %w", e.key, v, err)
 		}
-		e.to.Set(reflect.ValueOf(list))
+		e.to.Set(reflect.ValueOf(slices.Clip(append([]string(nil), list...)))) // nil where it is empty
 		return nil
 	}
 	text, err := textOf(v)
@@ -153,15 +154,11 @@ func setField(to reflect.Value, text string) error {
 
 // listenerEnvironment sets what variables say of listeners: VARVE_UDP_0_DATABASE
 // of one, VARVE_UDP_DATABASE of all, VARVE_GRAPHITE_0_TEMPLATES_0 of one
-// element of a list. The number after the last one of the file adds one,
-// as does VARVE_UDP_ENABLED where there is none.
+// element of a list. The number after the last one of the file adds one.
 func (l *loader) listenerEnvironment(env environment, prefix string, known map[string]bool) error {
 	for _, kind := range keysOf(reflect.TypeFor[ingest.Config]()) {
 		all := listenersOf(&l.config.Listeners, kind)
 		for i := all.Len(); i < maxListeners && env.has(variable(prefix, kind+"."+strconv.Itoa(i)+".")); i++ {
-			addListener(all, kind)
-		}
-		if all.Len() == 0 && env[variable(prefix, kind+".enabled")] != "" {
 			addListener(all, kind)
 		}
 		for i := range all.Len() {
@@ -199,22 +196,20 @@ func (l *loader) listenerVariable(env environment, name string, to reflect.Value
 	}
 	known[name] = true
 	texts, ok := to.Interface().([]string)
+	texts = slices.Clone(texts)
 	for i := 0; ok; i++ {
 		element := name + "_" + strconv.Itoa(i)
 		v, given := env[element]
-		if !given {
-			break
-		}
 		known[element] = true
-		if i == 0 {
-			texts = slices.Clone(texts)
-		}
-		if i < len(texts) {
+		switch {
+		case given && i < len(texts):
 			texts[i] = v
-		} else {
+		case given:
 			texts = append(texts, v)
+		case i >= len(texts):
+			to.Set(reflect.ValueOf(texts))
+			return nil
 		}
-		to.Set(reflect.ValueOf(texts))
 	}
 	return nil
 }
