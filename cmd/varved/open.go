@@ -8,8 +8,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/admin"
+	"github.com/varvedb/varve/coordinator/audit"
 	"github.com/varvedb/varve/coordinator/auth"
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
@@ -212,6 +214,10 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Log:       s.log,
 		Version:   softwareVersion(),
 	}
+	var err error
+	if parts.Audit, err = s.openAudit(); err != nil {
+		return err
+	}
 	pool := memory.NewPool(budget.queries, s.registry)
 	if shards != nil {
 		shards.Share(pool)
@@ -245,9 +251,25 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, budget.bodies)
 	cfg.MaxUnpackedBytes = max(cfg.MaxBodyBytes, min(unpackedRatio*cfg.MaxBodyBytes, budget.bodies))
 	cfg.MaxInflightBytes = max(cfg.MaxUnpackedBytes, min(cfg.MaxInflightBytes, budget.bodies))
-	var err error
 	s.http, err = httpapi.New(cfg, parts)
 	return err
+}
+
+// openAudit opens the audit log; nil where there is to be none.
+func (s *server) openAudit() (*audit.Log, error) {
+	name := s.cfg.AuditLog
+	switch {
+	case name == config.NoAuditLog, name == "" && !s.cfg.AuthEnabled:
+		return nil, nil
+	case name == "":
+		name = path.Join(s.dir, "audit", "audit.log")
+	}
+	l, err := audit.Open(s.fs, name, s.cfg.Audit, s.log, s.registry)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose("audit log", l.Close)
+	return l, nil
 }
 
 // openAuth has requests asked who sends them.
@@ -323,6 +345,9 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	}
 	queries.Share(pool)
 	queries.LimitBy(s.quotas)
+	if parts.Audit != nil {
+		queries.Audit(parts.Audit)
+	}
 	queries.WriteTo(coordinator.NewInto(writer))
 	queries.Observe(query.Monitor{
 		Statistics: s.monitor.Statistics, Version: softwareVersion(), Started: s.started, Settings: s.cfg.Diagnostics(),

@@ -52,6 +52,13 @@ func credentialsOf(r *http.Request) (credentials, error) {
 	return credentials{}, errNoCredentials
 }
 
+// Claims gives the name of the user whom a request says that it comes from, if
+// any, and whether it says anything.
+func (a *Authenticator) Claims(r *http.Request) (name string, anything bool) {
+	c, err := credentialsOf(r)
+	return c.name, err == nil || r.Header.Get("Authorization") != ""
+}
+
 func withName(name, password string) (credentials, error) {
 	if name == "" {
 		return credentials{}, refused("username required")

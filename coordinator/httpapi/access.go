@@ -21,6 +21,9 @@ type Authenticator interface {
 	// Renew gives u with the rights that he has after every change made before the
 	// call, on any node.
 	Renew(ctx context.Context, u query.User) (query.User, error)
+	// Claims gives the name of the user whom r says that it comes from, if any, and
+	// whether it says anything.
+	Claims(r *http.Request) (name string, anything bool)
 }
 
 // access is whom a path answers while authentication is on. Nobody is asked who
@@ -58,11 +61,12 @@ func (s *Server) rule(a access) access {
 func (s *Server) guarded(a access, next echo.HandlerFunc) echo.HandlerFunc {
 	rule := s.rule(a)
 	if rule == anyone {
-		return next
+		return s.recorded(a, next)
 	}
-	return func(c echo.Context) error {
+	return s.recorded(a, func(c echo.Context) error {
 		u, err := s.parts.Auth.Authenticate(c.Request())
 		if err != nil {
+			s.recordLogin(c, err)
 			return s.fail(c, err)
 		}
 		c.Set(userKey, u)
@@ -70,7 +74,7 @@ func (s *Server) guarded(a access, next echo.HandlerFunc) echo.HandlerFunc {
 			return s.fail(c, err)
 		}
 		return next(c)
-	}
+	})
 }
 
 // check is the part of a rule that needs no more than the user.

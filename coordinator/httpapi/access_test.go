@@ -50,6 +50,11 @@ func (f *fakeAuth) Authenticate(r *http.Request) (query.User, error) {
 	return fakeUser(name), nil
 }
 
+func (f *fakeAuth) Claims(r *http.Request) (string, bool) {
+	name := r.Header.Get("X-User")
+	return name, name != ""
+}
+
 func (f *fakeAuth) Renew(_ context.Context, u query.User) (query.User, error) {
 	if f.renew == nil {
 		return u, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/audit"
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
 )
@@ -71,6 +72,7 @@ type Parts struct {
 	Quotas    Quotas        // nil: nobody has any
 	Admin     http.Handler  // what is below AdminPrefix; nil: nothing
 	Vars      http.Handler  // /debug/vars; nil: nothing
+	Audit     *audit.Log    // nil: nothing is recorded
 	Registry  Registry
 	AccessLog io.Writer // nil: there is none
 	Log       *slog.Logger

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/coordinator"
+	"github.com/varvedb/varve/coordinator/audit"
 	"github.com/varvedb/varve/coordinator/auth"
 	"github.com/varvedb/varve/coordinator/continuous"
 	"github.com/varvedb/varve/coordinator/httpapi"
@@ -39,6 +40,8 @@ type Config struct {
 	Auth                 auth.Config
 	Realm                string
 	PingAuth             bool
+	AuditLog             string // a file; "": one below DataDir where AuthEnabled; NoAuditLog: none
+	Audit                audit.Config
 	DebugOpen            bool
 	ProfilesOff          bool
 	AllowedOrigins       []string // whose pages may change something
@@ -119,6 +122,7 @@ func DefaultConfig() Config {
 		DataDir:      "./varve-data",
 		HTTPAddress:  "127.0.0.1:8086",
 		Auth:         auth.DefaultConfig(),
+		Audit:        audit.DefaultConfig(),
 		Realm:        httpapi.DefaultConfig().Realm,
 		NodeName:     name,
 		Roles:        []meta.Role{meta.RoleMeta, meta.RoleData, meta.RoleCoordinator},
@@ -144,6 +148,9 @@ func queryConfig() query.Config {
 	cfg.MaxBytes = 0
 	return cfg
 }
+
+// NoAuditLog is the name of the audit log where there is to be none.
+const NoAuditLog = "none"
 
 // MinMemory is what a server needs to be of use.
 const MinMemory = 128 << 20

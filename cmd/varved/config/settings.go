@@ -83,6 +83,16 @@ var rows = []setting{
 		c.AllowedOrigins, err = parseOrigins(v)
 		return err
 	}},
+	{"audit-log", "FILE", "", "where log-ins that failed, changes and what administrators read are recorded, or none (default: audit/audit.log in data-dir where http-auth-enabled, else none)", func(c *Config, v string) error {
+		c.AuditLog = v
+		return notEmpty(v)
+	}},
+	{"audit-log-max-bytes", "SIZE", "32m", "when the audit log begins a new file; four older ones are kept", func(c *Config, v string) (err error) {
+		if c.Audit.MaxBytes, err = parseSize(v); err == nil {
+			err = c.Audit.Validate()
+		}
+		return err
+	}},
 	{"allow-unauthenticated", "", "", "serve an address that is not loopback though everyone may read, write and drop", func(c *Config, v string) (err error) {
 		c.AllowUnauthenticated, err = parseSwitch(v)
 		return err
