@@ -41,6 +41,11 @@ func TestSeriesLimitsHoldAndChangeWhileTheServerRuns(t *testing.T) {
 	write("soil,bed=c v=2\nsoil,bed=d v=2", `{"error":"partial write: max-values-per-tag limit exceeded (3/3): measurement=\"soil\" tag=\"bed\" value=\"d\" dropped=1"}`)
 	limit(`{"max_values_per_tag":-1}`)
 	write("soil,bed=d v=2", "")
+	limit(`{"write_points":1}`)
+	write("soil,bed=a v=3 1\nsoil,bed=a v=3 2\nsoil,bed=a v=3 3", "")
+	write("soil,bed=a v=4", `{"error":"write limit of database \"garden\" exceeded, try again later"}`)
+	limit(`{"write_points":-1}`)
+	write("soil,bed=a v=4", "")
 	if got := ask(t, p, "garden", "SHOW TAG VALUES WITH KEY = bed"); strings.Count(got, `["bed",`) != 4 {
 		t.Errorf("there are %s", got)
 	}

@@ -51,6 +51,7 @@ func (a *Admin) Handler() http.Handler {
 	route("POST", "/truncate-shards", withBody(a, a.truncate))
 	route("GET", "/limits", a.plain(a.listLimits))
 	route("POST", "/databases/{database}/limits", a.setLimits)
+	route("POST", "/users/{user}/limits", a.setUserLimits)
 	route("GET", "/continuous", a.plain(a.listContinuous))
 	route("POST", "/join-token", withBody(a, a.token))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "there is no such route") })

@@ -133,9 +133,9 @@ func TestOutputs(t *testing.T) {
 		"POST /truncate-shards":  adminapi.Truncated{At: noon, Groups: []uint64{20}},
 		"POST /shards/22/cancel": struct{}{}, "POST /compact": adminapi.Compacting{Shards: 2},
 		"GET /limits": adminapi.Limits{Databases: []adminapi.DatabaseLimits{
-			{Name: "telegraf", SeriesLimits: adminapi.SeriesLimits{MaxSeries: 5000, MaxValuesPerTag: 100000}, OwnSeries: true}, {Name: "test"},
-		}},
-		"POST /databases/telegraf/limits": struct{}{},
+			{Name: "telegraf", SeriesLimits: adminapi.SeriesLimits{MaxSeries: 5000, MaxValuesPerTag: 100000}, OwnSeries: true, Quota: adminapi.Quota{WritePoints: 50000, Queries: 4, QueryBytes: 64 << 20}}, {Name: "test"},
+		}, Users: []adminapi.UserLimits{{Name: "grafana", Quota: adminapi.Quota{Queries: 2}}}},
+		"POST /databases/telegraf/limits": struct{}{}, "POST /users/grafana/limits": struct{}{},
 		"GET /continuous": adminapi.Continuous{Runner: "a", Queries: []adminapi.ContinuousQuery{
 			{Database: "telegraf", Name: "hourly", Until: noon, LastRun: noon, Points: 1200},
 			{Database: "telegraf", Name: "daily", Until: noon, LastRun: noon, Lag: 90 * time.Minute, Points: 3, Error: "retention policy not found: year"},
@@ -181,6 +181,10 @@ func TestOutputs(t *testing.T) {
 		{file: "compact_wait", args: "compact --wait"},
 		{file: "limit", args: "limit"},
 		{file: "limit_change", args: "limit telegraf --max-series 5000 --max-values-per-tag default"},
+		{file: "limit_quota", args: "limit telegraf --write-points 50000 --queries none --query-memory 64m"},
+		{file: "limit_user", args: "limit --user grafana --queries 2"},
+		{file: "limit_both", args: "limit telegraf --user grafana --queries 2"},
+		{file: "limit_nothing", args: "limit telegraf"},
 		{file: "continuous", args: "continuous"},
 		{file: "limit_nonsense", args: "limit telegraf --max-series 0"},
 		{file: "refused", args: "show", with: map[string]any{"GET /nodes": adminapi.Error{Error: "metadata store unavailable"}}},
