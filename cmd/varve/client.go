@@ -10,13 +10,15 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/varvedb/varve/cmd/varve/credentials"
 )
 
 // client speaks HTTP to one server.
 type client struct {
-	http               *http.Client
-	url                string // without a final slash
-	username, password string
+	http *http.Client
+	url  string // without a final slash
+	credentials.Credentials
 }
 
 // message is a remark of the server beside a result.
@@ -100,9 +102,7 @@ func (c *client) do(ctx context.Context, method, path string, params url.Values,
 		req.Header.Set("Content-Type", contentType)
 	}
 	req.Header.Set("User-Agent", "varve/"+version)
-	if c.username != "" {
-		req.SetBasicAuth(c.username, c.password)
-	}
+	c.Sign(req)
 	return c.http.Do(req)
 }
 

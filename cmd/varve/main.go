@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/varvedb/varve/cmd/varve/credentials"
 	"github.com/varvedb/varve/cmd/varve/ctl"
 	"github.com/varvedb/varve/cmd/varve/https"
 	"github.com/varvedb/varve/cmd/varve/inspect"
@@ -29,24 +30,24 @@ var version = "unknown"
 
 // options is the flags, named as those of "influx".
 type options struct {
-	host               string
-	port               int
-	socket, urlPrefix  string
-	ssl                bool
-	https              https.Options
-	transport          *http.Transport // by https
-	username, password string
-	database           string
-	execute, kind      string
-	format, precision  string
-	consistency        string
-	pretty             bool
-	importFile         bool
-	path               string
-	compressed         bool
-	pps                int
-	node               int
-	version            bool
+	host              string
+	port              int
+	socket, urlPrefix string
+	ssl               bool
+	https             https.Options
+	transport         *http.Transport // by https
+	credentials.Credentials
+	database          string
+	execute, kind     string
+	format, precision string
+	consistency       string
+	pretty            bool
+	importFile        bool
+	path              string
+	compressed        bool
+	pps               int
+	node              int
+	version           bool
 }
 
 func main() {
@@ -111,8 +112,7 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.BoolVar(&o.ssl, "ssl", false, "use https")
 	f.BoolVar(&o.https.Insecure, "unsafeSsl", false, "accept any certificate")
 	o.https.Flags(f)
-	f.StringVar(&o.username, "username", os.Getenv("INFLUX_USERNAME"), "user; also INFLUX_USERNAME")
-	f.StringVar(&o.password, "password", os.Getenv("INFLUX_PASSWORD"), "password, '' to be asked for it; also INFLUX_PASSWORD")
+	o.Flags(f)
 	f.StringVar(&o.database, "database", "", "database to use")
 	f.StringVar(&o.execute, "execute", "", "run this and exit")
 	f.StringVar(&o.kind, "type", "influxql", "language of queries; only influxql")
@@ -138,16 +138,8 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 		}
 		o.host = host
 	}
-	asked := false
-	f.Visit(func(set *flag.Flag) { asked = asked || set.Name == "password" && o.password == "" })
-	if asked {
-		fmt.Fprint(errs, "password: ")
-		secret, err := term.ReadPassword(int(os.Stdin.Fd()))
-		fmt.Fprintln(errs)
-		if err != nil {
-			return o, fmt.Errorf("read password: %w", err)
-		}
-		o.password = string(secret)
+	if err := o.Complete(errs); err != nil {
+		return o, err
 	}
 	if o.transport, err = o.https.Transport(); err != nil {
 		return o, err
@@ -188,10 +180,9 @@ func (o *options) client() *client {
 		prefix = "/" + prefix
 	}
 	return &client{
-		http:     &http.Client{Transport: transport},
-		url:      scheme + "://" + net.JoinHostPort(cmp.Or(o.host, "localhost"), strconv.Itoa(o.port)) + prefix,
-		username: o.username,
-		password: o.password,
+		http:        &http.Client{Transport: transport},
+		url:         scheme + "://" + net.JoinHostPort(cmp.Or(o.host, "localhost"), strconv.Itoa(o.port)) + prefix,
+		Credentials: o.Credentials,
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/peterh/liner"
+
+	"github.com/varvedb/varve/cmd/varve/credentials"
 )
 
 var (
@@ -233,8 +235,8 @@ func (s *shell) auth(context.Context, string) error {
 	if err != nil {
 		return err
 	}
-	s.options.username, s.options.password = user, password
-	s.client.username, s.client.password = user, password
+	s.options.Credentials = credentials.Credentials{Username: user, Password: password}
+	s.client.Credentials = s.options.Credentials
 	return nil
 }
 
@@ -381,7 +383,7 @@ func (s *shell) settings(context.Context, string) error {
 	fmt.Fprintln(w, "--------\t--------")
 	for _, row := range [][2]any{
 		{"Server", s.client.url},
-		{"Username", s.client.username},
+		{"Username", s.client.Username},
 		{"Database", s.database},
 		{"RetentionPolicy", s.policy},
 		{"Pretty", s.printer.pretty},

@@ -53,6 +53,9 @@ func (a *Admin) Handler() http.Handler {
 	route("POST", "/databases/{database}/limits", a.setLimits)
 	route("POST", "/users/{user}/limits", a.setUserLimits)
 	route("GET", "/continuous", a.plain(a.listContinuous))
+	route("GET", "/tokens", a.plain(a.listTokens))
+	route("POST", "/tokens", withBody(a, a.createToken))
+	route("DELETE", "/tokens/{token}", a.revokeToken)
 	route("POST", "/join-token", withBody(a, a.token))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "there is no such route") })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/varvedb/varve/cmd/varve/credentials"
 	"github.com/varvedb/varve/cmd/varve/https"
 	"github.com/varvedb/varve/coordinator/admin/adminapi"
 )
@@ -19,6 +20,7 @@ import (
 type client struct {
 	host  string
 	https https.Options
+	credentials.Credentials
 	agent string
 	http  *http.Client // set by check
 }
@@ -68,6 +70,7 @@ func (c *client) ask(ctx context.Context, method, path string, request, answer a
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", c.agent)
+	c.Sign(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w (is varved running there?)", err)

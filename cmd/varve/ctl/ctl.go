@@ -59,6 +59,7 @@ func commands() []*command {
 		nodeListCommand, nodeDrainCommand, nodeRemoveCommand, nodeReplaceCommand, nodeLabelCommand, joinTokenCommand,
 		rebalanceCommand, copyShardCommand, copyShardStatusCommand, killCopyShardCommand, moveShardCommand, removeShardCommand,
 		truncateShardsCommand, compactCommand, limitCommand, continuousCommand,
+		tokenCreateCommand, tokenListCommand, tokenRevokeCommand,
 	}
 }
 
@@ -137,6 +138,9 @@ func (s *session) parse(args []string) (c *command, run func(context.Context) er
 	case c.most >= 0 && n > c.most:
 		return c, nil, fmt.Errorf("unknown argument %q", s.args[c.most])
 	}
+	if err := s.client.Complete(s.errs); err != nil {
+		return c, nil, err
+	}
 	return c, run, s.client.check()
 }
 
@@ -161,6 +165,7 @@ func (s *session) newFlags(name string) *flag.FlagSet {
 		s.client.host = defaultHost
 	}
 	f.StringVar(&s.client.host, "host", s.client.host, "the HTTP address of any node")
+	s.client.Flags(f)
 	f.BoolVar(&s.client.https.Insecure, "insecure", s.client.https.Insecure, "do not check the certificate of an https host")
 	s.client.https.Flags(f)
 	f.BoolVar(&s.json, "json", s.json, "print JSON")
@@ -170,7 +175,7 @@ func (s *session) newFlags(name string) *flag.FlagSet {
 // usage prints the help of a command, or the list of them.
 func (s *session) usage(w io.Writer, c *command) {
 	if c == nil {
-		fmt.Fprintf(w, "usage: varve ctl [--host URL] [--json] COMMAND\n\nCommands:\n")
+		fmt.Fprintf(w, "usage: varve ctl [--host URL] [--username USER] [--json] COMMAND\n\nCommands:\n")
 		t := newTable(w)
 		for _, c := range commands() {
 			first, _, _ := strings.Cut(c.help, "\n")

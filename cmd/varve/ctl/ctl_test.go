@@ -3,6 +3,7 @@ package ctl
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -26,6 +27,7 @@ type fakeNode struct {
 	t       *testing.T
 	answers map[string][]any
 	asked   []string // all but GET, with their bodies
+	signed  []string // Authorization of each
 	host    string
 }
 
@@ -44,6 +46,7 @@ func (n *fakeNode) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		n.t.Error(err)
 	}
+	n.signed = append(n.signed, r.Header.Get("Authorization"))
 	if r.Method != http.MethodGet {
 		n.asked = append(n.asked, strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Method, path, body)))
 	}
@@ -128,7 +131,15 @@ func TestOutputs(t *testing.T) {
 		"GET /nodes": threeNodes(), "GET /shards": shards, "GET /status": ill, "GET /rebalance": plan, "POST /rebalance": plan, "DELETE /rebalance": struct{}{},
 		"GET /shards/21/verify": equal, "GET /shards/22/verify": unequal,
 		"POST /nodes/b/drain": struct{}{}, "POST /nodes/b/remove": struct{}{}, "POST /nodes/b/label": struct{}{},
-		"POST /nodes/b/replace":  adminapi.Replaced{Moving: 1, Failed: []string{"shard 22: node 7 is an owner already, joining"}},
+		"POST /nodes/b/replace": adminapi.Replaced{Moving: 1, Failed: []string{"shard 22: node 7 is an owner already, joining"}},
+		"POST /tokens":          adminapi.AccessToken{ID: 12, Name: "ingest", Expires: &noon, Token: "varve_12_abc"},
+		"GET /tokens": adminapi.AccessTokens{Tokens: []adminapi.AccessToken{
+			{ID: 12, Name: "ingest", Read: []string{"telegraf"}, Write: []string{"telegraf", "other"}, Created: noon, Expires: &noon},
+			{ID: 13, Name: "prometheus", Monitor: true, Created: noon, Expires: &noon, Expired: true},
+			{ID: 14, Name: "ops", Admin: true, Created: noon},
+			{ID: 15, Name: "of a dropped database", Created: noon},
+		}},
+		"DELETE /tokens/12":      struct{}{},
 		"POST /join-token":       adminapi.Token{Token: "varve1.abc", Expires: noon},
 		"POST /truncate-shards":  adminapi.Truncated{At: noon, Groups: []uint64{20}},
 		"POST /shards/22/cancel": struct{}{}, "POST /compact": adminapi.Compacting{Shards: 2},
@@ -186,6 +197,10 @@ func TestOutputs(t *testing.T) {
 		{file: "limit_both", args: "limit telegraf --user grafana --queries 2"},
 		{file: "limit_nothing", args: "limit telegraf"},
 		{file: "continuous", args: "continuous"},
+		{file: "token_create", args: "token create --read telegraf --write telegraf --write other --life 720h ingest"},
+		{file: "token_create_nothing", args: "token create ingest"},
+		{file: "token_list", args: "token list"},
+		{file: "token_revoke", args: "token revoke 12"},
 		{file: "limit_nonsense", args: "limit telegraf --max-series 0"},
 		{file: "refused", args: "show", with: map[string]any{"GET /nodes": adminapi.Error{Error: "metadata store unavailable"}}},
 		{file: "help", args: "--help"},
@@ -338,5 +353,48 @@ func TestCompactionLeavesOutShardsThatWereDroppedMeanwhile(t *testing.T) {
 	}
 	if code := Run(t.Context(), []string{"--host", n.host, "compact", "--wait", "22"}, "test", &out, &errs); code != exitFailed {
 		t.Errorf("compact of a shard that is not there: exit %d, want %d", code, exitFailed)
+	}
+}
+
+func TestRequestsCarryWhoSendsThem(t *testing.T) {
+	basic := func(user, password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+	}
+	for _, c := range []struct {
+		environment [3]string // user, password, token
+		args, want  string
+	}{
+		{[3]string{}, "", ""},
+		{[3]string{"u", "p", ""}, "", basic("u", "p")},
+		{[3]string{"u", "p", "t"}, "", "Token t"},
+		{[3]string{"u", "p", "t"}, "--username v", basic("v", "p")},
+		{[3]string{"u", "p", ""}, "--token s", "Token s"},
+		{[3]string{}, "--username v --password q", basic("v", "q")},
+	} {
+		for i, name := range []string{"INFLUX_USERNAME", "INFLUX_PASSWORD", "INFLUX_TOKEN"} {
+			t.Setenv(name, c.environment[i])
+		}
+		n := newFakeNode(t)
+		n.answers["GET /tokens"] = []any{adminapi.AccessTokens{}}
+		for _, args := range [][]string{
+			append(strings.Fields(c.args), "token", "list"),
+			append([]string{"token", "list"}, strings.Fields(c.args)...),
+		} {
+			if out, code := n.run(args...); code != 0 || n.signed[len(n.signed)-1] != c.want {
+				t.Errorf("%q with %q: sent %q, want %q\n%s", args, c.environment, n.signed, c.want, out)
+			}
+		}
+	}
+}
+
+func TestHelpShowsNoSecret(t *testing.T) {
+	for _, name := range []string{"INFLUX_USERNAME", "INFLUX_PASSWORD", "INFLUX_TOKEN"} {
+		t.Setenv(name, "canary")
+	}
+	n := newFakeNode(t)
+	for _, args := range [][]string{{"--help"}, {"status", "--help"}, {"--password", "canary", "--token", "canary", "status", "--help"}, {"status", "--nonsense"}} {
+		if out, _ := n.run(args...); strings.Contains(out, "canary") {
+			t.Errorf("%q prints a secret:\n%s", args, out)
+		}
 	}
 }
