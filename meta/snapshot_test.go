@@ -2,6 +2,7 @@ package meta
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 	"maps"
@@ -175,6 +176,9 @@ func dump(s *Snapshot) string {
 	}
 	for _, u := range s.Users() {
 		fmt.Fprintf(&b, "user %+v\n", *u)
+	}
+	for _, t := range s.Tokens() {
+		fmt.Fprintf(&b, "token %+v\n", *t)
 	}
 	for g := range s.AllGroups {
 		fmt.Fprintf(&b, "group %+v\n", *g)
@@ -350,15 +354,20 @@ func exampleSnapshot(t testing.TB) *Snapshot {
 	}
 	q := &ContinuousQuery{UID: 6, Database: 2, Name: "hourly", Text: "CREATE CONTINUOUS QUERY hourly ON telegraf BEGIN SELECT mean(n) INTO telegraf.autogen.m FROM telegraf.autogen.cpu GROUP BY time(1h) END"}
 	u := &User{UID: 7, Name: "grafana", Grants: []Grant{{2, Read}}, hash: "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}
+	token := &Token{
+		TokenSpec: TokenSpec{Name: "ingest", Monitor: true, Grants: []Grant{{2, Write}}, Expires: time.Date(2027, 11, 16, 0, 0, 0, 0, time.UTC)},
+		UID:       8, Created: time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC), digest: sha256.Sum256([]byte("test")),
+	}
 	g := &ShardGroup{ID: 4, Database: 2, Policy: 3, Start: 1794787200e9, End: 1795392000e9, Shards: []Shard{{ID: 5, Revision: 1, Owners: []Owner{{1, Active}}}}}
 	fields := []schemaField{{model.Field{Name: "usage idle", Type: model.Float}, false}, {model.Field{Name: "n", Type: model.Integer}, true}}
 	for _, c := range []Change{
 		put(keys.format(), clusterRecord{recordFormat, "00112233445566778899aabbccddeeff", 0x0123456789abcdef}, 0),
-		put(keys.ids(), idsRecord{recordFormat, 8}, 0),
+		put(keys.ids(), idsRecord{recordFormat, 9}, 0),
 		put(keys.node(1), nodeToRecord(exampleNode), 0),
 		put(keys.database(2), databaseToRecord(&Database{UID: 2, Name: "telegraf", DefaultPolicy: "autogen", Policies: []*Policy{p}}), 0),
 		put(keys.continuousQuery(2, 6), continuousToRecord(q), 0),
 		put(keys.user(7), userToRecord(u), 0),
+		put(keys.token(8), tokenToRecord(token), 0),
 		put(keys.group(2, 3, g.Start), groupToRecord(g), 0),
 		put(keys.measurement(4, "cpu load"), schemaToRecord(fields), 0),
 	} {

@@ -28,12 +28,13 @@ func (s *Store) CreateToken(ctx context.Context, spec TokenSpec, on []DatabaseGr
 	rand.Read(secret)
 	t := Token{TokenSpec: spec, digest: sha256.Sum256(secret)}
 	err := s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
-		t.Created = time.Now().UTC().Truncate(time.Second)
+		at := time.Now()
+		t.Created = at.UTC().Truncate(time.Second)
 		for _, have := range now.tokens {
 			switch {
 			case have.digest == t.digest:
 				return true, nil // by a try whose answer was lost
-			case have.Name == t.Name && !have.Expired(t.Created):
+			case have.Name == t.Name && !have.Expired(at):
 				return false, conflict(fmt.Sprintf("there is a token named %q", t.Name))
 			}
 		}
@@ -45,7 +46,7 @@ func (s *Store) CreateToken(ctx context.Context, spec TokenSpec, on []DatabaseGr
 		// Two of one name cannot be made at once: each takes an id.
 		when := []Condition{s.idsUnchanged(now)}
 		ops := []Op{Put(s.keys.token(t.UID), encode(tokenToRecord(&t))), s.takeIDs(now, 1)}
-		forgotten := s.forgetTokens(now, t.Created)
+		forgotten := s.forgetTokens(now, at)
 		if len(now.tokens)-len(forgotten) >= maxTokens {
 			return false, tooLarge(fmt.Sprintf("too many tokens: the limit is %d", maxTokens))
 		}

@@ -43,6 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 		"UsersAreMadeChangedAndDropped":        usersAreMadeChangedAndDropped,
 		"GrantsAreOfOneDatabaseNotOfItsName":   grantsAreOfOneDatabaseNotOfItsName,
 		"RacingStoresMakeOneUser":              racingStoresMakeOneUser,
+		"RacingStoresMakeOneFirstAdmin":        racingStoresMakeOneFirstAdmin,
+		"TokensAreMadeForgottenAndRevoked":     tokensAreMadeForgottenAndRevoked,
+		"RacingStoresMakeOneToken":             racingStoresMakeOneToken,
 		"DroppedShardLeavesOthersInTheirPlace": droppedShardLeavesOthersInTheirPlace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/varvedb/varve/meta"
@@ -122,5 +123,30 @@ func racingStoresMakeOneUser(t *testing.T, kv meta.KV) {
 	s := OpenStore(t, kv, "last")
 	if users := s.Snapshot().Users(); won != 1 || len(users) != 1 {
 		t.Errorf("%d made it, there are %d", won, len(users))
+	}
+}
+
+func racingStoresMakeOneFirstAdmin(t *testing.T, kv meta.KV) {
+	const stores, n = 3, 50
+	var made atomic.Int64
+	var all sync.WaitGroup
+	for i := range stores {
+		s := OpenStore(t, kv, fmt.Sprint("n", i))
+		for j := range n / stores {
+			all.Go(func() {
+				err := s.CreateFirstAdmin(t.Context(), fmt.Sprintf("admin%d-%d", i, j), "pw")
+				switch {
+				case err == nil:
+					made.Add(1)
+				case !errors.Is(err, model.ErrForbidden) && !errors.Is(err, model.ErrUnavailable): // some wait long
+					t.Errorf("create: %v", err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	s := OpenStore(t, kv, "last")
+	if users := s.Snapshot().Users(); made.Load() != 1 || len(users) != 1 || !users[0].Admin {
+		t.Errorf("%d made one, there are %d", made.Load(), len(users))
 	}
 }
