@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path"
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -213,6 +214,8 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Registry:  s.registry,
 		Log:       s.log,
 		Version:   softwareVersion(),
+
+		CommandLine: config.CommandLine(os.Args),
 	}
 	var err error
 	if parts.Audit, err = s.openAudit(); err != nil {

@@ -109,6 +109,12 @@ var paths = map[string]access{
 	"/status":                             pings,
 	"/health":                             pings,
 	"/metrics":                            monitors,
+	"/livez":                              anyone,
+	"/readyz":                             anyone,
+	"/debug/requests":                     debugs,
+	"/debug/pprof":                        debugs,
+	"/debug/pprof/symbol":                 debugs,
+	"/debug/pprof/*":                      debugs,
 	"/debug/vars":                         monitors,
 	"/varve/v1/*":                         admins,
 }

@@ -20,6 +20,7 @@ var promLimits = remote.Limits{Labels: 256, Samples: 1_000_000}
 // promWrite answers Prometheus's remote write. The order of the checks is
 // InfluxDB's.
 func (s *Server) promWrite(c echo.Context) error {
+	s.tallies.add(c, true)
 	db := c.QueryParam("db")
 	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, err)
@@ -63,6 +64,7 @@ func (s *Server) promWrite(c echo.Context) error {
 
 // promRead answers Prometheus's remote read.
 func (s *Server) promRead(c echo.Context) error {
+	s.tallies.add(c, false)
 	if err := s.budget.memory.Queries(); err != nil {
 		s.metrics.refused.WithLabelValues("memory").Inc()
 		return s.fail(c, err)

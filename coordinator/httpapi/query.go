@@ -19,6 +19,7 @@ import (
 // query answers /query. Parameters may be in the URL and in a form; those in
 // the form come first, as in InfluxDB.
 func (s *Server) query(c echo.Context) error {
+	s.tallies.add(c, false)
 	r := c.Request()
 	if err := s.budget.memory.Queries(); err != nil {
 		s.metrics.refused.WithLabelValues("memory").Inc()

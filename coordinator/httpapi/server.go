@@ -77,6 +77,9 @@ type Parts struct {
 	AccessLog io.Writer // nil: there is none
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
+
+	CommandLine []string     // of this process, without secrets, for /debug/pprof/cmdline
+	Ready       func() error // why requests should not be sent here; nil: they should
 }
 
 // Server answers HTTP requests. Serve is called once for each listener, Shutdown
@@ -102,6 +105,10 @@ type Server struct {
 	zips    sync.Pool // of *gzip.Writer
 	buffers sync.Pool // of *[]byte
 
+	profiles profiles
+	tallies  tallies
+	draining chan struct{} // closed when Shutdown begins
+
 	background sync.WaitGroup     // queries with async=true
 	base       context.Context    // of those; ends when Shutdown runs out of time
 	cancel     context.CancelFunc // ends base
@@ -122,6 +129,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 		s.writes.free = math.MaxInt
 	}
 	s.parsing = &turns{free: cfg.Parsing, most: math.MaxInt, patience: parsePatience, late: lateAfter}
+	s.profiles, s.draining = newProfiles(), make(chan struct{})
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if parts.AccessLog != nil {
 		s.access = newAccessLog(cfg, parts.AccessLog, m.unlogged)
@@ -155,6 +163,7 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown takes no more requests and returns when those that run are
 // answered. When ctx ends before, they are cut off and ctx's error is given.
 func (s *Server) Shutdown(ctx context.Context) error {
+	close(s.draining)
 	err := s.http.Shutdown(ctx)
 	done := make(chan struct{})
 	go func() {

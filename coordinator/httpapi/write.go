@@ -37,6 +37,7 @@ func (s *Server) writeV2(c echo.Context) error {
 
 // write stores a body of line protocol. The order of the checks is InfluxDB's.
 func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol.Precision) error {
+	s.tallies.add(c, true)
 	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, err)
 	}
