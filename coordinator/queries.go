@@ -28,7 +28,7 @@ const (
 	// runningMemory bounds what the answer of one node may take.
 	runningMemory = 64 << 20
 	// runningFormat is the version of the messages, their first byte.
-	runningFormat = 1
+	runningFormat = 2
 )
 
 // ran is the requests of one node: a *query.Executor.
@@ -174,7 +174,8 @@ func (q *Queries) find(text string) (*meta.Node, error) {
 }
 
 // appendRunning adds what runs on a node: format, number, then of each the id,
-// the text, the database, the age in nanoseconds and whether it was killed.
+// the text, the database, the age in nanoseconds, whether it was killed, the user,
+// and what it has cost so far.
 func appendRunning(dst []byte, all []query.Running) []byte {
 	dst = wire.AppendUvarint(append(dst, runningFormat), uint64(len(all)))
 	for _, r := range all {
@@ -182,24 +183,28 @@ func appendRunning(dst []byte, all []query.Running) []byte {
 		dst = wire.AppendString(dst, r.Text)
 		dst = wire.AppendString(dst, r.Database)
 		dst = wire.AppendVarint(dst, int64(r.Age))
-		dst = wire.AppendBool(dst, r.Killed)
+		dst = wire.AppendString(wire.AppendBool(dst, r.Killed), r.User)
+		for _, n := range []int64{r.Memory, r.Series, r.Points, r.Answered, int64(r.Busy)} {
+			dst = wire.AppendVarint(dst, n)
+		}
 	}
 	return dst
 }
 
 // decodeRunning is the inverse of appendRunning.
 func decodeRunning(b []byte) ([]query.Running, error) {
-	const least = 5 // bytes of one
+	const least = 11 // bytes of one
 	in := wire.NewReader(b, runningMemory)
 	in.Format(runningFormat)
 	n := in.Count(least)
-	if !in.Spend(n, 100) {
+	if !in.Spend(n, 160) {
 		n = 0
 	}
 	all := make([]query.Running, 0, n)
 	for range n {
 		all = append(all, query.Running{
 			ID: in.Uvarint(), Text: in.String(), Database: in.String(), Age: time.Duration(in.Varint()), Killed: in.Bool(),
+			User: in.String(), Memory: in.Varint(), Series: in.Varint(), Points: in.Varint(), Answered: in.Varint(), Busy: time.Duration(in.Varint()),
 		})
 	}
 	if err := in.Done(); err != nil {

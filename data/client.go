@@ -54,11 +54,21 @@ func requestBytes(b *model.Batch) int {
 
 // Scan implements Peer.
 func (c *Client) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
-	req := plan.AppendFragment(appendReadRef(nil, ref), f)
+	asked, tally := f, exec.TallyOf(ctx)
+	if tally != nil && f.Report == plan.NoReport {
+		summed := *f
+		summed.Report = plan.SumReport
+		asked = &summed
+	}
+	req := plan.AppendFragment(appendReadRef(nil, ref), asked)
 	return c.stream(ctx, methodScan, req, func(record []byte) error {
-		p, err := exec.DecodePartial(record, f)
-		if err != nil {
+		p, err := exec.DecodePartial(record, asked)
+		switch {
+		case err != nil:
 			return err
+		case p.Report != nil && asked.Report == plan.SumReport:
+			tally.Add(p.Report)
+			return nil
 		}
 		return emit(p)
 	})

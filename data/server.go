@@ -91,6 +91,10 @@ func (v server) scan(ctx context.Context, _ rpc.Caller, req []byte, send func([]
 		return badRequest("scan", err)
 	}
 	w := newRecordWriter(send)
+	var tally exec.Tally
+	if f.Report == plan.SumReport {
+		ctx = exec.WithTally(ctx, &tally)
+	}
 	err = v.node.Scan(ctx, ref, f, func(p *exec.Partial) error {
 		if n := p.MemoryBytes(); n > exec.MaxPartialBytes {
 			return &model.Error{
@@ -100,6 +104,9 @@ func (v server) scan(ctx context.Context, _ rpc.Caller, req []byte, send func([]
 		}
 		return w.write(func(dst []byte) []byte { return exec.AppendPartial(dst, p) })
 	})
+	if err == nil && f.Report == plan.SumReport {
+		err = w.write(func(dst []byte) []byte { return exec.AppendPartial(dst, &exec.Partial{Report: tally.Report()}) })
+	}
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type Executor struct {
 	monitor    Monitor
 	writer     Writer // nil: there is no SELECT INTO
 	audit      Audit  // nil: nobody asks
+	logLines   logLines
 }
 
 // New gives an Executor. reg may be nil.
@@ -104,6 +105,7 @@ func (e *Executor) Execute(ctx context.Context, q *Query, sink Sink) error {
 	watch := e.watch(task)
 	defer func() {
 		watch.stop()
+		e.logSlow(task)
 		e.running.remove(task)
 		if task.ended() != nil || client.Err() != nil {
 			e.reclaim.after(time.Now(), heap)
@@ -199,7 +201,10 @@ func (r *statementRun) answer(ctx context.Context, stmt influxql.Statement, task
 	if err == nil {
 		budget := r.executor.memory.Budget(int64(cmp.Or(r.executor.cfg.MaxBytes, plan.DefaultMaxBytes)), r.pools...)
 		defer budget.Close()
-		err = r.do(memory.NewContext(ctx, budget), stmt)
+		task.budget.Store(budget)
+		start := time.Now()
+		err = r.do(exec.WithTally(memory.NewContext(ctx, budget), &task.read), stmt)
+		r.executor.logStatement(task, r.id, stmt, time.Since(start), err)
 	}
 	r.executor.record(r.req, stmt, err)
 	if r.sinkErr != nil {

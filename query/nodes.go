@@ -26,7 +26,14 @@ type Running struct {
 	Text     string // without passwords
 	Database string
 	Age      time.Duration
-	Killed   bool // it is ending
+	Killed   bool   // it is ending
+	User     string // who asks; "" while authentication is off
+
+	Memory   int64         // that it holds at its node, in bytes
+	Series   int64         // that were read so far, on all nodes
+	Points   int64         // rows of series that were decoded so far
+	Answered int64         // rows that were handed out so far
+	Busy     time.Duration // that shards have worked for it so far
 }
 
 // Join makes the executor show and end the requests of all nodes. It is called
@@ -44,6 +51,14 @@ func (e *Executor) Running() []Running {
 			Database: t.query.req.Database,
 			Age:      time.Since(t.start),
 			Killed:   t.ended() != nil,
+			Series:   t.read.Series.Load(),
+			Points:   t.read.Rows.Load(),
+			Answered: t.answered.Load(),
+			Busy:     time.Duration(t.read.Busy.Load()),
+		}
+		out[i].Memory, _ = t.held()
+		if u := t.query.req.User; u != nil {
+			out[i].User = u.Name()
 		}
 	}
 	return out

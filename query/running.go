@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query/exec"
+	"github.com/varvedb/varve/query/memory"
 )
 
 // running is the requests that run, for SHOW QUERIES and KILL QUERY.
@@ -23,6 +26,10 @@ type task struct {
 	query  *Query
 	start  time.Time
 	cancel context.CancelCauseFunc
+
+	read     exec.Tally                    // by all its statements
+	answered atomic.Int64                  // rows
+	budget   atomic.Pointer[memory.Budget] // of the statement that runs, or ran last
 
 	mu  sync.Mutex // protects why
 	why error      // it ends early; set once
@@ -74,6 +81,16 @@ func (l *running) kill(id uint64) error {
 		return &model.Error{Kind: model.ErrConflict, Text: "already killed"}
 	}
 	return nil
+}
+
+// held gives the memory that a request holds now, and the most that its statement
+// held at a time.
+func (t *task) held() (now, peak int64) {
+	b := t.budget.Load()
+	if b == nil {
+		return 0, 0
+	}
+	return b.Used(), b.Peak()
 }
 
 // end ends a request with an error, which its client sees. It reports false

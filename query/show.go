@@ -318,6 +318,7 @@ func emit[T any](r *statementRun, name string, columns []string, list []T, chunk
 
 // rows hands a piece to the sink.
 func (r *statementRun) rows(rows *exec.Rows) error {
+	r.watch.task.answered.Add(int64(rows.Len()))
 	r.sinkErr = r.watch.give(func() error { return r.sink.Rows(rows) })
 	return r.sinkErr
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func (w *watch) look() {
 	}
 	if cfg.LogAfter > 0 && age >= cfg.LogAfter && !w.logged {
 		w.logged = true
-		w.executor.log.Warn("slow query", "id", w.task.id, "database", w.task.query.req.Database, "query", w.task.text(), "threshold", fmt.Sprint(cfg.LogAfter))
+		w.executor.logLines.log(w.executor.log, slog.LevelWarn, "slow query", append(w.task.facts(), "threshold", fmt.Sprint(cfg.LogAfter))...)
 	}
 	w.timer.Reset(w.next())
 }

@@ -141,7 +141,8 @@ func TestSlowRequestsAreLogged(t *testing.T) {
 		b := newBench(t, Config{Concurrent: 1, LogAfter: 5 * time.Second})
 		b.storage.schema = func(context.Context) error { time.Sleep(time.Minute); return nil }
 		b.run(t, Request{Text: "SELECT v FROM m", Database: "db"})
-		if n := strings.Count(b.logged.String(), "slow query"); n != 1 || !strings.Contains(b.logged.String(), "SELECT v FROM m") {
+		if n := strings.Count(b.logged.String(), "SELECT v FROM m"); n != 2 ||
+			strings.Count(b.logged.String(), `"slow query"`) != 1 || strings.Count(b.logged.String(), `"slow query ended"`) != 1 {
 			t.Errorf("%d lines in the log: %s", n, b.logged)
 		}
 	})

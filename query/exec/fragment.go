@@ -18,7 +18,8 @@ import (
 // RunFragment runs f over the rows of src and hands the partial results to
 // emit, in the order that Partial describes. It stops soon after ctx ends, and
 // when emit gives an error. It does not close src. What it holds is counted by
-// the budget of ctx, or bounded by f.MaxBytes where that has none.
+// the budget of ctx, or bounded by f.MaxBytes where that has none; what it reads
+// is counted by the Tally of ctx, if there is one.
 func RunFragment(ctx context.Context, src Source, f *plan.Fragment, emit func(*Partial) error) error {
 	return (*Workers)(nil).RunFragment(ctx, src, f, emit)
 }
@@ -29,8 +30,11 @@ func (w *Workers) RunFragment(ctx context.Context, src Source, f *plan.Fragment,
 	ctx, budget := memory.Bounded(ctx, int64(f.MaxBytes))
 	r := &runner{ctx: ctx, src: src, f: f, emit: emit, workers: w, budget: budget, index: budget.Account()}
 	defer r.index.Close()
-	if f.Report != plan.NoReport {
+	if f.Report == plan.CostReport || f.Report == plan.RunReport {
 		return runReported(r)
+	}
+	if t := TallyOf(ctx); t != nil {
+		defer r.tallied(t)()
 	}
 	return r.run()
 }

@@ -214,7 +214,7 @@ func (g *meteredGranule) Column(field int) (*model.Column, error) {
 	c, err := g.Granule.Column(field)
 	if err == nil && c.Type.Valid() {
 		g.report.Blocks[c.Type]++
-		g.report.BlockBytes[c.Type] += int64(8*len(c.Bits) + 4*len(c.Ends) + len(c.Text))
+		g.report.BlockBytes[c.Type] += decodedBytes(c)
 	}
 	return c, err
 }

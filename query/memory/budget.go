@@ -22,6 +22,7 @@ type Budget struct {
 
 	mu      sync.Mutex // protects all below
 	granted int64      // by each of the pools
+	peak    int64      // the most that was used
 	closed  bool
 }
 
@@ -33,6 +34,13 @@ func (p *Pool) Budget(limit int64, others ...*Pool) *Budget {
 
 // Used gives the bytes that are held.
 func (b *Budget) Used() int64 { return b.used.Load() }
+
+// Peak gives the most bytes that were held at a time.
+func (b *Budget) Peak() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.peak
+}
 
 // Take counts n bytes, or fails: with model.ErrTooLarge above the query's own
 // limit, with model.ErrOverloaded when all queries of a pool hold too much.
@@ -56,6 +64,7 @@ func (b *Budget) Take(n int64) error {
 func (b *Budget) cover(used int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.peak = max(b.peak, used)
 	if used <= b.granted || b.closed {
 		return nil
 	}

@@ -8,6 +8,7 @@ const (
 	NoReport   Report = 0
 	CostReport Report = 1 // what it would read; nothing is run
 	RunReport  Report = 2 // what it read, after the answer
+	SumReport  Report = 3 // the same in sum, to another node only
 )
 
 // SetReport makes the fragments of b and of its subqueries report. It is for a

@@ -94,7 +94,7 @@ func DecodeFragment(b []byte) (*Fragment, error) {
 	for _, n := range [...]*int{&f.RowLimit, &f.MaxSeries, &f.MaxPoints, &f.MaxBytes} {
 		*n = r.Limit()
 	}
-	if f.Report = Report(r.Byte()); f.Report > RunReport {
+	if f.Report = Report(r.Byte()); f.Report > SumReport {
 		r.Fail("report %d", f.Report)
 	}
 	if err := r.Done(); err != nil {
