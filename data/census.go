@@ -77,14 +77,7 @@ func (c *census) close() {
 // will not be long.
 func (n *Node) Census() Census {
 	c := &n.census
-	c.mu.Lock()
-	last, running := c.last, c.running
-	if running == nil && (last == nil || time.Since(last.At) >= max(censusEvery, censusShare*last.Took)) && !n.stopping.Load() {
-		running = make(chan struct{})
-		c.running = running
-		n.done.Go(func() { n.takeCensus(running) })
-	}
-	c.mu.Unlock()
+	last, running := n.beginCensus(censusEvery)
 	if running != nil && (last == nil || last.Took <= censusQuick) {
 		select {
 		case <-running:
@@ -99,9 +92,23 @@ func (n *Node) Census() Census {
 	return *c.last
 }
 
-// Grown gives the census that is nearest to an hour old, to compare the last one
-// with; the zero Census where there is none.
-func (n *Node) Grown() Census {
+// beginCensus begins a count when the last one is old. It gives that one, nil
+// when there is none, and what is closed when the count that runs is over.
+func (n *Node) beginCensus(old time.Duration) (last *Census, running chan struct{}) {
+	c := &n.census
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running == nil && !c.closed && (c.last == nil || time.Since(c.last.At) >= max(old, censusShare*c.last.Took)) {
+		over := make(chan struct{})
+		c.running = over
+		n.done.Go(func() { n.takeCensus(over) })
+	}
+	return c.last, c.running
+}
+
+// Past gives the oldest census that is kept, of an hour ago where the node has
+// run for so long; the zero Census where there is none.
+func (n *Node) Past() Census {
 	n.census.mu.Lock()
 	defer n.census.mu.Unlock()
 	if len(n.census.past) == 0 {

@@ -30,6 +30,7 @@ func (n *Node) keeper(ctx context.Context) {
 		if time.Since(looked) >= logsEvery {
 			n.tick()
 			n.trimLogs(ctx)
+			n.beginCensus(censusApart)
 			looked = time.Now()
 		}
 	}

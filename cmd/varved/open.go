@@ -233,7 +233,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		s.storeStatistics(writer)
 		if s.cfg.Has(meta.RoleCoordinator) {
 			s.writer = writer
-			if err := s.openQueries(writer, shards, &parts, pool, budget.maxSelectMemory()); err != nil {
+			if err := s.openQueries(writer, shards, operators, &parts, pool, budget.maxSelectMemory()); err != nil {
 				return err
 			}
 		}
@@ -332,7 +332,7 @@ func (s *server) openWriter(clock *hlc.Clock, shards *data.Node) (*coordinator.W
 	return writer, nil
 }
 
-func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, parts *httpapi.Parts, pool *memory.Pool, maxBytes int) error {
+func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, operators *admin.Admin, parts *httpapi.Parts, pool *memory.Pool, maxBytes int) error {
 	nodes := s.nodes(shards)
 	reader, err := coordinator.NewReader(s.coordinatorConfig(), s.store, nodes, writer, s.registry)
 	if err != nil {
@@ -355,8 +355,11 @@ func (s *server) openQueries(writer *coordinator.Writer, shards *data.Node, part
 	queries.Observe(query.Monitor{
 		Statistics: s.monitor.Statistics, Version: softwareVersion(), Started: s.started, Settings: s.cfg.Diagnostics(),
 	})
+	operators.ShowQueries(func(context.Context) ([]query.Running, []string, error) { return queries.Running(), nil, nil })
 	if s.rpc != nil {
-		queries.Join(coordinator.NewQueries(nodes, queries))
+		everywhere := coordinator.NewQueries(nodes, queries)
+		queries.Join(everywhere)
+		operators.ShowQueries(everywhere.Running)
 		coordinator.ServeQueries(s.rpc, queries)
 	}
 	parts.Writer, parts.Queries, parts.Databases = writer, queries, catalog

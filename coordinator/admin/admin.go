@@ -26,6 +26,9 @@ type Local interface {
 	Times(ctx context.Context, shard data.ShardRef) (model.TimeRange, error)
 	Compact(ctx context.Context, shard data.ShardRef) error
 	Digest(ctx context.Context, shard data.ShardRef) (tsm.Digest, error)
+	Census() data.Census
+	Past() data.Census
+	Tags(ctx context.Context, group uint64, measurement string) ([]data.TagCensus, error)
 }
 
 // Parts is what an Admin works with.
@@ -53,6 +56,8 @@ type Admin struct {
 	base   context.Context // of what goes on after the answer; ends at Close
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+
+	running Running // nil: this node takes no queries
 
 	compacting atomic.Bool // a request to compact is being worked on
 }

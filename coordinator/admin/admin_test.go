@@ -40,6 +40,16 @@ type fakeLocal struct {
 	err       error
 	compacted []uint64
 	asked     func()
+
+	census, past data.Census
+	tags         []data.TagCensus
+}
+
+func (l *fakeLocal) Census() data.Census { return l.census }
+func (l *fakeLocal) Past() data.Census   { return l.past }
+
+func (l *fakeLocal) Tags(context.Context, uint64, string) ([]data.TagCensus, error) {
+	return l.tags, l.err
 }
 
 func (l *fakeLocal) ShardStatus(context.Context) []data.ShardStatus { return l.status }

@@ -160,6 +160,18 @@ func (a *Admin) Serve(s *rpc.Server) {
 		}
 		return json.Marshal(r)
 	})
+	s.Unary(methodCensus, func(context.Context, rpc.Caller, []byte) ([]byte, error) { return json.Marshal(a.censusHere()) })
+	s.Unary(methodTags, func(ctx context.Context, _ rpc.Caller, req []byte) ([]byte, error) {
+		var r tagsRequest
+		if err := decode(req, &r); err != nil {
+			return nil, err
+		}
+		tags, err := a.tagsHere(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(tags)
+	})
 	// A stream, since that shows for how long it takes that the node is there.
 	s.Stream(methodCompact, func(ctx context.Context, _ rpc.Caller, req []byte, _ func([]byte) error) error {
 		var shard uint64

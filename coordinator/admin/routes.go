@@ -52,6 +52,8 @@ func (a *Admin) Handler() http.Handler {
 	route("GET", "/limits", a.plain(a.listLimits))
 	route("POST", "/databases/{database}/limits", a.setLimits)
 	route("POST", "/users/{user}/limits", a.setUserLimits)
+	route("GET", "/queries", a.plain(a.listQueries))
+	route("GET", "/cardinality", a.listCardinality)
 	route("GET", "/continuous", a.plain(a.listContinuous))
 	route("GET", "/tokens", a.plain(a.listTokens))
 	route("POST", "/tokens", withBody(a, a.createToken))

@@ -60,6 +60,7 @@ func commands() []*command {
 		rebalanceCommand, copyShardCommand, copyShardStatusCommand, killCopyShardCommand, moveShardCommand, removeShardCommand,
 		truncateShardsCommand, compactCommand, limitCommand, continuousCommand,
 		tokenCreateCommand, tokenListCommand, tokenRevokeCommand,
+		topCommand, cardinalityCommand,
 	}
 }
 

@@ -147,6 +147,18 @@ func TestOutputs(t *testing.T) {
 			{Name: "telegraf", SeriesLimits: adminapi.SeriesLimits{MaxSeries: 5000, MaxValuesPerTag: 100000}, OwnSeries: true, Quota: adminapi.Quota{WritePoints: 50000, Queries: 4, QueryBytes: 64 << 20}}, {Name: "test"},
 		}, Users: []adminapi.UserLimits{{Name: "grafana", Quota: adminapi.Quota{Queries: 2}}}},
 		"POST /databases/telegraf/limits": struct{}{}, "POST /users/grafana/limits": struct{}{},
+		"GET /queries": adminapi.Queries{Lacking: []string{"c"}, Queries: []adminapi.Query{
+			{Host: "a", ID: 3, Text: "SHOW QUERIES", Age: 20 * time.Millisecond},
+			{Host: "b", ID: 9, Text: "SELECT mean(v)\n FROM m " + strings.Repeat("-", 200), Database: "db", User: "bob", Age: 90 * time.Second, Memory: 3 << 20, Series: 12, Points: 4e6, Rows: 5, Busy: time.Minute},
+		}},
+		"GET /cardinality": adminapi.Cardinality{
+			Databases: []adminapi.DatabaseCardinality{{Database: "db", Series: 120000, Measurements: 4, Shards: 6, Bytes: 5 << 30, Growth: adminapi.Growth{PerHour: 5000, Over: time.Hour}}},
+			Measurements: []adminapi.MeasurementCardinality{
+				{Database: "db", Measurement: "requests", Series: 100000, Growth: adminapi.Growth{PerHour: 5000, Over: 10 * time.Minute}},
+				{Database: "db", Measurement: "cpu", Series: 20000},
+			},
+			Tags: []adminapi.TagCardinality{{Database: "db", Measurement: "requests", Tag: "session", Values: 99000}},
+		},
 		"GET /continuous": adminapi.Continuous{Runner: "a", Queries: []adminapi.ContinuousQuery{
 			{Database: "telegraf", Name: "hourly", Until: noon, LastRun: noon, Points: 1200},
 			{Database: "telegraf", Name: "daily", Until: noon, LastRun: noon, Lag: 90 * time.Minute, Points: 3, Error: "retention policy not found: year"},
@@ -201,6 +213,8 @@ func TestOutputs(t *testing.T) {
 		{file: "token_create_nothing", args: "token create ingest"},
 		{file: "token_list", args: "token list"},
 		{file: "token_revoke", args: "token revoke 12"},
+		{file: "top", args: "top --sort points"},
+		{file: "cardinality", args: "cardinality db --top 2"},
 		{file: "limit_nonsense", args: "limit telegraf --max-series 0"},
 		{file: "refused", args: "show", with: map[string]any{"GET /nodes": adminapi.Error{Error: "metadata store unavailable"}}},
 		{file: "help", args: "--help"},
