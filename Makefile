@@ -76,8 +76,9 @@ query-limits: build ## the heaviest queries, 50 at once, in a control group of 1
 	$(GO) test ./test/limits -count=1 -v -timeout 30m -args -heavy -binary $(CURDIR)/bin/varved
 
 .PHONY: compat-clients
-compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, where they can be installed
-	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -y -q --no-install-recommends influxdb-client python3-influxdb; fi
+compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, npm's and Go's, Prometheus, collectd, where they can be installed
+	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && for client in influxdb-client python3-influxdb npm prometheus collectd-core; do \
+		apt-get install -y -q --no-install-recommends $$client; done; fi
 	$(GO) test ./test/clients -count=1 -v -timeout 30m -args -clients -binary $(CURDIR)/bin/varved -telegraf $(CURDIR)/bin/telegraf
 
 TELEGRAF_TAGS = custom,inputs.cpu,inputs.mem,inputs.disk,inputs.system,inputs.internal,inputs.influxdb,inputs.mock,inputs.prometheus,outputs.file,outputs.influxdb,outputs.influxdb_v2,parsers.influx,serializers.influx

@@ -168,7 +168,7 @@ func TestInfluxDBPython(t *testing.T) {
 		t.Skipf("python3-influxdb could not be installed here: %v", err)
 	}
 	host, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
-	out, err := exec.Command(python, "testdata/client.py", host, port).CombinedOutput()
+	out, err := exec.Command(python, "testdata/client.py", host, port, "user", "password").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -24,7 +25,9 @@ const readyTimeout = 60 * time.Second
 
 // Process is a running server.
 type Process struct {
-	URL string // where it answers on HTTP, without a final slash
+	URL     string        // where it answers on HTTP, without a final slash
+	Client  *http.Client  // that Query and Write use; nil: the default
+	Account *url.Userinfo // whom they say that they are; nil: nobody
 
 	cmd  *exec.Cmd
 	log  *tail
@@ -65,14 +68,14 @@ func Run(cmd *exec.Cmd) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	url := make(chan string, 1)
+	said := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			fmt.Fprintln(p.log, lines.Text())
 			if u := readyURL.FindString(lines.Text()); u != "" {
 				select {
-				case url <- strings.TrimSuffix(u, "/"):
+				case said <- strings.TrimSuffix(u, "/"):
 				default:
 				}
 			}
@@ -82,7 +85,7 @@ func Run(cmd *exec.Cmd) (*Process, error) {
 		close(p.exit)
 	}()
 	select {
-	case p.URL = <-url:
+	case p.URL = <-said:
 		return p, nil
 	case <-p.exit:
 		return nil, fmt.Errorf("server ended before it was ready: %w\n%s", p.err, p.log)
@@ -103,9 +106,9 @@ func freeAddress() (string, error) {
 }
 
 // runUntilItAnswers starts a server that does not say when it is ready, and
-// waits until url+path answers with success.
-func runUntilItAnswers(cmd *exec.Cmd, url, path string) (*Process, error) {
-	p := &Process{URL: url, cmd: cmd, log: &tail{}, exit: make(chan struct{})}
+// waits until base+path answers with success.
+func runUntilItAnswers(cmd *exec.Cmd, base, path string) (*Process, error) {
+	p := &Process{URL: base, cmd: cmd, log: &tail{}, exit: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -120,7 +123,7 @@ func runUntilItAnswers(cmd *exec.Cmd, url, path string) (*Process, error) {
 			return nil, fmt.Errorf("%s ended before it was ready: %w\n%s", cmd.Path, p.err, p.log)
 		default:
 		}
-		if resp, err := http.Get(url + path); err == nil {
+		if resp, err := http.Get(base + path); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode < 300 {
 				return p, nil

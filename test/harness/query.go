@@ -14,7 +14,7 @@ import (
 // milliseconds, and gives the rows of all series of all statements. The error
 // of a statement is an error.
 func (p *Process) Query(db, text string) (rows [][]any, err error) {
-	resp, err := http.PostForm(p.URL+"/query?epoch=ms&db="+url.QueryEscape(db), url.Values{"q": {text}})
+	resp, err := p.post("/query?epoch=ms&db="+url.QueryEscape(db), "application/x-www-form-urlencoded", url.Values{"q": {text}}.Encode())
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (p *Process) Query(db, text string) (rows [][]any, err error) {
 
 // Write sends lines of line protocol with times in nanoseconds.
 func (p *Process) Write(db, lines string) error {
-	resp, err := http.Post(p.URL+"/write?db="+url.QueryEscape(db), "text/plain", strings.NewReader(lines))
+	resp, err := p.post("/write?db="+url.QueryEscape(db), "text/plain", lines)
 	if err != nil {
 		return err
 	}
@@ -59,4 +59,21 @@ func (p *Process) Write(db, lines string) error {
 		return fmt.Errorf("write: %s: %s", resp.Status, said)
 	}
 	return nil
+}
+
+func (p *Process) post(path, contentType, body string) (*http.Response, error) {
+	r, err := http.NewRequest(http.MethodPost, p.URL+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", contentType)
+	if p.Account != nil {
+		password, _ := p.Account.Password()
+		r.SetBasicAuth(p.Account.Username(), password)
+	}
+	client := p.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return client.Do(r)
 }

@@ -1,10 +1,11 @@
-"""What people's scripts do with influxdb-python, against the server in argv[1]."""
+"""What people's scripts do with influxdb-python: client.py HOST PORT USER PASSWORD [tls]"""
 import sys
 from influxdb import InfluxDBClient
 from influxdb.exceptions import InfluxDBClientError
 
-host, port = sys.argv[1], int(sys.argv[2])
-client = InfluxDBClient(host, port, "user", "password", "py")
+host, port, user, password = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+tls = len(sys.argv) > 5
+client = InfluxDBClient(host, port, user, password, "py", ssl=tls)
 assert client.ping().startswith("1."), client.ping()
 client.create_database("py")
 assert {"name": "py"} in client.get_list_database()
@@ -23,7 +24,7 @@ for i, row in enumerate(rows):
     assert row == {"time": 1_600_000_000_000 + i * 1000, "f": i / 3, "i": i, "b": i % 2 == 0, "s": 'say "%d"\\' % i}, row
 
 # With MessagePack, its default, this client cannot read chunks, InfluxDB's neither.
-as_json = InfluxDBClient(host, port, "user", "password", "py", headers={"Accept": "application/json"})
+as_json = InfluxDBClient(host, port, user, password, "py", ssl=tls, headers={"Accept": "application/json"})
 chunks = as_json.query("SELECT i FROM cpu", chunked=True, chunk_size=7)
 assert sum(1 for chunk in chunks for _ in chunk.get_points()) == 100
 grouped = client.query("SELECT mean(i), count(f) FROM cpu GROUP BY core")
