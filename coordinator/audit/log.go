@@ -19,11 +19,12 @@ import (
 )
 
 const (
-	// anyoneBytes is how much is written in anyonePeriod of events that anyone can
-	// cause, some twenty of them. A guesser of passwords must not push the rest out
-	// of the files: at this pace the default ones last for four days.
-	anyoneBytes  = 4 << 10
-	anyonePeriod = 10 * time.Second
+	// Of events that anyone can cause anyoneBurst bytes are written at once, some
+	// three hundred of them, and anyoneRate bytes a second in the long run. A guesser
+	// of passwords must not push the rest out of the files: at this pace the default
+	// ones last for four days.
+	anyoneBurst = 64 << 10
+	anyoneRate  = 400
 
 	// sayAgain is how long a failure to write is not logged again.
 	sayAgain = 10 * time.Second
@@ -43,9 +44,9 @@ type Log struct {
 	file  vfs.File // nil when closed, or when it could not be opened
 	size  int64
 	shut  bool
-	since time.Time // when the period of events that anyone causes began
-	spent int       // bytes of these, in it
-	left  int       // of these, not written since the last one that was
+	spent float64   // bytes of events that anyone causes, less what time gave back
+	until time.Time // until when it did
+	left  int       // of these events, not written since the last one that was
 	said  time.Time // when a failure was logged
 }
 
@@ -118,10 +119,9 @@ func (l *Log) Record(e Event) {
 	defer l.mu.Unlock()
 	left := 0
 	if e.Anyone {
-		if now.Sub(l.since) >= anyonePeriod {
-			l.since, l.spent = now, 0
-		}
-		if l.spent >= anyoneBytes {
+		l.spent = max(0, l.spent-anyoneRate*now.Sub(l.until).Seconds())
+		l.until = now
+		if l.spent >= anyoneBurst {
 			l.left++
 			l.metrics.leftOut.Inc()
 			return
@@ -130,7 +130,7 @@ func (l *Log) Record(e Event) {
 	}
 	line := e.line(now, left)
 	if e.Anyone {
-		l.spent += len(line)
+		l.spent += float64(len(line))
 	}
 	if err := l.writeLocked(line, !e.Anyone); err != nil {
 		l.metrics.lost.Inc()

@@ -93,6 +93,12 @@ func TestRowLimitAnswersAsInfluxDB(t *testing.T) {
 	compareLive(t, config{suite: "limits"}, []string{"max-row-limit = 5"}, "--max-row-limit", "5")
 }
 
+// TestAuthenticationAnswersAsInfluxDB compares two servers that ask who sends a
+// request, and have no user yet.
+func TestAuthenticationAnswersAsInfluxDB(t *testing.T) {
+	compareLive(t, config{suite: "auth", noData: true, allow: "allow-auth.txt"}, []string{"auth-enabled = true"}, "--http-auth-enabled", "true")
+}
+
 // TestCorpusAnswersAsInfluxDB writes every input of the corpus to both, and looks
 // at what they have stored. allow-corpus.txt explains each difference.
 func TestCorpusAnswersAsInfluxDB(t *testing.T) {

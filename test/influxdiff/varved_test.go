@@ -27,6 +27,12 @@ func TestVarvedAnswersAsInfluxDB(t *testing.T) {
 	compareWithRecorded(t, config{allow: "allow.txt"}, server)
 }
 
+// TestVarvedWithAuthenticationAnswersAsInfluxDB sends the suite auth.
+func TestVarvedWithAuthenticationAnswersAsInfluxDB(t *testing.T) {
+	server := started(t)(harness.Start(harness.Build(t), t.TempDir(), "--http-auth-enabled", "true"))
+	compareRecorded(t, config{suite: "auth", noData: true, golden: "golden/auth-1.8.10.gz", allow: "allow-auth.txt"}, server)
+}
+
 // TestClusterAnswersAsInfluxDB sends every case to one of three nodes, in turn.
 // There is one copy of each shard, so that two thirds of what is asked of a node
 // are elsewhere.
@@ -49,12 +55,19 @@ func TestClusterAnswersAsInfluxDB(t *testing.T) {
 
 func compareWithRecorded(t *testing.T, c config, servers ...*harness.Process) {
 	t.Helper()
+	c.golden, c.gen, c.seed = "golden/golden-1.8.10.gz", 600, 1
+	compareRecorded(t, c, servers...)
+}
+
+// compareRecorded sends the cases of c and compares with the answers in its file.
+func compareRecorded(t *testing.T, c config, servers ...*harness.Process) {
+	t.Helper()
 	var urls []string
 	for _, s := range servers {
 		urls = append(urls, s.URL)
 	}
-	c.b, c.golden = strings.Join(urls, ","), "golden/golden-1.8.10.gz"
-	c.gen, c.seed, c.tol, c.timeout, c.maxShow = 600, 1, 1e-9, 30*time.Second, 3
+	c.b = strings.Join(urls, ",")
+	c.tol, c.timeout, c.maxShow = 1e-9, 30*time.Second, 3
 	code := run(c)
 	if code == 0 {
 		return
