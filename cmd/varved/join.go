@@ -44,6 +44,7 @@ func (s *server) enter(ctx context.Context) error {
 	case !s.cfg.Has(meta.RoleMeta) && !s.cfg.External():
 		return fmt.Errorf("roles %s: without the role meta etcd-endpoints or join must be set", config.JoinRoles(s.cfg.Roles))
 	}
+	s.founding = true
 	s.known = &clusterFile{External: s.cfg.External()}
 	return s.security.found(s)
 }

@@ -49,6 +49,9 @@ func (s *server) open(httpAddress string) error {
 	if err := s.openCluster(ctx, httpAddress); err != nil {
 		return err
 	}
+	if err := s.firstStart(ctx); err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
 	if err := s.watchCertificates(); err != nil {
 		return err
 	}

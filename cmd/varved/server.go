@@ -47,6 +47,7 @@ type server struct {
 	security     security
 	certificates certificates
 	known        *clusterFile // what the disk knows of the cluster; tend changes it
+	founding     bool         // this directory is new and joins nobody
 	etcd         etcd
 	store        *meta.Store
 	self         *meta.Node
