@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +140,7 @@ func TestMemberKnowsWhereEtcdIsFromItsStart(t *testing.T) {
 		log: slog.New(slog.DiscardHandler), fs: vfs.OS, dir: filepath.ToSlash(t.TempDir()),
 		known: &clusterFile{Etcd: []string{"http://127.0.0.1:1"}},
 	}
-	if err := choosePorts(&s.cfg); err != nil {
+	if err := s.choosePorts(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.openEtcd(t.Context()); err != nil {
@@ -149,6 +150,34 @@ func TestMemberKnowsWhereEtcdIsFromItsStart(t *testing.T) {
 	want := []string{"http://" + s.cfg.MetaClient.Listen, "http://127.0.0.1:1"}
 	if got, external := s.etcd.at(); !slices.Equal(got, want) || external {
 		t.Errorf("etcd is at %q (external %v), want %q", got, external, want)
+	}
+}
+
+func TestAChosenPortIsNobodyElses(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1", ""} {
+		h, err := holdPort(net.ParseIP(host))
+		if err != nil {
+			t.Logf("%q: %v", host, err) // a machine without IPv6
+			continue
+		}
+		at := net.JoinHostPort(host, strconv.Itoa(h.number))
+		if l, err := net.Listen("tcp", at); err == nil {
+			t.Errorf("%s was taken by another", at)
+			l.Close()
+		}
+		for range 200 {
+			l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Addr().(*net.TCPAddr).Port == h.number {
+				t.Errorf("%s was chosen again", at)
+			}
+			l.Close()
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

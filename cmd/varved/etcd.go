@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"path"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/varvedb/varve/cmd/varved/config"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/embedded"
 )
@@ -129,6 +127,7 @@ func (s *server) memberConfig() embedded.Config {
 	cfg := embedded.DefaultConfig()
 	tls := s.security.etcd()
 	cfg.Name = s.cfg.NodeName
+	cfg.SharePorts = s.portsHeld
 	cfg.Client = embedded.Port{Listen: s.cfg.MetaClient.Listen, Advertise: s.cfg.MetaClient.Reached(), TLS: tls}
 	cfg.Peer = embedded.Port{Listen: s.cfg.MetaPeer.Listen, Advertise: s.cfg.MetaPeer.Reached(), TLS: tls}
 	return cfg
@@ -333,40 +332,6 @@ func (s *server) removeOrphans(ctx context.Context, members []embedded.Member) e
 			return err
 		}
 		s.log.Info("removed the member of etcd of a node that is gone", "member", m.Name)
-	}
-	return nil
-}
-
-// choosePorts replaces what etcd does not take as a port of its own: a host
-// that is a name, which stays the one for others, and port 0.
-func choosePorts(c *config.Config) error {
-	for _, p := range []*config.Port{&c.MetaClient, &c.MetaPeer} {
-		name, number, err := net.SplitHostPort(p.Listen)
-		if err != nil {
-			return err
-		}
-		host := name
-		if name != "" && net.ParseIP(name) == nil {
-			at, err := net.ResolveIPAddr("ip", name)
-			if err != nil {
-				return err
-			}
-			host = at.IP.String()
-		}
-		if number == "0" {
-			l, err := net.Listen("tcp", net.JoinHostPort(host, number))
-			if err != nil {
-				return err
-			}
-			_, number, err = net.SplitHostPort(l.Addr().String())
-			if err := errors.Join(err, l.Close()); err != nil {
-				return err
-			}
-		}
-		p.Listen = net.JoinHostPort(host, number)
-		if host != name && p.Advertise == "" {
-			p.Advertise = net.JoinHostPort(name, number)
-		}
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ type server struct {
 	security     security
 	certificates certificates
 	known        *clusterFile // what the disk knows of the cluster; tend changes it
+	portsHeld    bool         // those of etcd are ones that the kernel chose
 	founding     bool         // this directory is new and joins nobody
 	etcd         etcd
 	store        *meta.Store
@@ -183,7 +184,7 @@ func (s *server) listenRPC() error {
 	if _, port, err := net.SplitHostPort(s.cfg.RPC.Listen); err == nil && port == "0" {
 		s.cfg.RPC.Listen = l.Addr().String()
 	}
-	return choosePorts(&s.cfg)
+	return s.choosePorts()
 }
 
 // reachedAt gives the address of the HTTP port for others.

@@ -18,6 +18,9 @@ type Config struct {
 	// members: both or none.
 	Client Port `toml:"-"`
 	Peer   Port `toml:"-"`
+	// SharePorts lets them be served though another socket of this user holds
+	// them, which does not listen.
+	SharePorts bool `toml:"-"`
 	// InitialCluster is what Client.Join gave, for a directory that is new.
 	// Where there is none the member makes a cluster of its own.
 	InitialCluster string `toml:"-"`

@@ -191,6 +191,7 @@ func (s *Server) config() *embed.Config {
 		c.TickMs, c.ElectionMs = uint(tick.Milliseconds()), uint(election.Milliseconds())
 		c.ListenClientUrls, c.AdvertiseClientUrls = s.cfg.Client.urls()
 		c.ListenPeerUrls, c.AdvertisePeerUrls = s.cfg.Peer.urls()
+		c.SocketOpts.ReusePort = s.cfg.SharePorts
 		c.ClientTLSInfo, c.PeerTLSInfo = s.cfg.Client.TLS.info(), s.cfg.Peer.TLS.info()
 	}
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
