@@ -35,7 +35,7 @@ type node struct {
 	registry  *prometheus.Registry
 }
 
-func open(t *testing.T, kv meta.KV, name string) *node {
+func open(t testing.TB, kv meta.KV, name string) *node {
 	t.Helper()
 	n := &node{store: metatest.OpenStore(t, kv, name), registry: prometheus.NewRegistry()}
 	n.bootstrap = auth.NewBootstrap(n.store, vfs.NewMem(), ".", discard)
@@ -47,7 +47,7 @@ func open(t *testing.T, kv meta.KV, name string) *node {
 
 // cluster gives a node with an administrator "admin" and a user "u", of passwords
 // "secret" and "pw".
-func cluster(t *testing.T) (*node, *metatest.Memory) {
+func cluster(t testing.TB) (*node, *metatest.Memory) {
 	t.Helper()
 	kv := metatest.NewMemory()
 	n := open(t, kv, "a")

@@ -19,12 +19,12 @@ type claims = jwt.MapClaims
 func inAnHour() int64 { return time.Now().Add(time.Hour).Unix() }
 
 // sign gives a token signed as it should be.
-func sign(t *testing.T, c claims) string {
+func sign(t testing.TB, c claims) string {
 	t.Helper()
 	return signBy(t, jwt.SigningMethodHS256, []byte(secret), c)
 }
 
-func signBy(t *testing.T, by jwt.SigningMethod, key any, c claims) string {
+func signBy(t testing.TB, by jwt.SigningMethod, key any, c claims) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(by, c).SignedString(key)
 	must(t, err)

@@ -54,13 +54,13 @@ func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 
 // OpenStore opens a Store on kv with a directory of its own in memory, with
 // one data node registered, and closes it at the end of the test.
-func OpenStore(t *testing.T, kv meta.KV, node string) *meta.Store {
+func OpenStore(t testing.TB, kv meta.KV, node string) *meta.Store {
 	t.Helper()
 	return OpenStoreIn(t, kv, vfs.NewMem(), node)
 }
 
 // OpenStoreIn does the same with the directory "meta" of fs.
-func OpenStoreIn(t *testing.T, kv meta.KV, fs vfs.FS, node string) *meta.Store {
+func OpenStoreIn(t testing.TB, kv meta.KV, fs vfs.FS, node string) *meta.Store {
 	t.Helper()
 	s, err := meta.Open(t.Context(), kv, fs, "meta", meta.DefaultConfig(), slog.New(slog.DiscardHandler), nil)
 	if err != nil {
