@@ -123,17 +123,16 @@ func isHTTP(r *bufio.Reader) bool {
 	if err != nil || first[0] < 'A' || first[0] > 'Z' {
 		return false
 	}
-	for n := 1; n < maxRequestLine; n = max(n+1, r.Buffered()) {
-		line, err := r.Peek(n)
-		if end := bytes.IndexByte(line, '\n'); end >= 0 {
-			return bytes.HasSuffix(bytes.TrimRight(line[:end], "\r"), []byte(" HTTP/1.1")) ||
-				bytes.HasSuffix(bytes.TrimRight(line[:end], "\r"), []byte(" HTTP/1.0"))
+	for {
+		have, _ := r.Peek(r.Buffered())
+		if line, _, whole := bytes.Cut(have, []byte("\n")); whole {
+			line = bytes.TrimSuffix(line, []byte("\r"))
+			return bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))
 		}
-		if err != nil {
+		if _, err := r.Peek(len(have) + 1); err != nil { // or the line is too long
 			return false
 		}
 	}
-	return false
 }
 
 // serveLines reads lines. The last of a connection may be without its end.

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/varvedb/varve/coordinator/ingest/collectd"
 	"github.com/varvedb/varve/coordinator/ingest/point"
 )
@@ -27,7 +29,7 @@ type section struct {
 
 // readSections reads a file of testdata. Lines that begin with # are comments,
 // and blank lines are left out.
-func readSections(t *testing.T, name string) []section {
+func readSections(t testing.TB, name string) []section {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -102,11 +104,13 @@ func compare(t *testing.T, what string, rows *point.Rows, stored []string, diffe
 	}
 }
 
-// offline gives a Service without a port.
-func offline(w Writer) *Service {
-	return &Service{
-		parts: Parts{Writer: w, Databases: &fakeDatabases{of: map[string][]string{}}}, metrics: newMetrics(nil), log: slog.New(slog.DiscardHandler),
+// offline gives listeners without a port.
+func offline(w *fakeWriter) *bench {
+	b := &bench{writer: w, databases: &fakeDatabases{of: map[string][]string{}}, registry: prometheus.NewRegistry()}
+	b.Service = &Service{
+		parts: Parts{Writer: w, Databases: b.databases}, metrics: newMetrics(b.registry), log: slog.New(slog.DiscardHandler),
 	}
+	return b
 }
 
 func TestGraphiteLinesBecomeWhatInfluxDBMakesOfThem(t *testing.T) {

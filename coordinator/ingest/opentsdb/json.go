@@ -2,6 +2,7 @@ package opentsdb
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type datum struct {
 // ParseJSON reads a body, one point or an array of them, and calls each in order
 // until it gives an error. Memory is needed for one point at a time.
 func ParseJSON(body io.Reader, each func(*point.Point) error) error {
-	r := bufio.NewReader(body)
+	r := bufio.NewReaderSize(&blankLimit{r: body}, maxBlanks)
 	first, err := r.Peek(1)
 	if err != nil {
 		return fmt.Errorf("peek error: %w", err)
@@ -96,4 +97,29 @@ func unixTime(n int64) int64 {
 		return inNanoseconds(n, time.Second)
 	}
 	return inNanoseconds(n, time.Millisecond)
+}
+
+// maxBlanks is how many blanks may follow each other. The decoder looks at those
+// before a value again and again until the value has come, so that megabytes of
+// them take minutes.
+const maxBlanks = 64 << 10
+
+// blankLimit fails when a reader gives too many blanks.
+type blankLimit struct {
+	r   io.Reader
+	run int // blanks since anything else
+}
+
+// Read implements io.Reader.
+func (b *blankLimit) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if rest := bytes.TrimRight(p[:n], " \t\r\n"); len(rest) > 0 {
+		b.run = n - len(rest)
+	} else {
+		b.run += n
+	}
+	if b.run > maxBlanks {
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
