@@ -1,6 +1,8 @@
 package data
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -45,6 +47,13 @@ func newMetrics(r prometheus.Registerer, n *Node) *metrics {
 		r.MustRegister(databaseMetrics{n})
 	}
 	gauge("shards", "Shards that have a directory here.", func() float64 { return float64(len(n.shards.ids())) })
+	gauge("disk_free_bytes", "Bytes that can still be written where the shards are.", func() float64 {
+		free, err := n.Free()
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(free)
+	})
 	gauge("shards_open", "Shards that are open.", func() float64 { return float64(n.shards.opens()) })
 	gauge("memtable_bytes", "Bytes in memtables, as last asked.", func() float64 { return float64(n.memory.Load()) })
 	gauge("replicas_behind", "Replicas that cannot answer reads, since they lack something or have not met all owners.", func() float64 { return float64(n.replicas().behind) })
