@@ -23,7 +23,7 @@ type failureLog struct {
 }
 
 // log writes a line, or counts it for the next one that is written.
-func (f *failureLog) log(log *slog.Logger, now time.Time, args ...any) {
+func (f *failureLog) log(log *slog.Logger, now time.Time, message string, args ...any) {
 	f.mu.Lock()
 	if now.Sub(f.since) >= failurePeriod {
 		f.since, f.lines = now, 0
@@ -39,5 +39,5 @@ func (f *failureLog) log(log *slog.Logger, now time.Time, args ...any) {
 		f.skipped = 0
 	}
 	f.mu.Unlock()
-	log.Warn("request failed", args...)
+	log.Warn(message, args...)
 }

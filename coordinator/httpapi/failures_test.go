@@ -14,13 +14,13 @@ func TestManyFailedRequestsMakeFewLines(t *testing.T) {
 	var f failureLog
 	now := time.Unix(1000, 0)
 	for range 1000 {
-		f.log(log, now, "status", 503)
+		f.log(log, now, "request failed", "status", 503)
 	}
 	if n := strings.Count(out.String(), "\n"); n != failureLines {
 		t.Errorf("1000 failures at once made %d lines, want %d", n, failureLines)
 	}
 	out.Reset()
-	f.log(log, now.Add(failurePeriod), "status", 503)
+	f.log(log, now.Add(failurePeriod), "request failed", "status", 503)
 	if got := out.String(); !strings.Contains(got, "not-logged-before=990") {
 		t.Errorf("the next line is %q, want the number of those left out", got)
 	}

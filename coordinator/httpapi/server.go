@@ -97,7 +97,8 @@ type Server struct {
 	echo    *echo.Echo
 	http    *http.Server
 
-	failures failureLog
+	failures failureLog // of requests
+	refusals failureLog // of lines and points
 	access   *accessLog // nil: there is none
 
 	bodies  buffers

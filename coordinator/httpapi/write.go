@@ -124,6 +124,7 @@ func (s *Server) store(ctx context.Context, to target, parsed *lineprotocol.Resu
 	bad, drops := parsed.Err, parsed.Dropped
 	if bad != nil && parsed.Empty() {
 		release()
+		s.refused(to, bad, drops)
 		return bad
 	}
 	level, err := coordinator.ParseLevel(to.consistency)
@@ -162,6 +163,9 @@ func (s *Server) store(ctx context.Context, to target, parsed *lineprotocol.Resu
 			drops.Reason = partial.Reason
 		}
 		drops.Count += partial.Dropped
+	}
+	if bad != nil || drops.Count > 0 {
+		s.refused(to, bad, drops)
 	}
 	switch {
 	case drops.Count > 0:
