@@ -36,7 +36,7 @@ func (enough) Queries() error { return nil }
 
 var errTooMuchInFlight = &model.Error{
 	Kind: model.ErrOverloaded,
-	Text: "too many bytes of writes are in flight, try again later",
+	Text: "too many bytes of requests are in flight, try again later",
 }
 
 // take reserves n bytes, or fails at once with model.ErrOverloaded.
@@ -45,6 +45,11 @@ func (b *budget) take(n int64) error {
 		b.metrics.refused.WithLabelValues("memory").Inc()
 		return err
 	}
+	return b.reserve(n)
+}
+
+// reserve reserves n bytes also where there is no memory for writes.
+func (b *budget) reserve(n int64) error {
 	if b.used.Add(n) > b.limit {
 		b.used.Add(-n)
 		b.metrics.refused.WithLabelValues("inflight").Inc()

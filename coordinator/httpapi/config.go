@@ -15,7 +15,7 @@ type Config struct {
 	// compressed one after decompression.
 	MaxBodyBytes     int64
 	MaxUnpackedBytes int64
-	// MaxInflightBytes bounds the bodies of all writes that are being read and
+	// MaxInflightBytes bounds the bodies of all requests that are being read and
 	// stored at a time; what is above is refused with 503 and Retry-After.
 	MaxInflightBytes int64
 	// MaxRowLimit bounds the rows of an answer that is not chunked; 0 is no bound.

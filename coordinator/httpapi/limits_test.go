@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/query"
 )
 
 func gzipped(t testing.TB, b []byte) string {
@@ -172,5 +173,31 @@ func TestASlowBodyIsGivenUp(t *testing.T) {
 	}
 	if len(b.writer.got) > 0 || len(b.queries.requests) > 0 {
 		t.Error("half a body was used")
+	}
+}
+
+func TestFormsAreCountedAsInFlight(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.MaxBodyBytes, c.MaxUnpackedBytes, c.MaxInflightBytes = 1_000_000, 1_000_000, 1_000_000
+	})
+	var used int64
+	b.queries.answer = func(context.Context, query.Request, query.Sink) error { used = b.budget.used.Load(); return nil }
+	pad := strings.Repeat("x", 100_000)
+	for _, c := range []struct{ contentType, body string }{
+		{"application/x-www-form-urlencoded", "q=x&pad=" + pad},
+		{"multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=\"q\"; filename=\"f\"\r\n\r\n" + pad + "\r\n--B--\r\n"},
+	} {
+		used = 0
+		if w := b.do("POST", "/query", c.body, "Content-Type", c.contentType); w.Code != 200 || used < 200_000 {
+			t.Errorf("%s: %d %s with %d bytes in flight", c.contentType, w.Code, w.Body, used)
+		}
+		b.budget.used.Add(900_000)
+		if w := b.do("POST", "/query", c.body, "Content-Type", c.contentType); w.Code != 503 {
+			t.Errorf("%s while much is in flight: %d %s", c.contentType, w.Code, w.Body)
+		}
+		b.budget.used.Add(-900_000)
+		if left := b.budget.used.Load(); left != 0 {
+			t.Errorf("%s: %d bytes are still counted as in flight", c.contentType, left)
+		}
 	}
 }

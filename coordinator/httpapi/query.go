@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/labstack/echo/v4"
 
+	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 	"github.com/varvedb/varve/query/exec"
 )
@@ -25,7 +26,11 @@ func (s *Server) query(c echo.Context) error {
 		s.metrics.refused.WithLabelValues("memory").Inc()
 		return s.fail(c, err)
 	}
-	r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.MaxBodyBytes)
+	if r.Body != http.NoBody {
+		body := &form{ReadCloser: r.Body, budget: s.budget}
+		defer body.release()
+		r.Body = http.MaxBytesReader(c.Response(), body, s.cfg.MaxBodyBytes)
+	}
 	text, err := queryText(r)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.abortStalled()
@@ -36,6 +41,8 @@ func (s *Server) query(c echo.Context) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return s.fail(c, s.tooLarge(c))
+	} else if errors.Is(err, model.ErrOverloaded) {
+		return s.fail(c, errTooMuchInFlight)
 	} else if err != nil {
 		return s.fail(c, invalid(err.Error()))
 	}
@@ -95,7 +102,7 @@ func queryText(r *http.Request) (string, error) {
 		err = r.ParseMultipartForm(32 << 20)
 	}
 	if err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) || errors.Is(err, os.ErrDeadlineExceeded) {
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, model.ErrOverloaded) {
 			return "", err
 		}
 	}
