@@ -140,6 +140,41 @@ bench-cluster: ## three nodes with three replicas beside one: CPU of a written v
 	$(GO) test ./test/cluster -run '^$$' -bench BenchmarkIngest -benchtime 1x -count $(or $(ROUNDS),3) -timeout 60m
 	$(GO) test ./test/cluster -run '^$$' -bench BenchmarkGroupBy -benchtime $(or $(QUERIES),50)x -timeout 60m
 
+# What is released: static, and the same bytes from the same source wherever it
+# lies (release-check). armv7 is the 32-bit of a Raspberry Pi.
+PLATFORMS       = amd64 arm64 armv7
+RELEASE_LDFLAGS = $(LDFLAGS) -buildid=
+
+.PHONY: release
+release: ## static binaries for linux on amd64, arm64 and armv7 under dist/, with bills of materials and SHA-256 sums
+	@set -e; for p in $(PLATFORMS); do echo "== $$p"; \
+		arch=$$p arm=; [ $$p != armv7 ] || arch=arm arm=7; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOARM=$$arm $(GO) build -trimpath -buildvcs=false -ldflags '$(RELEASE_LDFLAGS)' -o dist/$$p/ ./cmd/varved ./cmd/varve; \
+		$(GO) run ./test/sbom $(VERSION) dist/$$p/varve dist/$$p/varved >dist/$$p/sbom.cdx.json; \
+	done; cd dist && sha256sum $(foreach p,$(PLATFORMS),$(p)/varve $(p)/varved $(p)/sbom.cdx.json) >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: release-check
+release-check: ## make the release of HEAD in two directories with caches of their own, and compare
+	GO=$(GO) packaging/reproducible.sh
+
+NFPM_VERSION    = v2.43.1
+# A version of Debian and rpm begins with a digit; what has no tag is older than all that have.
+PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E 's/^(v[^0-9]|[^v])/0.0.0~\1/; s/^v//; s/-/+/; s/-/./g')
+
+bin/nfpm:
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/bin $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+
+.PHONY: packages
+packages: release bin/nfpm ## deb and rpm of the release under dist/
+	@set -e; for p in $(PLATFORMS); do arch=$$p; [ $$p != armv7 ] || arch=arm7; for packager in deb rpm; do \
+		PLATFORM=$$p ARCH=$$arch PACKAGE_VERSION=$(PACKAGE_VERSION) SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+			bin/nfpm package --config packaging/nfpm.yaml --packager $$packager --target dist/; \
+	done; done
+
+.PHONY: packages-check
+packages-check: packages ## install the deb of this machine in a root of its own, start it as the unit does, remove it; needs root
+	packaging/check.sh
+
 .PHONY: image-steps
 image-steps: ## the Dockerfile's steps as a script, where there is no Docker engine
 	docker/steps.sh
