@@ -50,9 +50,9 @@ func (r *statementRun) change(stmt influxql.Statement) func(context.Context) err
 		return func(ctx context.Context) error { return catalog.DropContinuousQuery(ctx, stmt.Database, stmt.Name) }
 	case *influxql.CreateSubscriptionStatement:
 		return func(ctx context.Context) error {
-			return catalog.CreateSubscription(ctx, stmt.Database, Subscription{
+			return hideURLs(catalog.CreateSubscription(ctx, stmt.Database, Subscription{
 				Policy: stmt.RetentionPolicy, Name: stmt.Name, Mode: stmt.Mode, Destinations: stmt.Destinations,
-			})
+			}))
 		}
 	case *influxql.DropSubscriptionStatement:
 		return func(ctx context.Context) error {

@@ -1,10 +1,13 @@
 package query
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 
 	"github.com/influxdata/influxql"
+
+	"github.com/varvedb/varve/model"
 )
 
 // Redacted stands where a password was.
@@ -94,4 +97,13 @@ func withoutCredentials(urls []string) []string {
 		out[i] = RedactURLs(u)
 	}
 	return out
+}
+
+// hideURLs gives an error of the same kind whose text has no credentials of
+// URLs.
+func hideURLs(err error) error {
+	if e := (*model.Error)(nil); errors.As(err, &e) {
+		return &model.Error{Kind: e.Kind, Text: RedactURLs(e.Text)}
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -152,10 +153,11 @@ func uriText(u *url.URL) string {
 	if err != nil {
 		return u.EscapedPath() + "?" + redacted
 	}
-	if !values.Has("q") && !values.Has("p") {
+	hidden := withoutSecrets(values)
+	if maps.EqualFunc(hidden, values, slices.Equal) {
 		return u.EscapedPath() + "?" + u.RawQuery
 	}
-	return u.EscapedPath() + "?" + withoutSecrets(values).Encode()
+	return u.EscapedPath() + "?" + hidden.Encode()
 }
 
 // formText gives a form as InfluxDB prints it, without secrets.
@@ -178,7 +180,7 @@ func withoutSecrets(values url.Values) url.Values {
 	out := make(url.Values, len(values))
 	for name, all := range values {
 		switch strings.ToLower(name) {
-		case "p":
+		case "p", "params": // which may be what a statement names
 			out.Set(name, redacted)
 		case "q":
 			for _, text := range all {

@@ -127,12 +127,18 @@ func (b *bridge) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Check
 	return ce.AddCore(e, b)
 }
 
+// stored is the fields of lines about requests that have what is stored in
+// them: the hashes of passwords, the credentials of subscriptions.
+var stored = []string{"request", "request content", "raftReq", "raft-request", "response"}
+
 // Write implements zapcore.Core.
 func (b *bridge) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	enc := zapcore.NewMapObjectEncoder()
 	var attrs []slog.Attr
 	for _, f := range append(slices.Clip(b.fields), fields...) {
-		f.AddTo(enc)
+		if !slices.Contains(stored, f.Key) {
+			f.AddTo(enc)
+		}
 	}
 	for name, value := range enc.Fields {
 		attrs = append(attrs, slog.Any(name, value))

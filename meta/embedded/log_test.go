@@ -31,3 +31,12 @@ func TestLogOfEtcdIsThinnedOut(t *testing.T) {
 		}
 	})
 }
+
+func TestLogLeavesOutWhatIsStored(t *testing.T) {
+	var out bytes.Buffer
+	l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), new(atomic.Bool), nil)
+	l.Warn("apply request took too long", zap.String("prefix", "read-only range"), zap.String("request", "secret"), zap.String("response", "secret"))
+	if got := out.String(); !strings.Contains(got, "read-only range") || strings.Contains(got, "secret") {
+		t.Errorf("logged %s", got)
+	}
+}
