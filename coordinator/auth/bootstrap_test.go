@@ -53,6 +53,7 @@ func TestTheFirstAdministratorIsMadeFromHereOrWithTheToken(t *testing.T) {
 		{"", here, "X-Forwarded-For", false},
 		{"", here, "Forwarded", false},
 		{"", here, "Origin", false},
+		{"", here, "Sec-Fetch-Site", false},
 		{"", somewhere, "", false},
 		{"", "@", "", false},
 		{"Token " + token, somewhere, "", true},

@@ -187,6 +187,12 @@ func TestAddressBeyondLoopbackMustBeAskedFor(t *testing.T) {
 		if _, _, err := Load([]string{"--http-bind-address", address, "--allow-unauthenticated"}, nil); err != nil {
 			t.Errorf("%s, allowed: %v", address, err)
 		}
+		if _, _, err := Load([]string{"--http-bind-address", address, "--http-auth-enabled", "true"}, nil); err != nil {
+			t.Errorf("%s, with authentication: %v", address, err)
+		}
+		if _, _, err := Load([]string{"--http-bind-address", address, "--http-auth-enabled", "false"}, nil); (err == nil) != ok {
+			t.Errorf("%s, without authentication: %v", address, err)
+		}
 	}
 }
 
