@@ -376,7 +376,7 @@ func (s *server) openListeners() error {
 		return nil
 	}
 	listeners, err := ingest.Open(s.cfg.Listeners, ingest.Parts{
-		Writer: s.writer, Databases: s.store, HashSeed: s.store.Snapshot().HashSeed(), Unsigned: s.cfg.Unsigned,
+		Writer: s.writer, Databases: s.store, Quotas: s.quotas, HashSeed: s.store.Snapshot().HashSeed(), Unsigned: s.cfg.Unsigned,
 	}, s.log, s.registry)
 	if err != nil {
 		return err

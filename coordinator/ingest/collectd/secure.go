@@ -1,6 +1,7 @@
 package collectd
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -57,10 +58,21 @@ func (r *reader) decrypt(content []byte) ([]byte, error) {
 		return nil, err
 	}
 	plain := make([]byte, len(secret))
-	cipher.NewOFB(block, iv).XORKeyStream(plain, secret)
+	applyOFB(block, iv, plain, secret)
 	sum := sha1.Sum(plain[sha1.Size:])
 	if subtle.ConstantTimeCompare(sum[:], plain[:sha1.Size]) != 1 {
 		return nil, errDecrypt
 	}
 	return plain[sha1.Size:], nil
+}
+
+// applyOFB encrypts or decrypts in output feedback mode, which the standard library
+// wants no new use of and collectd sends.
+func applyOFB(block cipher.Block, iv, dst, src []byte) {
+	stream := bytes.Clone(iv)
+	for len(src) > 0 {
+		block.Encrypt(stream, stream)
+		n := subtle.XORBytes(dst, src, stream)
+		dst, src = dst[n:], src[n:]
+	}
 }
