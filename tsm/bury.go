@@ -177,7 +177,9 @@ func (w *search) memory() {
 					if int(id) < len(wanted)*64 && wanted.Get(int(id)) &&
 						!w.r.deletes.hides(id, v.times[row], v.table[v.versions[row]]) {
 						wanted.Clear(int(id))
-						w.left.Remove(id)
+						if w.left.Remove(id); w.left.IsEmpty() {
+							return
+						}
 					}
 				}
 			}

@@ -153,6 +153,39 @@ func BenchmarkLateBatchUnderDeletes(b *testing.B) {
 	}
 }
 
+// A delete of a range must not cost more the more there are of the same series.
+func BenchmarkDeletesOfRanges(b *testing.B) {
+	const rows = 500_000
+	for _, flushed := range []bool{false, true} {
+		for _, deletes := range []int64{0, 2000, 8000} {
+			b.Run(fmt.Sprintf("flushed=%v/deletes=%d", flushed, deletes), func(b *testing.B) {
+				s, h := benchShard(b)
+				if err := s.Write(b.Context(), h.points("m", upTo(rows)...)); err != nil {
+					b.Fatal(err)
+				}
+				if flushed {
+					if err := s.Flush(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				at := int64(0)
+				remove := func() {
+					if err := s.Write(b.Context(), h.deletion(at, at)); err != nil {
+						b.Fatal(err)
+					}
+					at += 5
+				}
+				for range deletes {
+					remove()
+				}
+				for b.Loop() {
+					remove()
+				}
+			})
+		}
+	}
+}
+
 // What a client waits for that drops a measurement of a million series, one row
 // of each in a file and one in memory.
 func BenchmarkDropOfMillionSeries(b *testing.B) {

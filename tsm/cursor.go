@@ -411,7 +411,15 @@ func (c *Cursor) gather(b *block) *run {
 
 // hide marks the rows of r that a delete covers.
 func (c *Cursor) hide(r *run) {
+	if r.lo == r.hi {
+		return
+	}
+	times := r.times[:r.hi]
+	rows := model.TimeRange{Min: times[r.lo], Max: times[r.hi-1]}
 	for _, t := range c.deletes {
+		if !t.times.Overlaps(rows) {
+			continue
+		}
 		how := coversSome
 		if r.file != nil {
 			how = t.coversFile(&r.file.file.meta)
@@ -419,8 +427,9 @@ func (c *Cursor) hide(r *run) {
 		if how == coversNone {
 			continue
 		}
-		for i := r.lo; i < r.hi; i++ {
-			if t.times.Contains(r.times[i]) && (how == coversAll || r.versionOf(i).Less(t.version)) && !r.isHidden(i) {
+		first, _ := slices.BinarySearch(times, t.times.Min)
+		for i := max(r.lo, first); i < r.hi && times[i] <= t.times.Max; i++ {
+			if (how == coversAll || r.versionOf(i).Less(t.version)) && !r.isHidden(i) {
 				if r.hidden == nil {
 					r.hidden = model.NewBitmap(len(r.times))
 				}

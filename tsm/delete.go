@@ -88,7 +88,7 @@ func (s *Shard) coverNewLocked(added []uint32) {
 		all[i] = cover(t)
 	}
 	if !slices.Equal(all, s.mu.deletes.all) {
-		s.mu.deletes = &deletes{all: all}
+		s.mu.deletes = newDeletes(all)
 	}
 }
 

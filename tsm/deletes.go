@@ -10,57 +10,79 @@ import (
 // deletes is what is published of the deletes of a shard at a moment. It never
 // changes, so every Reader of that moment shares it; the shard replaces it.
 type deletes struct {
-	all []*tombstone // in the order in which they were published
-
-	once   sync.Once
-	narrow map[uint32][]*tombstone // by series, deletes of a few series
-	wide   []*tombstone            // the others
+	all    []*tombstone // in the order in which they were published
+	sorted bySeries     // the first of all
 
 	whole sync.Map // wholeFile to bool: what fileDeleted found out
 }
 
-// maxNarrowSeries is the number of series up to which a delete is found by
-// series: a shard may remember thousands of such deletes while an owner is away,
-// and a scan asks for each series which of them concern it.
-const maxNarrowSeries = 64
-
-// of gives the deletes that concern a series, those of many series first.
-func (d *deletes) of(series uint32) func(yield func(*tombstone) bool) {
-	if len(d.all) == 0 {
-		return func(func(*tombstone) bool) {}
-	}
-	d.once.Do(d.sort)
-	return func(yield func(*tombstone) bool) {
-		for _, t := range d.wide {
-			if t.series.Contains(series) && !yield(t) {
-				return
-			}
-		}
-		for _, t := range d.narrow[series] {
-			if !yield(t) {
-				return
-			}
-		}
-	}
+// bySeries finds deletes by the series that they concern.
+type bySeries struct {
+	n      int                     // of how many
+	narrow map[uint32][]*tombstone // deletes of a few series
+	wide   []*tombstone            // the others
 }
 
-func (d *deletes) sort() {
-	d.narrow = map[uint32][]*tombstone{}
-	for _, t := range d.all {
+const (
+	// maxNarrowSeries is the number of series up to which a delete is found by
+	// series: a shard may remember thousands of such deletes while an owner is away,
+	// and a scan asks for each series which of them concern it.
+	maxNarrowSeries = 64
+	// maxUnsorted is how many deletes may be looked at one by one, so that not
+	// each one more has all sorted again.
+	maxUnsorted = 64
+)
+
+func newDeletes(all []*tombstone) *deletes {
+	return &deletes{all: all, sorted: sortBySeries(all)}
+}
+
+func sortBySeries(all []*tombstone) bySeries {
+	by := bySeries{n: len(all), narrow: map[uint32][]*tombstone{}}
+	for _, t := range all {
 		if t.series.GetCardinality() > maxNarrowSeries {
-			d.wide = append(d.wide, t)
+			by.wide = append(by.wide, t)
 			continue
 		}
 		for it := t.series.Iterator(); it.HasNext(); {
 			id := it.Next()
-			d.narrow[id] = append(d.narrow[id], t)
+			by.narrow[id] = append(by.narrow[id], t)
+		}
+	}
+	return by
+}
+
+// of gives the deletes that concern a series, in no particular order.
+func (d *deletes) of(series uint32) func(yield func(*tombstone) bool) {
+	if len(d.all) == 0 {
+		return func(func(*tombstone) bool) {}
+	}
+	return func(yield func(*tombstone) bool) {
+		for _, t := range d.sorted.wide {
+			if t.series.Contains(series) && !yield(t) {
+				return
+			}
+		}
+		for _, t := range d.sorted.narrow[series] {
+			if !yield(t) {
+				return
+			}
+		}
+		for _, t := range d.all[d.sorted.n:] {
+			if t.series.Contains(series) && !yield(t) {
+				return
+			}
 		}
 	}
 }
 
 // with gives d and one more.
 func (d *deletes) with(t *tombstone) *deletes {
-	return &deletes{all: append(slices.Clip(d.all), t)}
+	more := &deletes{all: append(slices.Clip(d.all), t), sorted: d.sorted}
+	if len(more.all)-more.sorted.n > maxUnsorted {
+		more.sorted = sortBySeries(more.all)
+	}
+	return more
 }
 
 // without gives d without those for which drop says so.
@@ -68,7 +90,7 @@ func (d *deletes) without(drop func(*tombstone) bool) *deletes {
 	if !slices.ContainsFunc(d.all, drop) {
 		return d
 	}
-	return &deletes{all: slices.DeleteFunc(slices.Clone(d.all), drop)}
+	return newDeletes(slices.DeleteFunc(slices.Clone(d.all), drop))
 }
 
 // hides reports whether a row of a source that knows its version is deleted.

@@ -146,7 +146,6 @@ func (s *Shard) load(edits []*edit) error {
 	}
 	s.index.Bury(s.buried)
 	s.mu.publishedSeries = s.index.Len()
-	s.mu.deletes = &deletes{all: all}
 	for _, t := range all {
 		var err error
 		if t.series, err = s.index.Match(t.where); err != nil {
@@ -154,6 +153,7 @@ func (s *Shard) load(edits []*edit) error {
 		}
 		s.mu.newest = max(s.mu.newest, t.version.HLC)
 	}
+	s.mu.deletes = newDeletes(all)
 	for _, meta := range files {
 		s.mu.newest = max(s.mu.newest, meta.high.HLC)
 		f, err := openFile(s.fs, s.dir, meta)
