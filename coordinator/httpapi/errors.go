@@ -80,6 +80,5 @@ func headerText(s string) string {
 
 // plain answers with a line of text, as Go's http.Error.
 func plain(c echo.Context, status int, text string) error {
-	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 	return c.Blob(status, "text/plain; charset=utf-8", []byte(text+"\n"))
 }

@@ -45,7 +45,6 @@ func (s *Server) profile(c echo.Context) error {
 	if err := boundSeconds(c.Request()); err != nil {
 		return s.fail(c, err)
 	}
-	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 	switch name {
 	case "profile":
 		pprof.Profile(c.Response(), c.Request())

@@ -144,6 +144,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		h["X-Influxdb-Version"] = []string{Version}
 		h["X-Influxdb-Build"] = []string{Build}
+		// What people have stored comes back in answers: none is a page.
+		h[echo.HeaderXContentTypeOptions] = []string{"nosniff"}
 		s.pace(c)
 		if err := s.recovered(next, c); err != nil {
 			c.Error(err)

@@ -126,6 +126,5 @@ func (s *Server) requests(c echo.Context) error {
 	}
 	h := c.Response().Header()
 	h.Set(echo.HeaderConnection, "close")
-	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	return c.Blob(http.StatusOK, "application/json; charset=utf-8", append(text, '\n'))
 }

@@ -32,7 +32,7 @@ var answers = []row{
 		send:   func(s *server) string { return s.ask("SHOW SERIES ON huge") },
 	},
 	{
-		number: 45, input: "SHOW TAG VALUES of another database, a million of them", want: answered, prepare: big, heavy: true,
+		number: 45, input: "SHOW TAG VALUES of another database, 100,000 of a million series", want: answered, prepare: big, heavy: true,
 		send: func(s *server) string { return s.ask("SHOW TAG VALUES ON big WITH KEY = host") },
 	},
 	{

@@ -18,7 +18,7 @@ func big(s *server) {
 	s.once("big", func() {
 		s.ask("CREATE DATABASE big")
 		s.load("big", bigSeries, func(b *bytes.Buffer, i int) {
-			fmt.Fprintf(b, "many,host=h%07d v=%d %d\n", i, i, begin.Add(time.Duration(i%60)*time.Second).UnixNano())
+			fmt.Fprintf(b, "many,host=h%05d,rack=r%d v=%d,s=\"s%d\" %d\n", i%100_000, i/100_000, i, i, begin.Add(time.Duration(i%60)*time.Second).UnixNano())
 		})
 		s.settle(0) // what loading left behind
 	})
@@ -29,7 +29,7 @@ func huge(s *server) {
 	s.once("huge", func() {
 		s.ask("CREATE DATABASE huge")
 		s.load("huge", 5*bigSeries, func(b *bytes.Buffer, i int) {
-			fmt.Fprintf(b, "many,rack=r%d,host=h%07d v=1 %d\n", i/50_000, i, begin.AddDate(0, 0, 7*(i/bigSeries)).UnixNano())
+			fmt.Fprintf(b, "many,host=h%05d,rack=r%d v=1 %d\n", i%100_000, i/100_000, begin.AddDate(0, 0, 7*(i/bigSeries)).UnixNano())
 		})
 		s.settle(0)
 	})

@@ -3,6 +3,7 @@ package hostile
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -34,7 +35,11 @@ func startVarve(t *testing.T) *server {
 	dir := scratch(t)
 	s.start = func(t testing.TB) *harness.Process {
 		s.ports = freePorts(t)
-		args := []string{"--data-dir", dir + "/data", "--http-bind-address", "127.0.0.1:0", "--memory-limit", "600m"}
+		config := dir + "/varve.toml"
+		if err := os.WriteFile(config, []byte(s.ports.config(typesDB(t, dir))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"--config", config, "--data-dir", dir + "/data", "--http-bind-address", "127.0.0.1:0", "--memory-limit", "600m"}
 		p, err := harness.Run(s.command(file, args...))
 		if err != nil {
 			t.Fatal(err)
