@@ -42,6 +42,7 @@ func (p ports) config(typesDB string) string {
   enabled = true
   bind-address = "127.0.0.1:%d"
   database = "collectd"
+  batch-timeout = "1s"
   typesdb = %q
 `, p.udp, p.graphite, p.openTSDB, p.collectd, typesDB)
 }
