@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 )
@@ -116,6 +117,9 @@ func (e *entry) UnmarshalTOML(v any) error {
 		return fmt.Errorf("%q was set before", e.key)
 	}
 	e.file.seen[s.name] = true
+	if n, ok := v.(int64); ok && s.value == "TIME" && n != 0 { // enqueued-write-timeout of InfluxDB
+		v = time.Duration(n).String()
+	}
 	text, err := textOf(v)
 	if err == nil {
 		err = l.set(s, text, fromFile(e.file.name))
