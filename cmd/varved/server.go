@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path"
 	"path/filepath"
 	"time"
 
@@ -211,22 +210,6 @@ func readable(a net.Addr) string {
 		return fmt.Sprintf("localhost:%d", t.Port)
 	}
 	return a.String()
-}
-
-// lock makes the data directory and takes it for this process.
-func (s *server) lock() error {
-	if err := vfs.MkdirAll(s.fs, s.dir); err != nil {
-		return fmt.Errorf("data-dir: %w", err)
-	}
-	lock, err := s.fs.Lock(path.Join(s.dir, "lock"))
-	switch {
-	case errors.Is(err, vfs.ErrLocked):
-		return fmt.Errorf("data-dir %s: another server is running on it", s.dir)
-	case err != nil:
-		return fmt.Errorf("data-dir: %w", err)
-	}
-	s.onClose("lock", lock.Close)
-	return nil
 }
 
 // notifySystemd tells the service manager, where one started this process and

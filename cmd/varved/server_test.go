@@ -202,6 +202,11 @@ func TestServerThatCannotRunSaysWhyInOneLine(t *testing.T) {
 	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a server without a port made %s (%v)", other, err)
 	}
+	foreign := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(foreign, "telegraf", "autogen"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, `holds "telegraf" and nothing of Varve's`, nil, "--data-dir", foreign, "--http-bind-address", "127.0.0.1:0")
 	refused(t, "not a loopback address", nil, "--data-dir", other, "--http-bind-address", "0.0.0.0:0")
 	refused(t, "a server that is alone needs data and coordinator", nil, "--data-dir", other, "--roles", "data")
 	refused(t, `VARVE_LOG_LEVEL="loud"`, []string{"VARVE_LOG_LEVEL=loud"}, "--data-dir", other)
