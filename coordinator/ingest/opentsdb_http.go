@@ -41,6 +41,7 @@ const (
 type putServer struct {
 	pipe     *pipe
 	seed     uint64
+	maxBytes int // of a body
 	turns    *semaphore.Weighted
 	http     *http.Server
 	handover *handover
@@ -48,7 +49,7 @@ type putServer struct {
 }
 
 func newPutServer(p *pipe, seed uint64) *putServer {
-	s := &putServer{pipe: p, seed: seed, turns: semaphore.NewWeighted(putsAtOnce), handover: newHandover()}
+	s := &putServer{pipe: p, seed: seed, maxBytes: maxPutBytes, turns: semaphore.NewWeighted(putsAtOnce), handover: newHandover()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/put", s.put)
 	mux.HandleFunc("/api/metadata/put", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -120,7 +121,7 @@ var errPutTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText
 
 // read reads a body. The errors have InfluxDB's texts.
 func (s *putServer) read(w http.ResponseWriter, r *http.Request) (*point.Rows, error) {
-	body := io.Reader(http.MaxBytesReader(w, r.Body, maxPutBytes))
+	body := io.Reader(http.MaxBytesReader(w, r.Body, int64(s.maxBytes)))
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		z, err := gzip.NewReader(body)
 		if err != nil {
@@ -129,7 +130,7 @@ func (s *putServer) read(w http.ResponseWriter, r *http.Request) (*point.Rows, e
 		defer z.Close()
 		body = z
 	}
-	count := &countingReader{r: body}
+	count := &countingReader{r: body, most: s.maxBytes}
 	rows := point.NewRows(s.seed)
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	received := 0
@@ -144,7 +145,7 @@ func (s *putServer) read(w http.ResponseWriter, r *http.Request) (*point.Rows, e
 	s.pipe.metrics.bytes.WithLabelValues().Add(float64(count.n))
 	s.pipe.metrics.points.WithLabelValues().Add(float64(received))
 	var large *http.MaxBytesError
-	if errors.As(err, &large) || count.n > maxPutBytes {
+	if errors.As(err, &large) || count.n > s.maxBytes {
 		return nil, errPutTooLarge
 	}
 	return rows, err
@@ -188,14 +189,15 @@ func unavailable(w http.ResponseWriter, text string) {
 	http.Error(w, text, http.StatusServiceUnavailable)
 }
 
-// countingReader counts what is read, and ends reading beyond maxPutBytes.
+// countingReader counts what is read, and ends reading beyond a bound.
 type countingReader struct {
-	r io.Reader
-	n int
+	r    io.Reader
+	n    int
+	most int
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
-	if c.n > maxPutBytes {
+	if c.n > c.most {
 		return 0, errPutTooLarge
 	}
 	n, err := c.r.Read(b)
