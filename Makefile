@@ -75,6 +75,14 @@ compat-seeds: ## 2,000 generated queries of each of SEEDS (default 10) seeds liv
 query-limits: build ## the heaviest queries, 50 at once, in a control group of 1 GB; needs root
 	$(GO) test ./test/limits -count=1 -v -timeout 30m -args -heavy -binary $(CURDIR)/bin/varved
 
+.PHONY: overload
+overload: build ## more than a server can give: goodput, dripping connections, costly requests, tenants; needs root
+	$(GO) test ./test/overload -count=1 -v -timeout 30m -args -heavy -binary $(CURDIR)/bin/varved
+
+.PHONY: small
+small: build ## 10,000 series in a control group of 256 MB; needs root
+	$(GO) test ./test/overload -count=1 -v -run Small -args -small -binary $(CURDIR)/bin/varved
+
 .PHONY: compat-clients
 compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, npm's and Go's, Prometheus, collectd, where they can be installed
 	-if [ "$$(id -u)" = 0 ]; then apt-get update -q && for client in influxdb-client python3-influxdb npm prometheus collectd-core; do \

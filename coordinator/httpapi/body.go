@@ -83,8 +83,6 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 		return b, nil
 	case errors.Is(err, errTooLarge):
 		err = s.tooLarge(c)
-	case errors.Is(err, model.ErrOverloaded):
-		s.drain(c)
 	}
 	b.parsed()
 	b.release()
@@ -109,18 +107,12 @@ const drainTimeout = 5 * time.Second
 func (s *Server) tooLarge(c echo.Context) error {
 	s.metrics.refused.WithLabelValues("size").Inc()
 	c.Response().Header().Set(echo.HeaderConnection, "close")
-	s.drain(c)
-	return errTooLarge
-}
-
-// drain reads the rest of a body that is refused, if that is worth it.
-func (s *Server) drain(c echo.Context) {
 	r := c.Request()
-	if r.ContentLength > 2*s.cfg.MaxBodyBytes || r.Header.Get("Expect") != "" {
-		return
+	if r.ContentLength <= 2*s.cfg.MaxBodyBytes && r.Header.Get("Expect") == "" {
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
+		_, _ = io.CopyN(io.Discard, r.Body, 2*s.cfg.MaxBodyBytes) // what fails here is a client that is gone
 	}
-	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
-	_, _ = io.CopyN(io.Discard, r.Body, 2*s.cfg.MaxBodyBytes) // what fails here is a client that is gone
+	return errTooLarge
 }
 
 // usualRatio is how many times its size a body unpacks to at least, most often.

@@ -17,6 +17,9 @@ type refused struct {
 	kinds map[string]int // lines by Reason
 }
 
+// longLineText is how much is told of a line that is too long.
+const longLineText = 1 << 10
+
 // add notes a line and the reason.
 func (r *refused) add(line []byte, reason error) {
 	r.lines++
@@ -29,6 +32,9 @@ func (r *refused) add(line []byte, reason error) {
 	if room <= 0 {
 		r.more++
 		return
+	}
+	if len(line) > maxLineBytes {
+		room = min(room, longLineText)
 	}
 	if r.text.Len() > 0 {
 		r.text.WriteByte('\n')

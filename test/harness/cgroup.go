@@ -39,6 +39,20 @@ func NewCgroup(memory string) (*Cgroup, error) {
 	return g, nil
 }
 
+// NoSwap keeps the memory of the group, which has this limit, out of swap. A
+// machine that does not count swap has none to keep it out of.
+func (g *Cgroup) NoSwap(memory string) error {
+	file, value := "memory.swap.max", "0"
+	if firstVersion("memory") {
+		file, value = "memory.memsw.limit_in_bytes", memory
+	}
+	err := os.WriteFile(filepath.Join(g.dirs[0], file), []byte(value), 0o644)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	return err
+}
+
 // SetCPUs bounds what the processes of the group have of the processors to n of
 // them. It is called before the first Add.
 func (g *Cgroup) SetCPUs(n float64) error {
