@@ -322,3 +322,21 @@ func TestConfigThatCannotWorkIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A body of many series must not be remembered beyond the bound until another comes.
+func TestMemoryOfSeriesIsGivenBackAfterABodyThatIsTooMuch(t *testing.T) {
+	p := testParser(func(c *Config) { c.MemoBytes, c.Workers = 100<<10, 1 })
+	var body []byte
+	for i := range 10_000 {
+		body = fmt.Appendf(body, "m,t=%d v=1 1\n", i)
+	}
+	r, err := p.Parse(body, Options{})
+	if err != nil || r.Lines != 10_000 {
+		t.Fatalf("Parse = %d lines, %v, want 10000", r.Lines, err)
+	}
+	r.Release()
+	w := <-p.workers
+	if w.memo.bytes > 100<<10 {
+		t.Errorf("%d bytes are remembered, want at most 102400", w.memo.bytes)
+	}
+}

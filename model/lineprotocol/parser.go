@@ -50,6 +50,12 @@ func (p *Parser) Parse(body []byte, opt Options) (*Result, error) {
 		}
 	}
 	w := <-p.workers
-	defer func() { p.workers <- w }()
+	defer func() {
+		if w.full() {
+			// One body of many series may be all that comes for long.
+			w = newWorker(w.cfg, w.pool)
+		}
+		p.workers <- w
+	}()
 	return w.parse(body, opt)
 }

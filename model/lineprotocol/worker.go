@@ -68,13 +68,16 @@ func newWorker(cfg Config, p *pool) *worker {
 	}
 }
 
+// full reports whether w remembers more than it may between bodies.
+func (w *worker) full() bool { return w.memo.bytes > w.cfg.MemoBytes/w.cfg.Workers }
+
 // begin makes the worker ready for a body, whatever the last one left behind.
 func (w *worker) begin(opt Options) {
 	for _, m := range w.active {
 		m.table.release()
 	}
 	w.batch++
-	if w.memo.bytes > w.cfg.MemoBytes/w.cfg.Workers || w.batch == 0 {
+	if w.batch == 0 {
 		w.memo = newMemo()
 		w.batch = 1
 	}
