@@ -82,6 +82,10 @@ overload: build ## more than a server can give: goodput, dripping connections, c
 .PHONY: small
 small: build ## 10,000 series in a control group of 256 MB; needs root
 	$(GO) test ./test/overload -count=1 -v -run Small -args -small -binary $(CURDIR)/bin/varved
+.PHONY: hostile
+hostile: build ## 80 hostile inputs, to a server in a control group of 1 GB and to InfluxDB; needs root (ARGS='-only "^31 "')
+	$(INSTALLED)
+	$(GO) test ./test/hostile -count=1 -v -timeout 3h -args -heavy -binary $(CURDIR)/bin/varved $(INFLUXD) $(ARGS)
 
 .PHONY: compat-clients
 compat-clients: build bin/telegraf ## real clients: Telegraf, influx, python3-influxdb, npm's and Go's, Prometheus, collectd, where they can be installed

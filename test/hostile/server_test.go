@@ -120,7 +120,11 @@ func (s *server) face(t testing.TB, r row) outcome {
 	s.db = fmt.Sprintf("row%d", r.number)
 	s.ask("CREATE DATABASE " + s.db)
 	if r.prepare != nil {
-		r.prepare(s)
+		if r.prepare(s); s.Ended() {
+			o := outcome{answer: "what the row needs could not be written", ended: true, how: s.End()}
+			s.Process, s.made = s.start(t), map[string]bool{}
+			return o
+		}
 	}
 	before := s.usage()
 	if err := harness.ResetPeak(s.PID()); err != nil {
