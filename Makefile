@@ -82,6 +82,7 @@ overload: build ## more than a server can give: goodput, dripping connections, c
 .PHONY: small
 small: build ## 10,000 series in a control group of 256 MB; needs root
 	$(GO) test ./test/overload -count=1 -v -run Small -args -small -binary $(CURDIR)/bin/varved
+
 .PHONY: hostile
 hostile: build ## 80 hostile inputs, to a server in a control group of 1 GB and to InfluxDB; needs root (ARGS='-only "^31 "')
 	$(INSTALLED)

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // patience is how long an answer is waited for.
@@ -126,7 +128,13 @@ func summary(status int, text string) string {
 // short makes one line of not too many bytes of a text.
 func short(text string) string {
 	const most = 160
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+			return '?'
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > most {
 		text = text[:most*2/3] + "…" + text[len(text)-most/3:]
 	}
