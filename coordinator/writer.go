@@ -12,6 +12,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/internal/hlc"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -110,7 +111,11 @@ func (w *Writer) Write(ctx context.Context, r WriteRequest) error {
 	defer cancel()
 	start := time.Now()
 	rows := r.Batch.Rows()
+	ctx, span := tracing.Start(ctx, "write")
+	span.Text("db.namespace", func() string { return r.Database })
+	span.Int("rows", rows)
 	refused, err := w.write(ctx, r, hold)
+	span.End(err)
 	if errors.Is(err, ErrJoined) {
 		return err // it comes again
 	}

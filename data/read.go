@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
@@ -30,9 +31,12 @@ func (n *Node) counted(ctx context.Context, limit int) (counted context.Context,
 }
 
 // Scan implements Peer.
-func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) error {
+func (n *Node) Scan(ctx context.Context, ref ReadRef, f *plan.Fragment, emit func(*exec.Partial) error) (err error) {
 	ctx, end := n.counted(ctx, f.MaxBytes)
 	defer end()
+	ctx, span := tracing.Start(ctx, "scan")
+	span.Int("shard", int(ref.Shard))
+	defer func() { span.End(err) }()
 	return n.read(ctx, ref, func(src exec.Source) error {
 		n.metrics.scans.Inc()
 		return n.scanners.RunFragment(ctx, src, f, func(p *exec.Partial) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/varvedb/varve/data/replica"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/tsm"
@@ -22,7 +23,10 @@ func errNoOwner(ref ShardRef) error {
 }
 
 // Write implements Peer.
-func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy uint64) error {
+func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy uint64) (err error) {
+	ctx, span := tracing.Start(ctx, "store")
+	span.Int("shard", int(ref.Shard))
+	defer func() { span.End(err) }()
 	if heldBy == 0 && n.stopping.Load() {
 		return fmt.Errorf("write %s: %w", ref, errStopping)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/influxql"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
 	"github.com/varvedb/varve/query/memory"
@@ -203,7 +204,12 @@ func (r *statementRun) answer(ctx context.Context, stmt influxql.Statement, task
 		defer budget.Close()
 		task.budget.Store(budget)
 		start := time.Now()
-		err = r.do(exec.WithTally(memory.NewContext(ctx, budget), &task.read), stmt)
+		traced, span := tracing.Start(memory.NewContext(ctx, budget), "statement")
+		span.Text("db.query.text", func() string { return loggable(stmt.String()) })
+		err = r.do(exec.WithTally(traced, &task.read), stmt)
+		span.Int("rows", int(task.answered.Load()))
+		span.Int("points", int(task.read.Rows.Load()))
+		span.End(err)
 		r.executor.logStatement(task, r.id, stmt, time.Since(start), err)
 	}
 	r.executor.record(r.req, stmt, err)

@@ -25,6 +25,7 @@ import (
 	"github.com/varvedb/varve/internal/rpc"
 	"github.com/varvedb/varve/internal/rpc/joining"
 	"github.com/varvedb/varve/internal/rpc/trust"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/model/lineprotocol"
@@ -72,6 +73,10 @@ func (s *server) open(httpAddress string) error {
 	if err != nil {
 		return err
 	}
+	if s.tracer, err = tracing.Open(ctx, s.cfg.Tracing, s.cfg.NodeName, softwareVersion(), s.log); err != nil {
+		return err
+	}
+	s.onClose("tracing", s.tracer.Close)
 	operators := s.openAdmin(shards)
 	if err := s.openCoordinator(clock, shards, operators, budget); err != nil {
 		return err
@@ -214,6 +219,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Admin:     operators.Handler(),
 		Memory:    gate,
 		Vars:      s.monitor.Vars(),
+		Tracer:    s.tracer,
 		Registry:  s.registry,
 		Log:       s.log,
 		Version:   softwareVersion(),
@@ -418,6 +424,7 @@ func (s *server) serveRPC(shards *data.Node, operators *admin.Admin) {
 	if s.rpc == nil {
 		return
 	}
+	s.rpc.Trace(s.tracer)
 	joining.NewMember(s.members, s.security.keyring, s.security.authority, s.log).Register(s.rpc)
 	s.rpc.Admit(func(node uint64) bool { return s.store.Snapshot().Node(node) != nil })
 	operators.Serve(s.rpc)

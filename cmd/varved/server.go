@@ -20,6 +20,7 @@ import (
 	"github.com/varvedb/varve/coordinator/monitor"
 	"github.com/varvedb/varve/coordinator/quota"
 	"github.com/varvedb/varve/internal/rpc"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/internal/vfs"
 	"github.com/varvedb/varve/meta"
 )
@@ -54,6 +55,7 @@ type server struct {
 	members      *membership
 	rpc          *rpc.Server
 	monitor      *monitor.Monitor
+	tracer       *tracing.Tracer // nil: nothing is traced
 	quotas       *quota.Keeper
 	http         *httpapi.Server
 	writer       *coordinator.Writer // nil for a node that is no coordinator

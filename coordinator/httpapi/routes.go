@@ -147,12 +147,26 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		// What people have stored comes back in answers: none is a page.
 		h[echo.HeaderXContentTypeOptions] = []string{"nosniff"}
 		s.pace(c)
+		if tracer := s.parts.Tracer; tracer != nil && traced(path) {
+			ctx, span := tracer.Request(c.Request().Context(), c.Request().Header, c.Request().Method+" "+path)
+			c.SetRequest(c.Request().WithContext(ctx))
+			defer func() {
+				span.Int("http.response.status_code", c.Response().Status)
+				span.Text("request.id", func() string { return h.Get("Request-Id") })
+				span.End(nil)
+			}()
+		}
 		if err := s.recovered(next, c); err != nil {
 			c.Error(err)
 		}
 		status = strconv.Itoa(c.Response().Status)
 		return nil
 	}
+}
+
+// traced reports whether requests for a path are traced: those for points.
+func traced(path string) bool {
+	return path == "/write" || path == "/query" || strings.HasPrefix(path, "/api/")
 }
 
 func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {

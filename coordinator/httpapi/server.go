@@ -18,6 +18,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/audit"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
 )
@@ -74,7 +75,8 @@ type Parts struct {
 	Vars      http.Handler  // /debug/vars; nil: nothing
 	Audit     *audit.Log    // nil: nothing is recorded
 	Registry  Registry
-	AccessLog io.Writer // nil: there is none
+	AccessLog io.Writer       // nil: there is none
+	Tracer    *tracing.Tracer // nil: nothing is traced
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
 

@@ -13,8 +13,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model"
 )
 
@@ -66,7 +68,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 // still be on its way when Call returns.
 func (c *Conn) Call(ctx context.Context, method string, req []byte) ([]byte, error) {
 	start := time.Now()
+	ctx, span := traced(ctx, method)
 	answer, err := c.call(ctx, method, req)
+	span.End(err)
 	c.pool.metrics.done(method, time.Since(start), len(req), err)
 	return answer, err
 }
@@ -87,6 +91,15 @@ func (c *Conn) call(ctx context.Context, method string, req []byte) ([]byte, err
 	return answer.body, nil
 }
 
+// traced begins the span of a call, and has the other side told of it.
+func traced(ctx context.Context, method string) (context.Context, *tracing.Span) {
+	ctx, span := tracing.Start(ctx, "call "+method)
+	if span != nil {
+		ctx = metadata.AppendToOutgoingContext(ctx, tracing.ParentKey, tracing.Parent(ctx))
+	}
+	return ctx, span
+}
+
 var streamDesc = &grpc.StreamDesc{ServerStreams: true}
 
 // errSilent is why a stream is ended that brings nothing any more.
@@ -97,7 +110,9 @@ var errSilent = errors.New("no sign of life")
 // Silence without a frame. The time that recv takes does not count.
 func (c *Conn) Stream(ctx context.Context, method string, req []byte, recv func([]byte) error) error {
 	start := time.Now()
+	ctx, span := traced(ctx, method)
 	err := c.stream(ctx, method, req, recv)
+	span.End(err)
 	c.pool.metrics.done(method, time.Since(start), len(req), err)
 	return err
 }

@@ -15,9 +15,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model"
 )
 
@@ -39,6 +41,7 @@ type Server struct {
 	grpc    *grpc.Server
 
 	admits func(node uint64) bool // nil: every node of the cluster
+	tracer *tracing.Tracer        // nil: nothing is traced
 
 	methods  map[string]*method
 	inflight atomic.Int64 // bytes of the requests that are worked on
@@ -105,6 +108,9 @@ func NewServer(cfg Config, self Identity, t *TLS, log *slog.Logger, reg promethe
 // Admit sets what says whether a node is a member now; one that was removed
 // may have a certificate still. It is called before Serve.
 func (s *Server) Admit(f func(node uint64) bool) { s.admits = f }
+
+// Trace has calls that come with a trace be part of it. It is called before Serve.
+func (s *Server) Trace(t *tracing.Tracer) { s.tracer = t }
 
 // Unary registers what answers a method. The name is that of the package, a
 // dot and a word.
@@ -176,6 +182,10 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 		s.metrics.refused.WithLabelValues("unknown method").Inc()
 		return status.Errorf(codes.Unimplemented, "this node does not know %.64q", path)
 	}
+	parent := ""
+	if said := metadata.ValueFromIncomingContext(ctx, tracing.ParentKey); len(said) == 1 {
+		parent = said[0]
+	}
 	ctx, from, err := caller(ctx)
 	if err != nil {
 		return err
@@ -188,7 +198,9 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 		return err
 	}
 	start := time.Now()
+	ctx, span := s.tracer.Call(ctx, parent, "answer "+m.name)
 	err = s.answer(ctx, m, from, req.body, stream)
+	span.End(err)
 	m.metrics.done(time.Since(start), len(req.body), err)
 	if err == nil {
 		return nil

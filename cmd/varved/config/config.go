@@ -22,6 +22,7 @@ import (
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/internal/rpc/trust"
+	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/meta/control"
 	"github.com/varvedb/varve/meta/embedded"
@@ -78,6 +79,7 @@ type Config struct {
 	LogLevel    slog.Level
 	AccessLog   AccessLog
 	Monitor     monitor.Config
+	Tracing     tracing.Config
 	Unsigned    bool
 	Extensions  bool
 	MemoryLimit int64 // bytes; 0: by the machine
@@ -134,6 +136,7 @@ func DefaultConfig() Config {
 		Subscriber:   subscriber.DefaultConfig(),
 		Listeners:    ingest.DefaultConfig(),
 		Monitor:      monitor.DefaultConfig(),
+		Tracing:      tracing.DefaultConfig(),
 		HTTP:         httpapi.DefaultConfig(),
 		Lines:        lineprotocol.DefaultConfig(),
 		ReplaceAfter: control.DefaultConfig().ReplaceAfter,
@@ -241,6 +244,9 @@ func (c *Config) check() error {
 		}
 	}
 	if err := c.Monitor.Validate(); err != nil {
+		return err
+	}
+	if err := c.Tracing.Validate(); err != nil {
 		return err
 	}
 	return c.checkAddress()

@@ -373,6 +373,14 @@ var rows = []setting{
 		c.Monitor.StoreInterval, err = parseTime(v)
 		return err
 	}},
+	{"tracing-endpoint", "URL", "", "an OpenTelemetry collector (OTLP over gRPC) for traces of writes and queries, as http://host:4317 (default none)", func(c *Config, v string) error {
+		c.Tracing.Endpoint = v
+		return nil
+	}},
+	{"tracing-ratio", "N", "1", "the part of the requests that is traced, from 0 to 1", func(c *Config, v string) (err error) {
+		c.Tracing.Ratio, err = strconv.ParseFloat(v, 64)
+		return err
+	}},
 	{"data-unsigned", "", "", "take unsigned integers (1u), which InfluxDB 1.8 refuses", func(c *Config, v string) (err error) {
 		c.Unsigned, err = parseSwitch(v)
 		return err
