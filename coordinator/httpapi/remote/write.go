@@ -205,7 +205,7 @@ func (w *writer) sample(b []byte, to *place) error {
 	}
 	const unit = int64(time.Millisecond)
 	if millis < model.MinTime/unit || millis > model.MaxTime/unit {
-		return &model.Error{Kind: model.ErrInvalid, Text: fmt.Sprintf("time outside range %d - %d", model.MinTime, model.MaxTime)}
+		return &model.Error{Kind: model.ErrInvalid, Text: fmt.Sprintf("time outside range %d - %d", int64(model.MinTime), int64(model.MaxTime))}
 	}
 	if v := math.Float64frombits(bits); math.IsNaN(v) || math.IsInf(v, 0) {
 		w.out.NotNumbers++
