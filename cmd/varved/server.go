@@ -135,8 +135,15 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 	if err := s.open(s.reachedAt(l.Addr())); err != nil {
 		return err
 	}
-	if cfg.AllowUnauthenticated && !cfg.AuthEnabled {
+	local, err := config.IsLoopback(l.Addr().String())
+	if err != nil {
+		return err
+	}
+	switch {
+	case cfg.AllowUnauthenticated && !cfg.AuthEnabled:
 		log.Warn("authentication is off: whoever reaches this address may read, write and drop everything", "address", l.Addr())
+	case cfg.AuthEnabled && !cfg.HTTPS.Enabled && !local:
+		log.Warn("passwords and tokens are sent as they are: http-https-enabled would encrypt them", "address", l.Addr())
 	}
 
 	go func() { s.failed <- s.http.Serve(l) }()
