@@ -147,6 +147,23 @@ func TestTelegrafWithAuthenticationAndTLS(t *testing.T) {
 	}
 }
 
+// TestTelegrafReadsTheStatistics lets Telegraf's input for InfluxDB read
+// /debug/vars and write what it finds there.
+func TestTelegrafReadsTheStatistics(t *testing.T) {
+	s := startSecured(t, *telegraf)
+	config := filled(t, "telegraf_statistics.conf", "URL", s.URL, "AUTHORITY", s.authority, "USER", user, "PASSWORD", password)
+	log := background(t, *telegraf, "--config", config)
+	for measurement, field := range map[string]string{
+		"httpd": "writeReq", "write": "pointReq", "queryExecutor": "queriesExecuted", "database": "numSeries",
+		"shard": "diskBytes", "runtime": "HeapAlloc", "memstats": "heap_alloc",
+	} {
+		s.await(t, "telegraf", fmt.Sprintf(`SELECT %q FROM "influxdb_%s" WHERE %[1]q > 0 LIMIT 1`, field, measurement))
+	}
+	if strings.Contains(log.String(), " E! ") {
+		t.Errorf("Telegraf said:\n%s", log)
+	}
+}
+
 func TestShellsWithAuthenticationAndTLS(t *testing.T) {
 	s := startSecured(t, "influx")
 	varve := filepath.Join(filepath.Dir(*binary), "varve")
