@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
-	"strconv"
 	"sync"
 	"time"
 
@@ -40,7 +38,7 @@ func limitMemory(asked int64) budgets {
 		if set := debug.SetMemoryLimit(-1); set != math.MaxInt64 {
 			asked = max(set, config.MinMemory)
 		} else {
-			asked = max(config.MinMemory, machineMemory()/5*3)
+			asked = max(config.MinMemory, machineMemory(os.DirFS("/"))/5*3)
 		}
 	}
 	b := newBudgets(asked)
@@ -93,33 +91,4 @@ func (g *memoryGate) inUse() int64 {
 		g.asked, g.used = now, int64(samples[0].Value.Uint64()+samples[1].Value.Uint64())
 	}
 	return g.used + g.offHeap()
-}
-
-// machineMemory gives the memory of the container, or else of the machine.
-func machineMemory() int64 {
-	total := int64(4 << 30) // where the machine does not say
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		if kib := numberAfter(b, "MemTotal:"); kib > 0 {
-			total = kib << 10
-		}
-	}
-	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if b, err := os.ReadFile(name); err == nil {
-			if n := numberAfter(b, ""); n > 0 {
-				total = min(total, n)
-			}
-		}
-	}
-	return total
-}
-
-// numberAfter gives the number behind a word, or 0.
-func numberAfter(b []byte, word string) int64 {
-	_, rest, ok := bytes.Cut(b, []byte(word))
-	if fields := bytes.Fields(rest); ok && len(fields) > 0 {
-		if n, err := strconv.ParseInt(string(fields[0]), 10, 64); err == nil {
-			return n
-		}
-	}
-	return 0
 }
