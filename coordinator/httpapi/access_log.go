@@ -117,7 +117,7 @@ func accessLine(c echo.Context, start time.Time, took time.Duration) string {
 	return fmt.Sprintf(`%s - %s [%s] "%s %s %s%s" %d %d "%s" "%s" %s %d`,
 		hostText(r), dash(quotable(userText(c))), start.Format("02/Jan/2006:15:04:05 -0700"),
 		quotable(r.Method), quotable(uriText(r.URL)), r.Proto, form,
-		w.Status, w.Size, dash(quotable(r.Referer())), dash(quotable(r.UserAgent())),
+		w.Status, w.Size, dash(quotable(refererText(r.Referer()))), dash(quotable(r.UserAgent())),
 		dash(w.Header().Get("Request-Id")), took.Microseconds())
 }
 
@@ -158,6 +158,22 @@ func uriText(u *url.URL) string {
 		return u.EscapedPath() + "?" + u.RawQuery
 	}
 	return u.EscapedPath() + "?" + hidden.Encode()
+}
+
+// refererText gives the URL of the page that led here, without its secrets: a
+// browser that was sent to /query?p=… names that with what it asks for next.
+func refererText(referer string) string {
+	u, err := url.Parse(referer)
+	if err != nil {
+		return redacted
+	}
+	u.User, u.Fragment = nil, ""
+	if u.RawQuery == "" {
+		return u.String()
+	}
+	text := uriText(&url.URL{RawQuery: u.RawQuery})
+	u.RawQuery = ""
+	return u.String() + text
 }
 
 // formText gives a form as InfluxDB prints it, without secrets.

@@ -15,6 +15,7 @@ import (
 func TestAccessLogHasInfluxDBsFormat(t *testing.T) {
 	r := httptest.NewRequest("GET", "/ping?u=bob", nil)
 	r.RemoteAddr = "10.0.0.1:4711"
+	r.Header.Set("Referer", "https://h:8086/ui/?a=b%20c")
 	r.Header.Set("User-Agent", `Telegraf/1.30 "x"`+"\n")
 	w := httptest.NewRecorder()
 	c := echo.New().NewContext(r, w)
@@ -23,7 +24,7 @@ func TestAccessLogHasInfluxDBsFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 11, 21, 19, 56, 21, 0, time.UTC)
-	want := `10.0.0.1 - bob [21/Nov/2026:19:56:21 +0000] "GET /ping?u=bob HTTP/1.1" 204 0 "-" "Telegraf/1.30 \"x\"\x0a" id 1234`
+	want := `10.0.0.1 - bob [21/Nov/2026:19:56:21 +0000] "GET /ping?u=bob HTTP/1.1" 204 0 "https://h:8086/ui/?a=b%20c" "Telegraf/1.30 \"x\"\x0a" id 1234`
 	if got := accessLine(c, at, 1234*time.Microsecond); got != want {
 		t.Errorf("line\n%s\nwant\n%s", got, want)
 	}
@@ -39,6 +40,15 @@ func TestAccessLogShowsNoSecret(t *testing.T) {
 		c := echo.New().NewContext(httptest.NewRequest("GET", target, nil), httptest.NewRecorder())
 		if got := accessLine(c, time.Now(), 0); strings.Contains(got, secret) {
 			t.Errorf("%s is logged as %s", target, got)
+		}
+	}
+	for _, referer := range []string{
+		"http://h:8086/query?u=a&p=" + secret, "http://h:8086/query?q=" + statement, "http://a:" + secret + "@h/", "/?a;p=" + secret, "http://h/%zz?p=" + secret,
+	} {
+		r := httptest.NewRequest("GET", "/favicon.ico", nil)
+		r.Header.Set("Referer", referer)
+		if got := accessLine(echo.New().NewContext(r, httptest.NewRecorder()), time.Now(), 0); strings.Contains(got, secret) {
+			t.Errorf("the referer %s is logged as %s", referer, got)
 		}
 	}
 	r := httptest.NewRequest("POST", "/query", strings.NewReader("p="+secret+"&q="+statement))
