@@ -56,6 +56,20 @@ func TestProfilesAreTakenOneAtATime(t *testing.T) {
 	}
 }
 
+func TestAProfileDoesNotHoldUpTheEndOfTheServer(t *testing.T) {
+	b := newBench(t, nil)
+	if err := b.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	for _, target := range []string{"profile?seconds=60", "trace?seconds=60", "heap?seconds=60", "all?cpu=60s&trace=45s"} {
+		b.do("GET", "/debug/pprof/"+target, "")
+	}
+	if took := time.Since(start); took > 50*time.Second {
+		t.Errorf("profiles were taken for %v after the server was to end", took)
+	}
+}
+
 func TestAnArchiveHasProfilesAndWhatIsShown(t *testing.T) {
 	b := newBench(t, nil)
 	texts := ran(b, nil)

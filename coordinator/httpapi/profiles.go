@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
@@ -39,6 +40,9 @@ func (s *Server) profile(c echo.Context) error {
 	default:
 		return s.failWith(c, http.StatusTooManyRequests, "another profile is being taken")
 	}
+	ctx, cancel := s.untilDrain(c.Request().Context())
+	defer cancel()
+	c.SetRequest(c.Request().WithContext(ctx))
 	if name == "all" {
 		return s.archive(c)
 	}
@@ -54,6 +58,20 @@ func (s *Server) profile(c echo.Context) error {
 		pprof.Handler(name).ServeHTTP(c.Response(), c.Request())
 	}
 	return nil
+}
+
+// untilDrain gives a context that also ends when the server stops: a profile would
+// hold that up for as long as it takes.
+func (s *Server) untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-s.draining:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // symbol tells the tool that shows profiles which functions are where.
