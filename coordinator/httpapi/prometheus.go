@@ -55,7 +55,9 @@ func (s *Server) promWrite(c echo.Context) error {
 	result := &lineprotocol.Result{Batch: sent.Batch, Dropped: lineprotocol.Drops{Count: sent.Dropped, Reason: sent.Reason}}
 	b.hold()
 	to := target{user: nameOf(c), database: db, policy: c.QueryParam("rp"), consistency: c.QueryParam("consistency")}
+	samples, values := sent.Batch.Rows()+sent.Dropped, valuesOf(sent.Batch)
 	err = s.store(ctx, to, result, b.release)
+	s.metrics.wrote(samples, values, err)
 	if err != nil {
 		return s.fail(c, err)
 	}
@@ -69,17 +71,7 @@ func (s *Server) promRead(c echo.Context) error {
 		s.metrics.refused.WithLabelValues("memory").Inc()
 		return s.fail(c, err)
 	}
-	b, err := s.readBody(c)
-	if err != nil {
-		return s.fail(c, err)
-	}
-	defer b.release()
-	defer b.parsed()
-	var read *remote.Read
-	err = s.unpackBlock(c, b, func(message []byte) (err error) {
-		read, err = remote.DecodeRead(message)
-		return err
-	})
+	read, err := s.readRead(c)
 	if err != nil {
 		return s.fail(c, err)
 	}
@@ -96,12 +88,28 @@ func (s *Server) promRead(c echo.Context) error {
 	if err := s.mayRead(c); err != nil {
 		return s.fail(c, err)
 	}
-	var sink promSink
+	sink := promSink{budget: s.budget}
+	defer sink.release()
 	if err := s.parts.Queries.Execute(c.Request().Context(), q, &sink); err != nil {
 		return s.fail(c, err)
 	}
 	c.Response().Header().Set(echo.HeaderContentEncoding, "snappy")
 	return c.Blob(http.StatusOK, "application/x-protobuf", sink.result.Pack())
+}
+
+// readRead reads the body of a remote read.
+func (s *Server) readRead(c echo.Context) (read *remote.Read, err error) {
+	b, err := s.readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	defer b.release()
+	defer b.parsed()
+	err = s.unpackBlock(c, b, func(message []byte) (err error) {
+		read, err = remote.DecodeRead(message)
+		return err
+	})
+	return read, err
 }
 
 // mayRead fails, with InfluxDB's words for it, where there is no such database or
@@ -122,12 +130,40 @@ func (s *Server) mayRead(c echo.Context) error {
 }
 
 // promSink collects the answer to a remote read. It begins to be sent when it is
-// complete, so its error can still be the answer's status.
-type promSink struct{ result remote.Result }
+// complete, so its error can still be the answer's status. Its bytes are taken
+// from the budget until it is sent: the query has ended by then, and counts no
+// more.
+type promSink struct {
+	result remote.Result
+	budget *budget
+	taken  int64
+}
+
+// resultCost is how many bytes a byte of a result takes: as it is collected, in a
+// buffer that grows, and packed.
+const resultCost = 3
 
 func (*promSink) Begin(query.Statement) error { return nil }
 
-func (p *promSink) Rows(r *exec.Rows) error { return p.result.Add(r) }
+func (p *promSink) Rows(r *exec.Rows) error {
+	if err := p.result.Add(r); err != nil {
+		return err
+	}
+	more := resultCost*int64(p.result.Len()) - p.taken
+	if more <= 0 {
+		return nil
+	}
+	if p.taken+more > p.budget.limit {
+		return remote.ErrResultTooLarge // it would never fit
+	}
+	if err := p.budget.reserve(more); err != nil {
+		return err
+	}
+	p.taken += more
+	return nil
+}
+
+func (p *promSink) release() { p.budget.give(p.taken) }
 
 func (*promSink) End(o query.Outcome) error { return o.Err }
 

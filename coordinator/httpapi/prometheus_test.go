@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/golang/snappy"
@@ -68,6 +69,54 @@ func TestRemoteWriteGetsTheAnswersOfInfluxDB(t *testing.T) {
 		}
 		if used := b.budget.used.Load(); used != 0 {
 			t.Errorf("%s: %d bytes are still counted as in flight", c.target, used)
+		}
+	}
+}
+
+func TestSamplesAreCountedAsPoints(t *testing.T) {
+	b := newBench(t, nil)
+	for _, body := range []string{block(remoteSeries("up", 1, 2) + remoteSeries(`m\`, 1)), block(remoteSeries("up", 3))} {
+		b.do("POST", "/api/v1/prom/write?db=db", body)
+	}
+	b.do("POST", "/api/v1/prom/write?db=away", block(remoteSeries("up", 1)))
+	b.writer.err = model.ErrUnavailable
+	b.do("POST", "/api/v1/prom/write?db=db", block(remoteSeries("up", 1, 2)))
+	w := b.do("GET", "/metrics", "").Body.String()
+	for _, want := range []string{"\nhttp_write_points_total 3\n", "\nhttp_write_values_total 1\n", "\nhttp_write_failed_points_total 2\n"} {
+		if !strings.Contains(w, want) {
+			t.Errorf("no line %q in %s", want, w)
+		}
+	}
+}
+
+func TestAResultIsCountedAsInFlightUntilItIsSent(t *testing.T) {
+	matcher := remoteMessage(2, "__name__") + remoteMessage(3, "up")
+	good := block(remoteMessage(1, remoteMessage(3, matcher)))
+	const limit = 200_000
+	b := newBench(t, func(c *Config) { c.MaxBodyBytes, c.MaxUnpackedBytes, c.MaxInflightBytes = 50_000, 50_000, limit })
+	rows, most := 0, int64(0)
+	b.queries.answer = func(_ context.Context, _ query.Request, sink query.Sink) error {
+		for i := range rows {
+			if err := sink.Rows(&exec.Rows{Times: []int64{int64(i)}, Values: []model.Column{floats("value", 1)}, More: i < rows-1}); err != nil {
+				return err
+			}
+			most = max(most, b.budget.used.Load())
+		}
+		return sink.End(query.Outcome{})
+	}
+	for _, c := range []struct {
+		rows   int
+		held   int64 // by other requests
+		status int
+	}{{1000, 0, 200}, {1000, limit - 20_000, 503}, {100_000, 0, 413}} {
+		rows, most = c.rows, 0
+		b.budget.used.Store(c.held)
+		w := b.do("POST", "/api/v1/prom/read?db=db", good)
+		if w.Code != c.status || most <= c.held+10_000 {
+			t.Errorf("%d rows with %d bytes in flight: %d %s, at most %d bytes in flight", c.rows, c.held, w.Code, w.Body, most)
+		}
+		if used := b.budget.used.Load(); used != c.held {
+			t.Errorf("%d bytes are in flight after it, want %d", used, c.held)
 		}
 	}
 }

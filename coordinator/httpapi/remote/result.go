@@ -14,7 +14,8 @@ import (
 // they count, so it is collected whole.
 const MaxResultBytes = 64 << 20
 
-var errResultTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: "result is too large for remote read, ask for fewer series or a shorter range"}
+// ErrResultTooLarge says that an answer is more than is collected.
+var ErrResultTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: "result is too large for remote read, ask for fewer series or a shorter range"}
 
 // Result collects the answer to a Read, a ReadResponse with one QueryResult.
 type Result struct {
@@ -22,6 +23,9 @@ type Result struct {
 	series []byte // the one that is being filled: its labels, then samples
 	open   bool
 }
+
+// Len gives the bytes that are collected.
+func (r *Result) Len() int { return len(r.done) + len(r.series) }
 
 // Add adds a piece of a series, with its values in the first column.
 func (r *Result) Add(rows *exec.Rows) error {
@@ -32,8 +36,8 @@ func (r *Result) Add(rows *exec.Rows) error {
 	for i, t := range rows.Times {
 		r.series = appendSample(r.series, milliseconds(t), rows.Values[0].Bits[i])
 	}
-	if len(r.done)+len(r.series) > MaxResultBytes {
-		return errResultTooLarge
+	if r.Len() > MaxResultBytes {
+		return ErrResultTooLarge
 	}
 	if !rows.More {
 		r.open = false
