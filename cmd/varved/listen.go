@@ -7,9 +7,8 @@ import (
 	"syscall"
 )
 
-// listen takes the port. It is done before anything on disk is touched; what
-// connects meanwhile waits in the kernel's queue until the server is ready.
-func listen(setting, address string) (net.Listener, error) {
+// listen takes the port. It is done before anything on disk is touched.
+func listen(setting, address string) (*net.TCPListener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -21,5 +20,5 @@ func listen(setting, address string) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	return l, nil
+	return l.(*net.TCPListener), nil
 }

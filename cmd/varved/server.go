@@ -132,6 +132,12 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 	if err != nil {
 		return err
 	}
+	starting := httpapi.NewStarting(cfg.HTTP, s.certificates.http.Server(), log)
+	s.onClose("answers while starting", starting.Close)
+	starting.Serve(l)
+	if socket != nil {
+		starting.Serve(socket)
+	}
 	if err := s.open(s.reachedAt(l.Addr())); err != nil {
 		return err
 	}
@@ -146,6 +152,7 @@ func serve(cfg config.Config, log *slog.Logger, stdout io.Writer, stop <-chan os
 		log.Warn("passwords and tokens are sent as they are: http-https-enabled would encrypt them", "address", l.Addr())
 	}
 
+	starting.Stop()
 	go func() { s.failed <- s.http.Serve(l) }()
 	if socket != nil {
 		go func() { s.failed <- s.http.Serve(socket) }()

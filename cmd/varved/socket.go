@@ -12,7 +12,7 @@ import (
 )
 
 // listenSocket makes the Unix socket; nil where none is wanted.
-func (s *server) listenSocket() (net.Listener, error) {
+func (s *server) listenSocket() (*net.UnixListener, error) {
 	c := &s.cfg.Socket
 	if !c.Enabled {
 		return nil, nil
@@ -30,7 +30,7 @@ func (s *server) listenSocket() (net.Listener, error) {
 
 // makeSocket listens at a path. One that is left of a server that is gone is
 // replaced.
-func makeSocket(path string, mode fs.FileMode, group string) (net.Listener, error) {
+func makeSocket(path string, mode fs.FileMode, group string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func makeSocket(path string, mode fs.FileMode, group string) (net.Listener, erro
 			return nil, err
 		}
 	}
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}

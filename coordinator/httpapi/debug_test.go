@@ -150,11 +150,6 @@ func TestReadinessEndsWhenTheServerDoes(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	b.parts.Ready = func() error { return errors.New("no metadata yet") }
-	if w := b.do("GET", "/readyz", ""); w.Code != 503 || w.Body.String() != "no metadata yet\n" {
-		t.Errorf("before it is ready: %d %s", w.Code, w.Body)
-	}
-	b.parts.Ready = nil
 	if err := b.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -9,22 +9,14 @@ import (
 // live answers /livez: the process runs and answers.
 func live(c echo.Context) error { return plain(c, http.StatusOK, "ok") }
 
-// ready answers /readyz: whether requests should be sent here.
+// ready answers /readyz: whether requests should be sent here. Before they should,
+// Starting answers.
 func (s *Server) ready(c echo.Context) error {
 	select {
 	case <-s.draining:
-		return s.notReady(c, "stopping")
+		c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
+		return plain(c, http.StatusServiceUnavailable, "stopping")
 	default:
+		return plain(c, http.StatusOK, "ok")
 	}
-	if s.parts.Ready != nil {
-		if err := s.parts.Ready(); err != nil {
-			return s.notReady(c, err.Error())
-		}
-	}
-	return plain(c, http.StatusOK, "ok")
-}
-
-func (s *Server) notReady(c echo.Context, why string) error {
-	c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
-	return plain(c, http.StatusServiceUnavailable, why)
 }

@@ -80,8 +80,7 @@ type Parts struct {
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
 
-	CommandLine []string     // of this process, without secrets, for /debug/pprof/cmdline
-	Ready       func() error // why requests should not be sent here; nil: they should
+	CommandLine []string // of this process, without secrets, for /debug/pprof/cmdline
 }
 
 // Server answers HTTP requests. Serve is called once for each listener, Shutdown
