@@ -69,14 +69,21 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 }
 
-// of gives the metrics of one listener, which are 0 from the start.
+// of gives the metrics of one listener. Those without a label more are 0 from the
+// start, so that a listener that nobody sends to is seen.
 func (m *metrics) of(kind, bind, transport string) *metrics {
 	at := prometheus.Labels{"listener": kind, "bind": bind, "transport": transport}
 	one := func(v *prometheus.CounterVec) *prometheus.CounterVec { return v.MustCurryWith(at) }
-	return &metrics{
+	own := &metrics{
 		bytes: one(m.bytes), points: one(m.points), malformed: one(m.malformed), readFailures: one(m.readFailures),
 		batches: one(m.batches), written: one(m.written), failed: one(m.failed),
 		droppedBytes: one(m.droppedBytes), droppedPoints: one(m.droppedPoints),
 		connected: one(m.connected), refused: one(m.refused), open: m.open.MustCurryWith(at),
 	}
+	for _, v := range []*prometheus.CounterVec{
+		own.bytes, own.points, own.readFailures, own.batches, own.written, own.failed, own.droppedBytes, own.refused,
+	} {
+		v.WithLabelValues()
+	}
+	return own
 }

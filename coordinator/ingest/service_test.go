@@ -252,6 +252,20 @@ func TestUDPWritesLineProtocol(t *testing.T) {
 	b.wantCount(t, "ingest_malformed_total", 1)
 }
 
+func TestAListenerIsSeenBeforeAnybodySends(t *testing.T) {
+	b := newBench(t, udpConfig(nil), &fakeWriter{})
+	families, err := b.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "ingest_received_points_total" {
+			return
+		}
+	}
+	t.Error("nothing is counted of it")
+}
+
 func TestGraphiteWritesLinesOfConnectionsAndPackets(t *testing.T) {
 	for _, protocol := range []string{"tcp", "udp"} {
 		b := newBench(t, graphiteConfig(func(g *Graphite) { g.Protocol = protocol }), &fakeWriter{})
