@@ -49,15 +49,26 @@ func (s *server) watchCertificates() error {
 			return err
 		}
 	}
-	if t := s.cfg.Etcd.TLS; s.cfg.External() && t.CertFile != "" {
-		// etcd's client reads the files itself; this one only says when they expire.
-		live, err := certificate.Open(certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}, s.cfg.HTTPS.Serving.Config, s.log)
-		if err != nil {
-			return fmt.Errorf("etcd-tls-certificate: %w", err)
-		}
-		return s.watch(live, "etcd")
+	live, err := openEtcdCertificate(&s.cfg, s.log)
+	if live == nil || err != nil {
+		return err
 	}
-	return nil
+	return s.watch(live, "etcd")
+}
+
+// openEtcdCertificate reads the certificate for an etcd that is not ours; nil
+// where there is none. etcd's client reads the files itself: this one only says
+// when they expire.
+func openEtcdCertificate(cfg *config.Config, log *slog.Logger) (*certificate.Live, error) {
+	t := cfg.Etcd.TLS
+	if !cfg.External() || t.CertFile == "" {
+		return nil, nil
+	}
+	live, err := certificate.Open(certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}, cfg.HTTPS.Serving.Config, log)
+	if err != nil {
+		return nil, fmt.Errorf("etcd-tls-certificate: %w", err)
+	}
+	return live, nil
 }
 
 func (s *server) watch(live *certificate.Live, use string) error {
@@ -69,8 +80,9 @@ func (s *server) watch(live *certificate.Live, use string) error {
 	return nil
 }
 
-// checkCertificates reads those that a configuration names.
-func checkCertificates(cfg *config.Config) error {
+// checkFiles reads the certificates and the files of listeners that a
+// configuration names.
+func checkFiles(cfg *config.Config) error {
 	log := slog.New(slog.DiscardHandler)
 	if cfg.HTTPS.Enabled {
 		if _, err := certificate.Open(cfg.HTTPS.Files, cfg.HTTPS.Serving.Config, log); err != nil {
@@ -82,5 +94,8 @@ func checkCertificates(cfg *config.Config) error {
 			return fmt.Errorf("tls-certificate: %w", err)
 		}
 	}
-	return nil
+	if _, err := openEtcdCertificate(cfg, log); err != nil {
+		return err
+	}
+	return cfg.Listeners.CheckFiles()
 }

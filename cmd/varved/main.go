@@ -111,7 +111,7 @@ func checked(cfg *config.Config, warnings []string, stdout, stderr io.Writer) in
 	for _, w := range warnings {
 		fmt.Fprintf(stderr, "varved: warning: %s\n", w)
 	}
-	if err := checkCertificates(cfg); err != nil {
+	if err := checkFiles(cfg); err != nil {
 		fmt.Fprintf(stderr, "varved: %v\n", err)
 		return 1
 	}

@@ -383,6 +383,7 @@ func (s *server) openListeners() error {
 	}
 	listeners, err := ingest.Open(s.cfg.Listeners, ingest.Parts{
 		Writer: s.writer, Databases: s.store, Quotas: s.quotas, HashSeed: s.store.Snapshot().HashSeed(), Unsigned: s.cfg.Unsigned,
+		TLS: s.cfg.HTTPS.Serving,
 	}, s.log, s.registry)
 	if err != nil {
 		return err

@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/model"
 )
 
@@ -147,6 +149,27 @@ func (c *Config) Validate() error {
 	}
 	for i, d := range c.Collectd {
 		if err := d.complete().validate(); d.Enabled && err != nil {
+			return invalid("collectd", i, err)
+		}
+	}
+	return nil
+}
+
+// CheckFiles reports the first listener that cannot use the files that it names.
+func (c *Config) CheckFiles() error {
+	for i, o := range c.OpenTSDB {
+		if !o.Enabled {
+			continue
+		}
+		if _, err := o.complete().live(certificate.Serving{}, slog.New(slog.DiscardHandler)); err != nil {
+			return invalid("opentsdb", i, err)
+		}
+	}
+	for i, d := range c.Collectd {
+		if !d.Enabled {
+			continue
+		}
+		if _, err := d.complete().parser(); err != nil {
 			return invalid("collectd", i, err)
 		}
 	}

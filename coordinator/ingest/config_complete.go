@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/varvedb/varve/coordinator/ingest/collectd"
 	"github.com/varvedb/varve/coordinator/ingest/graphite"
+	"github.com/varvedb/varve/internal/certificate"
 	"github.com/varvedb/varve/model/lineprotocol"
 )
 
@@ -109,6 +111,18 @@ func (o OpenTSDB) validate() error {
 	}
 	to := o.target()
 	return to.validate()
+}
+
+// live reads the listener's certificate; nil where it has none.
+func (o OpenTSDB) live(serving certificate.Serving, log *slog.Logger) (*certificate.Live, error) {
+	if !o.TLSEnabled {
+		return nil, nil
+	}
+	live, err := certificate.Open(certificate.Files{Certificate: o.Certificate}, serving.Config, log)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return live, nil
 }
 
 // complete gives c with the defaults for what is 0 or empty.

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -28,19 +26,15 @@ type telnet struct {
 // openOpenTSDB opens a listener for OpenTSDB's telnet protocol and HTTP.
 func (s *Service) openOpenTSDB(cfg OpenTSDB) error {
 	cfg = cfg.complete()
-	var secure *tls.Config
-	if cfg.TLSEnabled {
-		certificate, err := tls.LoadX509KeyPair(cfg.Certificate, cfg.Certificate)
-		if err != nil {
-			return fmt.Errorf("certificate: %w", err)
-		}
-		secure = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	live, err := cfg.live(s.parts.TLS, s.log)
+	if err != nil {
+		return err
 	}
 	p := s.newPipe(cfg.target(), "tcp")
 	t := &telnet{pipe: p, logErrors: cfg.LogPointErrors, http: newPutServer(p, s.parts.HashSeed)}
 	p.decode = t.decode
-	var err error
-	if t.connections, err = listenConnections(p, cfg.MaxConnectionLimit, secure, t.serve); err != nil {
+	if t.connections, err = listenConnections(p, cfg.MaxConnectionLimit, live.Server(), t.serve); err != nil {
+		t.http.close()
 		return err
 	}
 	s.serve(t, p)

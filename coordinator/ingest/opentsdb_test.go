@@ -11,10 +11,12 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,57 @@ func TestOpenTSDBWithTLS(t *testing.T) {
 	fmt.Fprintf(c, "put a 1500000000 1\n")
 	c.Close()
 	b.wantRows(t, "a value=1 1500000000000000000")
+}
+
+func TestACertificateIsReplacedWhileItIsUsed(t *testing.T) {
+	name := newCertificate(t)
+	b := newBench(t, tsdbConfig(func(o *OpenTSDB) { o.TLSEnabled, o.Certificate = true, name }), &fakeWriter{})
+	shown := func() []byte {
+		c, err := tls.Dial("tcp", b.listeners[0].port.address().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].Raw
+	}
+	first := shown()
+	if err := os.Rename(newCertificate(t), name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new certificate is shown", func() bool { return !bytes.Equal(first, shown()) })
+}
+
+func TestAListenerThatCannotBeOpenedLeavesNothingBehind(t *testing.T) {
+	taken := newBench(t, tsdbConfig(nil), &fakeWriter{}).listeners[0].port.address().String()
+	before := runtime.NumGoroutine()
+	const tries = 10
+	for range tries {
+		cfg := tsdbConfig(func(o *OpenTSDB) { o.BindAddress = taken })
+		if _, err := Open(cfg, Parts{}, slog.New(slog.DiscardHandler), nil); err == nil {
+			t.Fatal("a port that is taken was opened")
+		}
+	}
+	eventually(t, "the goroutines of what was not opened have ended", func() bool { return runtime.NumGoroutine() < before+tries })
+}
+
+func TestFilesAreChecked(t *testing.T) {
+	cfg := tsdbConfig(func(o *OpenTSDB) { o.TLSEnabled, o.Certificate = true, newCertificate(t) })
+	cfg.Collectd = []Collectd{{Enabled: true, TypesDB: "testdata/types.db"}}
+	if err := cfg.CheckFiles(); err != nil {
+		t.Error(err)
+	}
+	cfg.Collectd[0].TypesDB = "testdata/none"
+	if err := cfg.CheckFiles(); err == nil || !strings.Contains(err.Error(), "[[collectd]] 0: typesdb") {
+		t.Errorf("a file of types that is not there: %v", err)
+	}
+	cfg.OpenTSDB[0].Certificate = "testdata/none"
+	if err := cfg.CheckFiles(); err == nil || !strings.Contains(err.Error(), "[[opentsdb]] 0: certificate") {
+		t.Errorf("a certificate that is not there: %v", err)
+	}
+	cfg.OpenTSDB[0].Enabled, cfg.Collectd[0].Enabled = false, false
+	if err := cfg.CheckFiles(); err != nil {
+		t.Errorf("what is not enabled needs no files: %v", err)
+	}
 }
 
 // newCertificate writes a file with a key and a certificate for it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/quota"
+	"github.com/varvedb/varve/internal/certificate"
 )
 
 // Parts is what listeners need of their server.
@@ -21,6 +22,7 @@ type Parts struct {
 	Quotas    *quota.Keeper // nil: none
 	HashSeed  uint64        // of the cluster's series hashes
 	Unsigned  bool          // fields like "1u" in line protocol
+	TLS       certificate.Serving
 }
 
 // closeTimeout is how long Close tries to write what was received.
