@@ -120,6 +120,9 @@ func (e *entry) UnmarshalTOML(v any) error {
 	if n, ok := v.(int64); ok && s.value == "TIME" && n != 0 { // enqueued-write-timeout of InfluxDB
 		v = time.Duration(n).String()
 	}
+	if f, ok := v.(float64); ok && s.value == "N" {
+		v = strconv.FormatFloat(f, 'g', -1, 64)
+	}
 	text, err := textOf(v)
 	if err == nil {
 		err = l.set(s, text, fromFile(e.file.name))

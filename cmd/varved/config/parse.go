@@ -175,7 +175,7 @@ func parseLevel(v string) (coordinator.Level, error) {
 func parseTime(v string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(v, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil {
+		if err != nil || n == 0 {
 			return 0, errors.New("not a time such as 30m, 12h or 7d")
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
@@ -194,6 +194,15 @@ func setCount(n *int, v string) error {
 	return err
 }
 
+// parseRatio reads a part of a whole.
+func parseRatio(v string) (float64, error) {
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(f >= 0 && f <= 1) { // NaN, too
+		return 0, errors.New("not a number from 0 to 1")
+	}
+	return f, nil
+}
+
 // setLeast1 is setCount for what cannot be 0.
 func setLeast1(n *int, v string) error {
 	err := setCount(n, v)
@@ -205,7 +214,7 @@ func setLeast1(n *int, v string) error {
 
 // parseTimeOrNone reads a duration that may be 0.
 func parseTimeOrNone(v string) (time.Duration, error) {
-	if v == "0" || v == "0s" {
+	if v == "0" || v == "0s" || v == "0d" {
 		return 0, nil
 	}
 	return parseTime(v)

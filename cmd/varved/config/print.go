@@ -82,6 +82,9 @@ func (s *setting) toml(text string) string {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return strconv.FormatInt(n, 10)
 		}
+		if f, err := strconv.ParseFloat(text, 64); err == nil {
+			return strconv.FormatFloat(f, 'g', -1, 64)
+		}
 	case "LIST":
 		return tomlOf(list(text))
 	}

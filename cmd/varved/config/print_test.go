@@ -12,7 +12,7 @@ import (
 const canary = "canary-0123456789-0123456789-0123456789"
 
 func TestPrintedSettingsSayWhereTheyComeFromAndAreReadBack(t *testing.T) {
-	file := writeFile(t, "node-name = \"a\\\"b\\\\\"\nroles = [\"meta\", \"data\", \"coordinator\"]\nmax-row-limit = 7\n[[udp]]\n")
+	file := writeFile(t, "node-name = \"a\\\"b\\\\\"\nroles = [\"meta\", \"data\", \"coordinator\"]\nmax-row-limit = 7\ntracing-ratio = 0.25\n[[udp]]\n")
 	args, environ := []string{"--config", file, "--log-level", "warn", "--extensions"}, []string{"INFLUXDB_DATA_DIR=/d", "VARVE_QUERY_TIMEOUT=3s", "VARVE_UDP_0_DATABASE=x"}
 	var out bytes.Buffer
 	if err := Print(&out, args, environ); err != nil {
@@ -26,7 +26,7 @@ func TestPrintedSettingsSayWhereTheyComeFromAndAreReadBack(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"node-name": `= "a\"b\\" # file ` + file, "data-dir": `= "/d" # INFLUXDB_DATA_DIR`, "query-timeout": `= "3s" # VARVE_QUERY_TIMEOUT`,
-		"log-level": `= "warn" # --log-level`, "extensions": "= true # --extensions", "max-row-limit": "= 7 # file " + file,
+		"log-level": `= "warn" # --log-level`, "extensions": "= true # --extensions", "max-row-limit": "= 7 # file " + file, "tracing-ratio": "= 0.25 # file " + file,
 		"consistency": `= "one" # default`, "database": `= "x" # VARVE_UDP_0_DATABASE`,
 	} {
 		if lines[key] != want {

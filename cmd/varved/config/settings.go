@@ -378,7 +378,7 @@ var rows = []setting{
 		return nil
 	}},
 	{"tracing-ratio", "N", "1", "the part of the requests that is traced, from 0 to 1", func(c *Config, v string) (err error) {
-		c.Tracing.Ratio, err = strconv.ParseFloat(v, 64)
+		c.Tracing.Ratio, err = parseRatio(v)
 		return err
 	}},
 	{"data-unsigned", "", "", "take unsigned integers (1u), which InfluxDB 1.8 refuses", func(c *Config, v string) (err error) {
