@@ -158,7 +158,11 @@ type cluster struct {
 // database db has as many replicas as there are nodes.
 func newCluster(t *testing.T, cfg Config, peers ...*peer) *cluster {
 	t.Helper()
-	kv := metatest.NewMemory()
+	return newClusterOn(t, metatest.NewMemory(), cfg, peers...)
+}
+
+func newClusterOn(t *testing.T, kv meta.KV, cfg Config, peers ...*peer) *cluster {
+	t.Helper()
 	ids := &ring{nodes: make(map[uint64]data.Peer)}
 	c := &cluster{peers: peers, ring: ids}
 	for i, p := range peers {

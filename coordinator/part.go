@@ -16,6 +16,8 @@ type part struct {
 	group *meta.ShardGroup
 	shard *meta.Shard
 	batch *model.Batch // nil when no row is left
+
+	refused refusal // the rows that were taken out of batch
 }
 
 func (p *part) ref() data.ShardRef { return shardRef(p.group, p.shard) }
@@ -39,8 +41,12 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 		}
 	}
 
-	if err := w.checkSpread(policy, b, bounds); err != nil {
+	missing, err := w.spread(policy, b, bounds)
+	if err != nil {
 		return nil, refusal{}, err
+	}
+	if err := w.meta.EnsureGroups(ctx, policy.UID, missing); err != nil {
+		return nil, refusal{}, passing(ctx, err)
 	}
 	d := destinations{find: func(t int64) (*meta.ShardGroup, error) { return w.group(ctx, policy, t) }, limit: w.cfg.GroupsPerWrite}
 	r := route{to: make([][]int32, len(b.Tables))}
@@ -68,10 +74,11 @@ func (w *Writer) split(ctx context.Context, policy *meta.Policy, b *model.Batch)
 	return d.parts, out.refusal(bounds), nil
 }
 
-// checkSpread refuses rows within bounds that would go to more shard groups than
-// one write may touch, before any of those that are missing is made: the
-// groups of a refused write would stay.
-func (w *Writer) checkSpread(policy *meta.Policy, b *model.Batch, bounds *bounds) error {
+// spread gives a time in each of the shard groups that rows within bounds belong
+// to and that are missing. It refuses rows that would go to more groups than
+// one write may touch, before any is made: the groups of a refused write would
+// stay.
+func (w *Writer) spread(policy *meta.Policy, b *model.Batch, bounds *bounds) (missing []int64, err error) {
 	snapshot := w.meta.Snapshot()
 	starts := make(map[int64]struct{})
 	var start int64   // of the group of the row before
@@ -81,19 +88,26 @@ func (w *Writer) checkSpread(policy *meta.Policy, b *model.Batch, bounds *bounds
 			if !bounds.take(at) || uint64(at-start) < length {
 				continue
 			}
-			if g := snapshot.Group(policy.UID, at); g != nil {
+			g := snapshot.Group(policy.UID, at)
+			if g != nil {
 				start, length = g.Start, uint64(g.End-g.Start)
 			} else {
 				start = time.Unix(0, at).Truncate(policy.ShardDuration).UnixNano()
 				length = uint64(policy.ShardDuration)
 			}
+			if _, seen := starts[start]; seen {
+				continue
+			}
+			if len(starts) == w.cfg.GroupsPerWrite {
+				return nil, tooSpread(w.cfg.GroupsPerWrite)
+			}
 			starts[start] = struct{}{}
-			if len(starts) > w.cfg.GroupsPerWrite {
-				return tooSpread(w.cfg.GroupsPerWrite)
+			if g == nil {
+				missing = append(missing, at)
 			}
 		}
 	}
-	return nil
+	return missing, nil
 }
 
 func tooSpread(limit int) error {

@@ -144,17 +144,12 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	}
 	// The schema of every part before the first is sent: a part that is refused
 	// for a reason that passes should leave nothing behind.
+	if err := eachPart(parts, func(p *part) error { return w.settle(ctx, r, p) }); err != nil {
+		return refusal{}, err
+	}
 	var refused refusal
 	for i := range parts {
-		refused.add(w.limitSeries(ctx, r.User, &parts[i]))
-		if r.Joined && refused.count > 0 {
-			return refusal{}, ErrJoined
-		}
-		conflicts, err := w.agree(ctx, &parts[i], r.Joined)
-		if err != nil {
-			return refusal{}, err
-		}
-		refused.add(conflicts)
+		refused.add(parts[i].refused)
 	}
 	refused.add(late)
 	if err := w.sendAll(ctx, parts, r.Level, hold); err != nil {
@@ -168,6 +163,17 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 		}
 	}
 	return refused, nil
+}
+
+// settle takes out of a part what may not be stored, and makes its new fields.
+func (w *Writer) settle(ctx context.Context, r WriteRequest, p *part) error {
+	p.refused.add(w.limitSeries(ctx, r.User, p))
+	if r.Joined && p.refused.count > 0 {
+		return ErrJoined
+	}
+	conflicts, err := w.agree(ctx, p, r.Joined)
+	p.refused.add(conflicts)
+	return err
 }
 
 // policy resolves the names of a request.
@@ -213,8 +219,25 @@ func (w *Writer) sendAll(ctx context.Context, parts []part, level Level, hold *h
 	return g.Wait()
 }
 
-// partsAtOnce bounds the shards that one write is sent to at a time.
+// partsAtOnce bounds the shards that one write works on at a time.
 const partsAtOnce = 16
+
+// eachPart calls f for all parts, for several at a time: what they wait for, as
+// syncs of etcd, is shared then. After an error f is not called for others.
+func eachPart(parts []part, f func(*part) error) error {
+	if len(parts) == 1 {
+		return f(&parts[0])
+	}
+	g, failed := errgroup.WithContext(context.Background())
+	g.SetLimit(partsAtOnce)
+	for i := range parts {
+		if failed.Err() != nil {
+			break
+		}
+		g.Go(func() error { return f(&parts[i]) })
+	}
+	return g.Wait()
+}
 
 // refusal counts rows that are not stored for their content.
 type refusal struct {

@@ -8,10 +8,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/varvedb/varve/data"
 	"github.com/varvedb/varve/meta"
+	"github.com/varvedb/varve/meta/metatest"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 )
@@ -76,6 +78,70 @@ func TestAWriteThatIsSpreadTooFarMakesNoGroups(t *testing.T) {
 	if err := c.write(t, rows(10), Default); err != nil {
 		t.Errorf("a write to 10 groups gave %v", err)
 	}
+}
+
+// slowKV takes its time for each transaction, and any number at a time, as etcd
+// does for a sync.
+type slowKV struct {
+	meta.KV
+	txn time.Duration
+}
+
+func (s *slowKV) Txn(ctx context.Context, when []meta.Condition, ops []meta.Op) (bool, int64, error) {
+	time.Sleep(s.txn)
+	return s.KV.Txn(ctx, when, ops)
+}
+
+func TestAWriteToManyNewGroupsSharesTheSyncsOfTheMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClusterOn(t, &slowKV{metatest.NewMemory(), 10 * time.Millisecond}, DefaultConfig(), new(peer))
+		const weeks = 1000
+		values := make([]map[string]any, weeks)
+		times := make([]time.Time, weeks)
+		for i := range values {
+			values[i] = map[string]any{"v": 1.0}
+			times[i] = time.Now().AddDate(0, 0, -7*i)
+		}
+		began := time.Now()
+		if err := c.write(t, batch(values, times...), Default); err != nil {
+			t.Fatalf("write gave %v after %v", err, time.Since(began))
+		}
+		if n := len(groups(c)); n != weeks {
+			t.Errorf("%d groups, want %d", n, weeks)
+		}
+		// One after the other the groups alone would take ten seconds.
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the write took %v", took)
+		}
+	})
+}
+
+func TestAWriteThatIsTriedAgainGetsFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		cfg.WriteTimeout = 100 * time.Millisecond
+		c := newClusterOn(t, &slowKV{metatest.NewMemory(), 10 * time.Millisecond}, cfg, new(peer))
+		const weeks = 500
+		values := make([]map[string]any, weeks)
+		times := make([]time.Time, weeks)
+		for i := range values {
+			values[i] = map[string]any{"v": 1.0}
+			times[i] = time.Now().AddDate(0, 0, -7*i)
+		}
+		tries := 1
+		for ; tries <= 10; tries++ {
+			err := c.write(t, batch(values, times...), Default)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, model.ErrUnavailable) {
+				t.Fatalf("try %d gave %v", tries, err)
+			}
+		}
+		if tries < 2 || tries > 10 {
+			t.Errorf("done after %d tries", tries)
+		}
+	})
 }
 
 // groups gives the shard groups of the default policy.

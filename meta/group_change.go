@@ -3,6 +3,7 @@ package meta
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/varvedb/varve/model"
@@ -12,6 +13,10 @@ import (
 // chance would fill the metadata of every node. All of time in groups of a
 // week are 30,500.
 const maxGroups = 50_000
+
+// maxGroupBytes bounds what one transaction makes of groups, beyond the last:
+// etcd refuses requests over 1.5 MB.
+const maxGroupBytes = 512 << 10
 
 // EnsureGroup gives the live group of a policy that holds t, and makes it when
 // there is none. Groups made this way begin with an empty schema.
@@ -26,59 +31,103 @@ func (s *Store) EnsureGroup(ctx context.Context, policyUID uint64, t int64) (*Sh
 	return s.createGroup(ctx, policyUID, t, nil, Fence{})
 }
 
-// createGroup makes a group. ids are those of the group and its shards, nil to
-// take new ones; those given must be enough.
-func (s *Store) createGroup(ctx context.Context, policyUID uint64, t int64, ids *reservedIDs, fence Fence) (*ShardGroup, error) {
-	if !model.AllTime.Contains(t) {
-		return nil, invalid(fmt.Sprintf("time %d is outside the range that can be stored", t))
+// EnsureGroups does as EnsureGroup for many times, and makes as many groups with
+// one transaction as that takes. What was made before an error stays, so that
+// the next try begins there.
+func (s *Store) EnsureGroups(ctx context.Context, policyUID uint64, times []int64) error {
+	for len(times) > 0 {
+		groups, err := s.createGroups(ctx, policyUID, times, nil, Fence{})
+		if err != nil {
+			return err
+		}
+		times = times[len(groups):]
 	}
-	var g *ShardGroup
-	err := s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
+	return nil
+}
+
+func (s *Store) createGroup(ctx context.Context, policyUID uint64, t int64, ids *reservedIDs, fence Fence) (*ShardGroup, error) {
+	groups, err := s.createGroups(ctx, policyUID, []int64{t}, ids, fence)
+	if err != nil {
+		return nil, err
+	}
+	return groups[0], nil
+}
+
+// createGroups gives the groups of the first of some times, as many as fit one
+// transaction, and makes those that are missing. ids are those of the group
+// and its shards, nil to take new ones; those given must be enough, and are for
+// one time.
+func (s *Store) createGroups(ctx context.Context, policyUID uint64, times []int64, ids *reservedIDs, fence Fence) (groups []*ShardGroup, err error) {
+	err = s.change(ctx, func(ctx context.Context, now *Snapshot) (bool, error) {
 		d, p := now.policy(policyUID)
 		if p == nil {
 			return false, &model.Error{Kind: model.ErrNotFound, Text: fmt.Sprintf("retention policy not found: uid %d", policyUID)}
 		}
-		if g = now.Group(policyUID, t); g != nil {
+		live := slices.Clone(now.live(policyUID))
+		taken := uint64(0) // 0 where ids were taken before; writing the counter orders this among other creations
+		groups = nil
+		var ops []Op
+		size := 0
+		for _, t := range times {
+			if !model.AllTime.Contains(t) {
+				return false, invalid(fmt.Sprintf("time %d is outside the range that can be stored", t))
+			}
+			after := groupAfter(live, t)
+			if after > 0 && live[after-1].Contains(t) {
+				groups = append(groups, live[after-1])
+				continue
+			}
+			if len(ops) == MaxOps-2 || size > maxGroupBytes { // the counter and "changed" are written, too
+				break
+			}
+			if len(live) >= maxGroups {
+				return false, &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("retention policy %s has too many shard groups: %d", p.Name, maxGroups)}
+			}
+			use := ids
+			if use == nil {
+				use = &reservedIDs{first: now.counter.next + taken, n: 1 + shardCount(now, p)}
+				taken += use.n
+			}
+			g := &ShardGroup{ID: use.first, Database: d.UID, Policy: p.UID}
+			g.Start, g.End = span(live, after, p.ShardDuration, t)
+			var err error
+			if g.Shards, err = place(now, p, *use); err != nil {
+				return false, err
+			}
+			op := Put(s.keys.group(d.UID, p.UID, g.Start), encode(groupToRecord(g)))
+			ops, size = append(ops, op), size+len(op.Key)+len(op.Value)
+			groups, live = append(groups, g), slices.Insert(live, after, g)
+		}
+		if len(ops) == 0 {
 			return true, nil
 		}
-		if len(now.live(policyUID)) >= maxGroups {
-			return false, &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("retention policy %s has too many shard groups: %d", p.Name, maxGroups)}
-		}
-		taken := ids
-		if taken == nil {
-			taken = &reservedIDs{first: now.counter.next, n: 1 + shardCount(now, p)}
-		}
-		g = &ShardGroup{ID: taken.first, Database: d.UID, Policy: p.UID}
-		g.Start, g.End = span(now.live(policyUID), p.ShardDuration, t)
-		var err error
-		if g.Shards, err = place(now, p, *taken); err != nil {
-			return false, err
-		}
-		take := s.takeIDs(now, taken.n)
-		if ids != nil {
-			take = s.takeIDs(now, 0) // taken before; writing it orders this among other creations
-		}
-		return s.fenced(ctx, "create shard group", fence,
+		return s.fenced(ctx, "create shard groups", fence,
 			[]Condition{{Key: s.keys.database(d.UID), Revision: d.modified}, s.idsUnchanged(now)},
-			[]Op{Put(s.keys.group(d.UID, p.UID, g.Start), encode(groupToRecord(g))), take})
+			append(ops, s.takeIDs(now, taken)))
 	})
-	if err != nil {
-		return nil, err
+	return groups, err
+}
+
+// groupAfter gives the place of the first of a policy's live groups that begins
+// after t; only the one before it may hold t.
+func groupAfter(live []*ShardGroup, t int64) int {
+	i, ok := slices.BinarySearchFunc(live, t, compareStart)
+	if ok {
+		i++
 	}
-	return g, nil
+	return i
 }
 
 // span gives the start and the end of a new group that holds t among the live
-// ones, none of which does.
-func span(live []*ShardGroup, d time.Duration, t int64) (start, end int64) {
+// ones, none of which does; the one at after is the first that begins later.
+func span(live []*ShardGroup, after int, d time.Duration, t int64) (start, end int64) {
 	from := time.Unix(0, t).UTC().Truncate(d)
 	start, end = clampTime(from), clampTime(from.Add(d))
-	for _, g := range live {
-		if g.End <= t {
-			start = max(start, g.End)
-		} else {
-			end = min(end, g.Start)
-		}
+	if after > 0 {
+		start = max(start, live[after-1].End)
+	}
+	if after < len(live) {
+		end = min(end, live[after].Start)
 	}
 	return start, end
 }

@@ -245,14 +245,14 @@ func TestNewGroupsAreAlignedAndFillGapsOnly(t *testing.T) {
 		}
 		return when.UnixNano()
 	}
-	start, end := span(nil, 7*day, at("2026-11-21T22:00:00Z"))
+	start, end := span(nil, 0, 7*day, at("2026-11-21T22:00:00Z"))
 	if start != at("2026-11-16T00:00:00Z") || end != at("2026-11-23T00:00:00Z") {
 		t.Errorf("a week of Saturday 2026-11-21: %s to %s, want Monday to Monday", time.Unix(0, start).UTC(), time.Unix(0, end).UTC())
 	}
-	if start, _ := span(nil, 7*day, model.MinTime); start != model.MinTime {
+	if start, _ := span(nil, 0, 7*day, model.MinTime); start != model.MinTime {
 		t.Errorf("first group begins at %d", start)
 	}
-	if _, end := span(nil, 7*day, model.MaxTime); end != model.MaxTime+1 {
+	if _, end := span(nil, 0, 7*day, model.MaxTime); end != model.MaxTime+1 {
 		t.Errorf("last group ends at %d", end)
 	}
 
@@ -266,7 +266,8 @@ func TestNewGroupsAreAlignedAndFillGapsOnly(t *testing.T) {
 		if slices.ContainsFunc(live, func(g *ShardGroup) bool { return g.Contains(when) }) {
 			continue
 		}
-		start, end := span(live, d, when)
+		after := groupAfter(live, when)
+		start, end := span(live, after, d, when)
 		if start > when || when >= end || end-start > int64(d) {
 			t.Fatalf("span of %d for %s: %d to %d", when, d, start, end)
 		}
@@ -275,7 +276,7 @@ func TestNewGroupsAreAlignedAndFillGapsOnly(t *testing.T) {
 				t.Fatalf("%d to %d overlaps %d to %d", start, end, g.Start, g.End)
 			}
 		}
-		live = append(live, &ShardGroup{Start: start, End: end})
+		live = slices.Insert(live, after, &ShardGroup{Start: start, End: end})
 	}
 }
 

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 		"RevisionsGrowOnlyByChanges":           revisionsGrowOnlyByChanges,
 		"StoresSeeEachOthersChanges":           storesSeeEachOthersChanges,
 		"RacingStoresMakeOneGroupPerTime":      racingStoresMakeOneGroupPerTime,
+		"RacingStoresMakeManyGroupsOnce":       racingStoresMakeManyGroupsOnce,
 		"RacingStoresAgreeOnFieldTypes":        racingStoresAgreeOnFieldTypes,
 		"RacingStoresMakeOneDatabase":          racingStoresMakeOneDatabase,
 		"DropRemovesEverythingOfADatabase":     dropRemovesEverythingOfADatabase,
@@ -261,6 +262,42 @@ func racingStoresMakeOneGroupPerTime(t *testing.T, kv meta.KV) {
 	}
 	must(t, stores[1].Refresh(t.Context()))
 	checkGroups(t, stores[1].Snapshot(), policy)
+}
+
+func racingStoresMakeManyGroupsOnce(t *testing.T, kv meta.KV) {
+	const nodes, groups = 3, 3 * meta.MaxOps
+	week := int64(7 * 24 * time.Hour)
+	stores := make([]*meta.Store, nodes)
+	for i := range stores {
+		stores[i] = OpenStore(t, kv, fmt.Sprintf("n%d", i))
+	}
+	must(t, stores[0].CreateDatabase(t.Context(), "db", nil))
+	must(t, stores[0].Refresh(t.Context()))
+	policy := stores[0].Snapshot().Database("db").Policy("").UID
+	var wait sync.WaitGroup
+	for i, s := range stores {
+		var times []int64
+		for j := range groups {
+			if j%nodes != i { // some are asked for by one, most by two
+				times = append(times, int64(j)*week, int64(j)*week+1)
+			}
+		}
+		slices.Reverse(times)
+		wait.Go(func() {
+			if err := s.EnsureGroups(t.Context(), policy, times); err != nil {
+				t.Errorf("ensure groups: %v", err)
+			}
+		})
+	}
+	wait.Wait()
+	must(t, stores[0].Refresh(t.Context()))
+	checkGroups(t, stores[0].Snapshot(), policy)
+	if n := len(stores[0].Snapshot().Groups(policy, model.AllTime)); n != groups {
+		t.Errorf("%d groups, want %d", n, groups)
+	}
+	if err := stores[0].EnsureGroups(t.Context(), policy, []int64{-week, model.MinTime - 1}); !errors.Is(err, model.ErrInvalid) {
+		t.Errorf("a time that cannot be stored gave %v", err)
+	}
 }
 
 // checkGroups fails when groups of a policy overlap or share an id with
