@@ -15,13 +15,21 @@ import (
 // what such pages change must be allowed: the browser may be on a machine or in a
 // network where nobody else is.
 //
-// Browsers say the origin with all but plain GETs, and where it is in relation to
-// the server with those, too. Clients that are no browsers say neither.
+// Browsers say the origin with all but plain GETs. With those they say where it is
+// in relation to the server, but not over HTTP to another machine: nothing tells
+// such a GET for an image on a foreign page from one that was typed in. Clients that
+// are no browsers say neither.
 func (s *Server) foreign(r *http.Request) bool {
 	origin := r.Header.Get(echo.HeaderOrigin)
 	if origin == "" {
-		site := r.Header.Get("Sec-Fetch-Site")
-		return site == "cross-site" || site == "same-site"
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "cross-site", "same-site":
+			return true
+		case "":
+			// PowerShell says that it is one, too: of other methods this proves nothing.
+			return r.Method == http.MethodGet && strings.HasPrefix(r.UserAgent(), "Mozilla/")
+		}
+		return false
 	}
 	if slices.Contains(s.cfg.AllowedOrigins, "*") || slices.Contains(s.cfg.AllowedOrigins, origin) {
 		return false

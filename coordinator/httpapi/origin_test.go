@@ -51,3 +51,31 @@ func TestPagesMayChangeWhatIsTheirs(t *testing.T) {
 		}
 	}
 }
+
+// Of a plain GET over HTTP to another machine, such as that of an image, browsers
+// say nothing but that they are browsers.
+func TestBrowsersChangeNothingByGETsThatDoNotSayWhoseTheyAre(t *testing.T) {
+	const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	for _, c := range []struct {
+		method  string
+		header  []string
+		foreign bool
+	}{
+		{"GET", []string{"User-Agent", browser}, true},
+		{"GET", []string{"User-Agent", browser, "Sec-Fetch-Site", "cross-site"}, true},
+		{"GET", []string{"User-Agent", browser, "Sec-Fetch-Site", "same-origin"}, false},
+		{"GET", []string{"User-Agent", browser, "Sec-Fetch-Site", "none"}, false}, // typed in
+		{"GET", []string{"User-Agent", "curl/7.88.1"}, false},
+		{"GET", nil, false},
+		// PowerShell calls itself one, too. Browsers say the origin of these.
+		{"POST", []string{"User-Agent", "Mozilla/5.0 (Windows NT; en-US) WindowsPowerShell/5.1"}, false},
+	} {
+		b := newBench(t, nil)
+		var got query.Request
+		b.queries.answer = func(_ context.Context, r query.Request, _ query.Sink) error { got = r; return nil }
+		b.do(c.method, "http://db.example:8086/query?q=x", "", c.header...)
+		if got.Foreign != c.foreign {
+			t.Errorf("%s %q: foreign %v", c.method, c.header, got.Foreign)
+		}
+	}
+}
