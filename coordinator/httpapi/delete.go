@@ -28,10 +28,10 @@ func (s *Server) deleteV2(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, fmt.Errorf("delete - bucket: %w", err))
 	}
-	if policy, err = s.policyOf(c, db, policy); err != nil {
+	if err := s.mayWrite(c, db); err != nil {
 		return s.fail(c, fmt.Errorf("delete - %w", err))
 	}
-	if err := s.mayWrite(c, db); err != nil {
+	if policy, err = s.policyOf(c, db, policy); err != nil {
 		return s.fail(c, fmt.Errorf("delete - %w", err))
 	}
 	var request deleteRequest

@@ -3,7 +3,10 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/varvedb/varve/model"
@@ -76,6 +79,19 @@ func TestDeletesThatSayTooLittleAreRefused(t *testing.T) {
 	ran(b, &model.Error{Kind: model.ErrUnavailable, Text: "no owner"})
 	if w := b.do("POST", "/api/v2/delete?bucket=db", `{`+day+`}`); w.Code != 503 {
 		t.Errorf("a delete that cannot be done now: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestADeleteDoesNotTellWhichPoliciesThereAre(t *testing.T) {
+	s := guardedServer(t, &fakeAuth{}, nil)
+	for _, bucket := range []string{"db", "db/day", "db/no"} {
+		r := httptest.NewRequest("POST", "/api/v2/delete?bucket="+bucket, strings.NewReader(`{`+day+`}`))
+		r.Header.Set("X-User", "reader")
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s of who may not write: %d %s", bucket, w.Code, w.Body)
+		}
 	}
 }
 
