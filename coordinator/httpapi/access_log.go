@@ -196,7 +196,8 @@ func withoutSecrets(values url.Values) url.Values {
 	out := make(url.Values, len(values))
 	for name, all := range values {
 		switch strings.ToLower(name) {
-		case "p", "params": // which may be what a statement names
+		case "p", "password", "token", "access_token",
+			"params": // which may be what a statement names
 			out.Set(name, redacted)
 		case "q":
 			for _, text := range all {

@@ -35,7 +35,8 @@ func TestAccessLogShowsNoSecret(t *testing.T) {
 	statement := url.QueryEscape("CREATE USER u WITH PASSWORD '" + secret + "'")
 	for _, target := range []string{
 		"/query?u=a&p=" + secret, "/query?P=" + secret + "&p=x", "/query?q=" + statement,
-		"/query?q=a;b&p=" + secret, "/query?p=%zz" + secret,
+		"/query?q=a;b&p=" + secret, "/query?p=%zz" + secret, "/query?%70=" + secret,
+		"/query?password=" + secret, "/query?token=" + secret, "/query?access_token=" + secret,
 	} {
 		c := echo.New().NewContext(httptest.NewRequest("GET", target, nil), httptest.NewRecorder())
 		if got := accessLine(c, time.Now(), 0); strings.Contains(got, secret) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/varvedb/varve/coordinator/audit"
 	"github.com/varvedb/varve/model"
-	"github.com/varvedb/varve/query"
 )
 
 // What statements do is recorded where they run; here is recorded what is no
@@ -41,7 +40,7 @@ func (s *Server) recorded(a access, next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		e := eventOf(c, "admin request")
-		e.Statement = c.Request().Method + " " + query.RedactURLs(c.Request().URL.RequestURI())
+		e.Statement = c.Request().Method + " " + uriText(c.Request().URL)
 		e.Outcome = "ok"
 		if status >= http.StatusBadRequest {
 			e.Outcome = strconv.Itoa(status) + " " + http.StatusText(status)

@@ -56,7 +56,7 @@ func TestEachStatementOfAnAdministratorIsRecordedOnce(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/varve/v1/status", "/varve/v1/limits?p=secret\n", "/debug/pprof/cmdline"} {
+	for _, path := range []string{"/varve/v1/status", "/varve/v1/limits?p=secret\n", "/varve/v1/limits?%70=secret", "/debug/pprof/cmdline"} {
 		s.get(t, path)
 		if got := log.next(t); len(got) != 1 || got[0]["action"] != "admin request" || strings.Contains(fmt.Sprint(got), "secret") {
 			t.Errorf("GET %q: recorded %v", path, got)
