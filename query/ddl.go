@@ -52,7 +52,7 @@ func (r *statementRun) change(stmt influxql.Statement) func(context.Context) err
 		return func(ctx context.Context) error {
 			return hideURLs(catalog.CreateSubscription(ctx, stmt.Database, Subscription{
 				Policy: stmt.RetentionPolicy, Name: stmt.Name, Mode: stmt.Mode, Destinations: stmt.Destinations,
-			}))
+			}), stmt.Destinations)
 		}
 	case *influxql.DropSubscriptionStatement:
 		return func(ctx context.Context) error {

@@ -61,10 +61,15 @@ func passwordLen(text string) int {
 }
 
 var (
-	// userRE finds who a URL is for, up to the last @ of its host.
-	userRE = regexp.MustCompile(`://[^/?#\s'"]*@`)
+	// userRE finds who a URL is for, up to its last @: also where a password has in
+	// it what is to be escaped, and then is no part of a URL.
+	userRE = regexp.MustCompile(`://\S*@`)
 	// parameterRE finds the parameters of a URL that are secret.
 	parameterRE = regexp.MustCompile(`(?i)([?&](?:p|password|token|access_token)=)[^&#\s'"]*`)
+
+	// These are for a text that is one URL, where no quote ends it.
+	wholeUserRE      = regexp.MustCompile(`(?s)://.*@`)
+	wholeParameterRE = regexp.MustCompile(`(?i)([?&](?:p|password|token|access_token)=)[^&#]*`)
 )
 
 // RedactURLs gives text with [REDACTED] in place of the credentials in URLs. It is
@@ -94,16 +99,22 @@ func printed(statements ...influxql.Statement) string {
 func withoutCredentials(urls []string) []string {
 	out := make([]string, len(urls))
 	for i, u := range urls {
-		out[i] = RedactURLs(u)
+		u = wholeUserRE.ReplaceAllString(u, "://"+Redacted+"@")
+		out[i] = wholeParameterRE.ReplaceAllString(u, "${1}"+Redacted)
 	}
 	return out
 }
 
-// hideURLs gives an error of the same kind whose text has no credentials of
-// URLs.
-func hideURLs(err error) error {
-	if e := (*model.Error)(nil); errors.As(err, &e) {
-		return &model.Error{Kind: e.Kind, Text: RedactURLs(e.Text)}
+// hideURLs gives an error of the same kind whose text has no credentials of URLs
+// that it may repeat.
+func hideURLs(err error, urls []string) error {
+	e := (*model.Error)(nil)
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	text := e.Text
+	for i, hidden := range withoutCredentials(urls) {
+		text = strings.ReplaceAll(text, urls[i], hidden)
+	}
+	return &model.Error{Kind: e.Kind, Text: text}
 }

@@ -1,8 +1,11 @@
 package query
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/varvedb/varve/model"
 )
 
 func TestRedactHidesPasswordsAlsoInTextsThatDoNotParse(t *testing.T) {
@@ -33,6 +36,7 @@ func TestRedactHidesPasswordsAlsoInTextsThatDoNotParse(t *testing.T) {
 		// URLs.
 		{`CREATE SUBSCRIPTION s ON d.p DESTINATIONS ALL 'http://me:canary@h:8086', 'udp://h:1'`, `CREATE SUBSCRIPTION s ON d.p DESTINATIONS ALL 'http://[REDACTED]@h:8086', 'udp://h:1'`},
 		{`http://me:can@ary@h:1/?u=a&p=canary&db=d`, `http://[REDACTED]@h:1/?u=a&p=[REDACTED]&db=d`},
+		{`'http://me:can/ary@h:1', 'http://me:can?a#ry@h:1/x'`, `'http://[REDACTED]@h:1', 'http://[REDACTED]@h:1/x'`}, // not escaped, and no URLs then
 		{`/query?q=SHOW+USERS&P=canary`, `/query?q=SHOW+USERS&P=[REDACTED]`},
 		{`http://h:8086/write?token=canary#x`, `http://h:8086/write?token=[REDACTED]#x`},
 		// What is none.
@@ -85,4 +89,25 @@ func FuzzRedact(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a quote or a blank is in, ends elsewhere in other texts.
+func TestDestinationsAreShownWithoutCredentials(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://me:canary@h:1":                "http://[REDACTED]@h:1",
+		"http://me:it's\"a canary@h:1/x":      "http://[REDACTED]@h:1/x",
+		"http://me:can/ary?@h:1":              "http://[REDACTED]@h:1",
+		"http://h:1/write?u=me&p=it's canary": "http://h:1/write?u=me&p=[REDACTED]",
+		"http://h:1/write?token=it's&db=d#x":  "http://h:1/write?token=[REDACTED]&db=d#x",
+		"udp://h:1":                           "udp://h:1",
+		"":                                    "",
+	} {
+		if got := withoutCredentials([]string{url})[0]; got != want {
+			t.Errorf("%s is shown as %s, want %s", url, got, want)
+		}
+		refused := &model.Error{Kind: model.ErrInvalid, Text: "invalid subscription URL: " + url}
+		if got := hideURLs(refused, []string{"udp://other:1", url}); !errors.Is(got, model.ErrInvalid) || got.Error() != "invalid subscription URL: "+want {
+			t.Errorf("it is refused with %v", got)
+		}
+	}
 }
