@@ -12,12 +12,21 @@ import (
 
 // firstStart makes what a new cluster is to begin with. The administrator is
 // made last: as long as there is none it is not done, and a start that was
-// interrupted is made good by the next.
+// interrupted is made good by the next. That may be long after, when the last
+// administrator has gone: a user who has another password then, or is none any more,
+// stays as he is.
 func (s *server) firstStart(ctx context.Context) error {
 	f := &s.cfg.FirstStart
 	unfinished := f.Admin.Name != "" && !s.store.Snapshot().HasAdmin()
 	if *f == (config.FirstStart{}) || !s.founding && !unfinished || s.store.Away() {
 		return nil
+	}
+	kept := func(name string, err error) bool {
+		if s.founding || !errors.Is(err, model.ErrConflict) {
+			return false
+		}
+		s.log.Warn("a user to be made at the first start is there and another, and stays as he is", "user", name)
+		return true
 	}
 	if f.Database != "" {
 		if err := s.store.CreateDatabase(ctx, f.Database, nil); err != nil {
@@ -31,7 +40,9 @@ func (s *server) firstStart(ctx context.Context) error {
 		if u.Name == "" {
 			continue
 		}
-		if err := s.store.CreateUser(ctx, u.Name, u.Password, false); err != nil {
+		if err := s.store.CreateUser(ctx, u.Name, u.Password, false); kept(u.Name, err) {
+			continue
+		} else if err != nil {
 			return fmt.Errorf("make the user %q: %w", u.Name, err)
 		}
 		if f.Database == "" {
@@ -43,7 +54,7 @@ func (s *server) firstStart(ctx context.Context) error {
 	}
 	if f.Admin.Name != "" {
 		err := s.store.CreateFirstAdmin(ctx, f.Admin.Name, f.Admin.Password)
-		if err != nil && !errors.Is(err, model.ErrForbidden) { // another node has made one
+		if err != nil && !errors.Is(err, model.ErrForbidden) && !kept(f.Admin.Name, err) { // another node has made one
 			return fmt.Errorf("make the administrator %q: %w", f.Admin.Name, err)
 		}
 	}

@@ -66,6 +66,31 @@ func TestANewClusterBeginsWithWhatTheEnvironmentSays(t *testing.T) {
 	}
 }
 
+// What was made at the first start is changed later, and the settings stay.
+func TestAServerWhoseAdministratorWasRevokedStarts(t *testing.T) {
+	for name, value := range map[string]string{
+		"INFLUXDB_DB": "garden", "INFLUXDB_HTTP_AUTH_ENABLED": "true", "INFLUXDB_ADMIN_USER": "root", "INFLUXDB_ADMIN_PASSWORD": "r",
+		"INFLUXDB_USER": "gardener", "INFLUXDB_USER_PASSWORD": "g",
+	} {
+		t.Setenv(name, value)
+	}
+	dir := t.TempDir()
+	p := start(t, dir)
+	if got := as(t, p, "root", "r", "SET PASSWORD FOR gardener = 'other'; REVOKE ALL PRIVILEGES FROM root"); strings.Contains(got, "error") {
+		t.Fatal(got)
+	}
+	if err := p.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, dir)
+	if got := as(t, p, "gardener", "other", "SHOW DATABASES"); !strings.Contains(got, `["garden"]`) {
+		t.Errorf("a user is answered by %s", got)
+	}
+	if got := as(t, p, "root", "r", "SHOW USERS"); !strings.HasPrefix(got, "403 ") {
+		t.Errorf("who is no administrator any more is answered by %s", got)
+	}
+}
+
 func TestServiceManagerIsTold(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
