@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -211,6 +212,13 @@ func TestRolesApart(t *testing.T) {
 		if r, err = http.Get(p.URL + "/ping"); err != nil || r.StatusCode != http.StatusNoContent {
 			t.Errorf("/ping gave %v, %v", r, err)
 		}
+		r.Body.Close()
+		if got := ready(t, p); got != "503 this node takes no writes and no queries: it has not the role coordinator\n" {
+			t.Errorf("/readyz of a node that is no coordinator gave %s", got)
+		}
+	}
+	if got := ready(t, front); got != "200 ok\n" {
+		t.Errorf("/readyz of the coordinator gave %s", got)
 	}
 	if _, err := os.Stat(filepath.Join(coordinatorDir, "shards")); err == nil {
 		t.Error("a node that is only coordinator has shards")
@@ -218,6 +226,37 @@ func TestRolesApart(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dataDir, "meta", "etcd")); err == nil {
 		t.Error("a node without the role meta has an etcd")
 	}
+}
+
+// ready gives what a node answers to who asks whether to send requests to it.
+func ready(t *testing.T, p *harness.Process) string {
+	t.Helper()
+	status, body := send(t, p, http.MethodGet, "/readyz", "", "")
+	return fmt.Sprint(status, " ", body)
+}
+
+func TestNoRequestsShouldBeSentToANodeThatIsDrained(t *testing.T) {
+	first := member(t, t.TempDir(), "first")
+	second := member(t, t.TempDir(), "second", "--join", nodes(t, first)["first"].RPC)
+	drain := func(cancel bool, want string) {
+		t.Helper()
+		if status, body := send(t, first, http.MethodPost, adminapi.Prefix+"/nodes/second/drain", "", fmt.Sprintf(`{"cancel":%t}`, cancel)); status != http.StatusOK {
+			t.Fatalf("drain: %d %s", status, body)
+		}
+		for end := time.Now().Add(10 * time.Second); ready(t, second) != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("/readyz gives %s, want %s", ready(t, second), want)
+			}
+		}
+	}
+	drain(false, "503 this node is drained: it is to be removed\n")
+	if status, body := send(t, second, http.MethodPost, statement("CREATE DATABASE db"), "", ""); status != http.StatusOK {
+		t.Errorf("a request that is sent to it nevertheless: %d %s", status, body)
+	}
+	if got := ready(t, first); got != "200 ok\n" {
+		t.Errorf("the other one: %s", got)
+	}
+	drain(true, "200 ok\n")
 }
 
 // beyond gives an address of this machine that is not loopback.

@@ -217,6 +217,7 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 		Queries:   noCoordinator{},
 		Databases: noCoordinator{},
 		Admin:     operators.Handler(),
+		Elsewhere: s.elsewhere,
 		Memory:    gate,
 		Vars:      s.monitor.Vars(),
 		Tracer:    s.tracer,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/httpapi"
+	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
 )
@@ -22,6 +23,20 @@ var (
 )
 
 var errNoCoordinator = &model.Error{Kind: model.ErrUnavailable, Text: "this node takes no writes and no queries: it has not the role coordinator"}
+
+var errDrained = &model.Error{Kind: model.ErrUnavailable, Text: "this node is drained: it is to be removed"}
+
+// elsewhere says why clients should go to another node, for /readyz. While etcd is
+// away they need not.
+func (s *server) elsewhere() error {
+	if !s.cfg.Has(meta.RoleCoordinator) {
+		return errNoCoordinator
+	}
+	if n := s.store.Snapshot().Node(s.self.ID); n != nil && n.Draining {
+		return errDrained
+	}
+	return nil
+}
 
 // Write implements httpapi.Writer.
 func (noCoordinator) Write(_ context.Context, r coordinator.WriteRequest) error {

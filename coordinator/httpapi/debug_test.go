@@ -150,6 +150,11 @@ func TestReadinessEndsWhenTheServerDoes(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
+	b.parts.Elsewhere = func() error { return errors.New("drained") }
+	if w := b.do("GET", "/readyz", ""); w.Code != 503 || w.Body.String() != "drained\n" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("when another node is to be asked: %d %s", w.Code, w.Body)
+	}
+	b.parts.Elsewhere = nil
 	if err := b.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,18 @@ func live(c echo.Context) error { return plain(c, http.StatusOK, "ok") }
 func (s *Server) ready(c echo.Context) error {
 	select {
 	case <-s.draining:
-		c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
-		return plain(c, http.StatusServiceUnavailable, "stopping")
+		return notReady(c, "stopping")
 	default:
-		return plain(c, http.StatusOK, "ok")
 	}
+	if s.parts.Elsewhere != nil {
+		if err := s.parts.Elsewhere(); err != nil {
+			return notReady(c, err.Error())
+		}
+	}
+	return plain(c, http.StatusOK, "ok")
+}
+
+func notReady(c echo.Context, why string) error {
+	c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
+	return plain(c, http.StatusServiceUnavailable, why)
 }

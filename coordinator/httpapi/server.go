@@ -80,7 +80,8 @@ type Parts struct {
 	Log       *slog.Logger
 	Version   string // of this software, for /metrics
 
-	CommandLine []string // of this process, without secrets, for /debug/pprof/cmdline
+	CommandLine []string     // of this process, without secrets, for /debug/pprof/cmdline
+	Elsewhere   func() error // why clients should go to another node, for /readyz; nil: they should not
 }
 
 // Server answers HTTP requests. Serve is called once for each listener, Shutdown
