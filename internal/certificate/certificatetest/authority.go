@@ -61,8 +61,8 @@ func (a *Authority) PEM() []byte {
 }
 
 // Sign makes a certificate of this machine, for both sides of a connection,
-// and its key.
-func (a *Authority) Sign(t testing.TB, name string, expires time.Time) (cert, key []byte) {
+// and its key. It is for further addresses, too.
+func (a *Authority) Sign(t testing.TB, name string, expires time.Time, further ...net.IP) (cert, key []byte) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *Authority) Sign(t testing.TB, name string, expires time.Time) (cert, ke
 		SerialNumber: serial(t), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: expires,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: []string{"localhost"}, IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, further...),
 	}, a.cert, k.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
@@ -86,9 +86,9 @@ func (a *Authority) Sign(t testing.TB, name string, expires time.Time) (cert, ke
 
 // Write signs a certificate and writes it, its key and the authority into a
 // folder, each in one step.
-func (a *Authority) Write(t testing.TB, dir, name string, expires time.Time) certificate.Files {
+func (a *Authority) Write(t testing.TB, dir, name string, expires time.Time, further ...net.IP) certificate.Files {
 	t.Helper()
-	cert, key := a.Sign(t, name, expires)
+	cert, key := a.Sign(t, name, expires, further...)
 	f := certificate.Files{Certificate: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"), Authority: filepath.Join(dir, "ca.pem")}
 	for file, b := range map[string][]byte{f.Certificate: cert, f.Key: key, f.Authority: a.PEM()} {
 		if err := os.WriteFile(file+".new", b, 0o600); err != nil {
