@@ -41,8 +41,10 @@ func newAccount(id key, name string, q model.Quota) *account {
 	return a
 }
 
+// compare has users before databases: who waits for other requests of his own
+// takes no place of a database meanwhile.
 func (k key) compare(o key) int {
-	return cmp.Or(cmp.Compare(k.kind, o.kind), cmp.Compare(k.uid, o.uid))
+	return cmp.Or(cmp.Compare(o.kind, k.kind), cmp.Compare(k.uid, o.uid))
 }
 
 // set has the account be held against q from now on.

@@ -150,6 +150,28 @@ func TestQueriesAboveTheQuotaWaitAndThenAreRefused(t *testing.T) {
 	})
 }
 
+func TestAQueryThatWaitsForItsUserHoldsUpNobodyElse(t *testing.T) {
+	s, k := bench(t)
+	set(t, s, "a", model.Quota{Queries: 2})
+	if err := s.SetUserLimits(t.Context(), "u", model.SeriesLimits{}, model.Quota{Queries: 1}); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 3 {
+			go func() { _, _ = k.Admit(ctx, "u", []string{"a"}) }()
+		}
+		synctest.Wait()
+		other, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := k.Admit(other, "", []string{"a"}); err != nil {
+			t.Errorf("someone else: %v", err)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 func TestSpendWaits(t *testing.T) {
 	s, k := bench(t)
 	set(t, s, "a", model.Quota{WritePoints: 1000})
