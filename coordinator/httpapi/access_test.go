@@ -232,29 +232,35 @@ func TestTroubleThatPassesIsNeverA401(t *testing.T) {
 }
 
 func TestWhoWouldBeForbiddenIsLookedUpAnew(t *testing.T) {
-	a := &fakeAuth{}
-	s := guardedServer(t, a, nil)
-	write := func() int {
-		r := httptest.NewRequest("POST", "/write?db=db", strings.NewReader("m v=1 1"))
-		r.Header.Set("X-User", "reader")
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, r)
-		return w.Code
-	}
-	if got := write(); got != http.StatusForbidden {
-		t.Errorf("without a right: %d", got)
-	}
-	a.renew = func(query.User) (query.User, error) { return fakeUser("writer"), nil }
-	if got := write(); got != http.StatusNoContent {
-		t.Errorf("with a right that was granted a moment ago: %d", got)
-	}
-	a.renew = func(query.User) (query.User, error) { return nil, model.ErrUnavailable }
-	if got := write(); got != http.StatusServiceUnavailable {
-		t.Errorf("with etcd away: %d", got)
-	}
-	a.renew = func(query.User) (query.User, error) { return nil, model.ErrUnauthenticated }
-	if got := write(); got != http.StatusUnauthorized {
-		t.Errorf("dropped meanwhile: %d", got)
+	for _, c := range []struct {
+		method, path, body, may string
+		done                    int
+	}{
+		{"POST", "/write?db=db", "m v=1 1", "writer", http.StatusNoContent},
+		{"GET", "/api/v2/buckets/db%2Fautogen", "", "admin", http.StatusOK},
+		{"GET", "/varve/v1/status", "", "admin", http.StatusOK},
+	} {
+		a := &fakeAuth{}
+		s := guardedServer(t, a, nil)
+		for _, now := range []struct {
+			name  string
+			renew func(query.User) (query.User, error)
+			want  int
+		}{
+			{"without a right", nil, http.StatusForbidden},
+			{"with a right that was granted a moment ago", func(query.User) (query.User, error) { return fakeUser(c.may), nil }, c.done},
+			{"with etcd away", func(query.User) (query.User, error) { return nil, model.ErrUnavailable }, http.StatusServiceUnavailable},
+			{"dropped meanwhile", func(query.User) (query.User, error) { return nil, model.ErrUnauthenticated }, http.StatusUnauthorized},
+		} {
+			a.renew = now.renew
+			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			r.Header.Set("X-User", "reader")
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r)
+			if w.Code != now.want {
+				t.Errorf("%s %s %s: %d, want %d", c.method, c.path, now.name, w.Code, now.want)
+			}
+		}
 	}
 }
 

@@ -149,8 +149,14 @@ func (s *Server) getBucket(c echo.Context) error {
 	if err != nil {
 		return s.fail(c, err)
 	}
-	if u := userOf(c); u != nil && !u.May(db, influxql.ReadPrivilege) {
-		return s.fail(c, forbidden("retrieve bucket - %q is not authorized to read %q", u.Name(), db))
+	err = s.allowed(c, func(u query.User) error {
+		if u == nil || u.May(db, influxql.ReadPrivilege) {
+			return nil
+		}
+		return forbidden("retrieve bucket - %q is not authorized to read %q", u.Name(), db)
+	})
+	if err != nil {
+		return s.fail(c, err)
 	}
 	b, err := s.findBucket(c, db, policy)
 	if err != nil {
