@@ -179,7 +179,7 @@ func (f *fan) ask(ctx context.Context, peer data.Peer, shard data.ShardRef, b *m
 		f.w.keyless.asked(at)
 		f.w.metrics.askedKeys.Inc()
 	default:
-		f.w.refusals.log(f.w.log, "owner refused a batch", "shard", shard.Shard, "node", s.Node, "error", err)
+		f.w.refusals.Warn("owner refused a batch", "shard", shard.Shard, "node", s.Node, "error", err)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func (p *parked) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := p.deliverAll(ctx); err != nil && ctx.Err() == nil {
-			p.w.refusals.log(p.w.log, "parked batches cannot be delivered", "error", err)
+			p.w.refusals.Warn("parked batches cannot be delivered", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -82,7 +82,7 @@ func (p *parked) deliverAll(ctx context.Context) error {
 		if err := p.deliver(ctx, e); err != nil {
 			stuck[e.Place.Shard] = true
 			if !errors.Is(err, errParked) {
-				p.w.refusals.log(p.w.log, "parked batch was not delivered", "shard", e.Place.Shard, "error", err)
+				p.w.refusals.Warn("parked batch was not delivered", "shard", e.Place.Shard, "error", err)
 			}
 			continue
 		}

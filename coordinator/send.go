@@ -97,7 +97,7 @@ func (f *fan) wait(ctx context.Context) error {
 	f.endLocked()
 	missing := f.write.Missing()
 	if timeout {
-		f.w.refusals.log(f.w.log, "owners did not answer in time", "shard", f.shard.Shard, "missing", len(missing))
+		f.w.refusals.Warn("owners did not answer in time", "shard", f.shard.Shard, "missing", len(missing))
 		if len(missing) == 1 && missing[0].Err == nil {
 			if _, needed := f.write.Progress(); needed == 1 {
 				return context.Cause(ctx) // the one owner that there is

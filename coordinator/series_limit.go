@@ -117,7 +117,7 @@ func (w *Writer) hold(ctx context.Context, p *part, limits model.SeriesLimits) r
 // unjudged lets series pass for a moment where no owner says whether they fit:
 // each write would wait for that anew.
 func (w *Writer) unjudged(p *part, limits model.SeriesLimits, err error) {
-	w.refusals.log(w.log, "cannot hold series against their limits", "shard", p.shard.ID, "error", err)
+	w.refusals.Warn("cannot hold series against their limits", "shard", p.shard.ID, "error", err)
 	w.rooms.set(p.shard.ID, room{left: math.MaxInt64, limits: limits, until: time.Now().Add(unjudgedFor)})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/varvedb/varve/data"
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -97,7 +98,8 @@ func TestOwnerThatDoesNotAnswerIsNotWaitedForToJudgeSeries(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		w := &Writer{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), peers: &ring{local: 9, nodes: map[uint64]data.Peer{1: p, 2: p}}}
+		log := slog.New(slog.DiscardHandler)
+		w := &Writer{cfg: DefaultConfig(), log: log, refusals: pace.NewLines(log, 1, time.Second), peers: &ring{local: 9, nodes: map[uint64]data.Peer{1: p, 2: p}}}
 		owners := []meta.Owner{{Node: 1, State: meta.Active}, {Node: 2, State: meta.Active}}
 		part := part{group: &meta.ShardGroup{}, shard: &meta.Shard{ID: 7, Owners: owners}, batch: many(3)}
 		for range 3 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator/subscriber"
 	"github.com/varvedb/varve/internal/hlc"
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
@@ -50,8 +51,8 @@ type Writer struct {
 	budgets  budgets
 	keyless  keyless
 	rooms    rooms
-	refusals rareLog
-	parked   *parked // nil: nothing is parked
+	refusals *pace.Lines // of trouble that comes with each batch
+	parked   *parked     // nil: nothing is parked
 
 	subscribers *subscriber.Service // nil: they get nothing
 }
@@ -68,7 +69,7 @@ func NewWriter(cfg Config, store *meta.Store, clock *hlc.Clock, peers Peers, log
 	}
 	return &Writer{
 		cfg: cfg, meta: store, peers: peers, log: log, metrics: newMetrics(reg), stamps: stamps,
-		budgets: budgets{limit: cfg.PeerBytes},
+		budgets: budgets{limit: cfg.PeerBytes}, refusals: pace.NewLines(log, 1, time.Second),
 	}, nil
 }
 

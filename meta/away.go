@@ -3,6 +3,8 @@ package meta
 import (
 	"context"
 	"time"
+
+	"github.com/varvedb/varve/internal/pace"
 )
 
 // A Snapshot counts as fresh for freshFor after a moment at which it was
@@ -25,7 +27,7 @@ func (s *Store) Away() bool {
 // compare finds out again and again whether the watch has sent everything,
 // until ctx ends.
 func (s *Store) compare(ctx context.Context) {
-	for away := s.Away(); sleep(ctx, freshEvery); {
+	for away := s.Away(); pace.Sleep(ctx, freshEvery) == nil; {
 		s.compareOnce(ctx)
 		if now := s.Away(); now != away {
 			if away = now; away {

@@ -9,6 +9,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/model"
 )
 
@@ -50,7 +51,7 @@ func (s *Store) keepCopy(ctx context.Context, kept *Snapshot) {
 		if last {
 			return
 		}
-		if sleep(ctx, copyInterval) && failed == nil {
+		if pace.Sleep(ctx, copyInterval) == nil && failed == nil {
 			select {
 			case <-changed:
 			case <-ctx.Done():

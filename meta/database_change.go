@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/model"
 )
 
@@ -229,7 +230,7 @@ func (s *Store) retry(ctx context.Context, attempt func() (done bool, err error)
 			return err
 		}
 		// Half of it by chance, so that those who collide part.
-		if !sleep(ctx, pause/2+rand.N(pause)) {
+		if pace.Sleep(ctx, pause/2+rand.N(pause)) != nil {
 			return s.unavailable(ctx, "try a change again", ctx.Err())
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/model"
 )
 
@@ -108,7 +109,7 @@ func (s *Store) watch(ctx context.Context, b *builder) {
 	var said time.Time
 	for reload := b.fromDisk; ctx.Err() == nil; reload = true {
 		if reload {
-			if !sleep(ctx, pause) {
+			if pace.Sleep(ctx, pause) != nil {
 				return
 			}
 			pause = min(2*pause, reloadAtMostIn)
@@ -159,16 +160,4 @@ func (s *Store) follow(ctx context.Context, b *builder) (any bool) {
 		any = true
 	}
 	return any
-}
-
-// sleep reports whether ctx lasted for d.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/influxdata/influxql"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query/exec"
@@ -38,9 +39,9 @@ type Executor struct {
 	memory     *memory.Pool // nil: without a bound
 	nodes      Nodes        // nil: there is only this one
 	monitor    Monitor
-	writer     Writer // nil: there is no SELECT INTO
-	audit      Audit  // nil: nobody asks
-	logLines   logLines
+	writer     Writer      // nil: there is no SELECT INTO
+	audit      Audit       // nil: nobody asks
+	lines      *pace.Lines // of the query log
 }
 
 // New gives an Executor. reg may be nil.
@@ -57,6 +58,7 @@ func New(cfg Config, catalog Catalog, storage Storage, log *slog.Logger, reg pro
 		metrics:    m,
 		admit:      newAdmission(cfg.Concurrent, cfg.Queue, m),
 		continuous: newAdmission(max(1, cfg.Concurrent/2), cfg.Queue, m),
+		lines:      pace.NewLines(log, logLinesASecond, time.Second),
 	}, nil
 }
 

@@ -1,9 +1,7 @@
 package query
 
 import (
-	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/influxdata/influxql"
@@ -26,7 +24,7 @@ func (e *Executor) logStatement(t *task, id int, stmt influxql.Statement, took t
 	if err != nil {
 		outcome = Redact(err.Error())
 	}
-	e.logLines.log(e.log, slog.LevelInfo, "query", append([]any{
+	e.lines.Log(slog.LevelInfo, "query", append([]any{
 		"id", t.id, "statement_id", id, "database", t.query.req.Database, "user", nameOfUser(t.query.req.User), "request", t.query.req.ID,
 		"query", loggable(stmt.String()), "took", took, "outcome", outcome,
 	}, t.figures()...)...)
@@ -38,7 +36,7 @@ func (e *Executor) logSlow(t *task) {
 	if e.cfg.LogAfter == 0 || took < e.cfg.LogAfter {
 		return
 	}
-	e.logLines.log(e.log, slog.LevelWarn, "slow query ended", append(append(t.facts(), "took", took), t.figures()...)...)
+	e.lines.Log(slog.LevelWarn, "slow query ended", append(append(t.facts(), "took", took), t.figures()...)...)
 }
 
 // facts are what names a request in the log.
@@ -70,34 +68,4 @@ func loggable(text string) string {
 		text = text[:maxLogged] + "..."
 	}
 	return text
-}
-
-// logLines bounds the lines that requests write to the log in a second. What is
-// left out is counted on the next line.
-type logLines struct {
-	mu      sync.Mutex // protects all below
-	second  int64
-	lines   int
-	skipped int
-}
-
-func (l *logLines) log(to *slog.Logger, level slog.Level, message string, attributes ...any) {
-	now := time.Now().Unix()
-	l.mu.Lock()
-	if now != l.second {
-		l.second, l.lines = now, 0
-	}
-	if l.lines >= logLinesASecond {
-		l.skipped++
-		l.mu.Unlock()
-		return
-	}
-	l.lines++
-	skipped := l.skipped
-	l.skipped = 0
-	l.mu.Unlock()
-	if skipped > 0 {
-		attributes = append(attributes, "skipped", skipped)
-	}
-	to.Log(context.Background(), level, message, attributes...)
 }

@@ -99,7 +99,7 @@ func (w *watch) look() {
 	}
 	if cfg.LogAfter > 0 && age >= cfg.LogAfter && !w.logged {
 		w.logged = true
-		w.executor.logLines.log(w.executor.log, slog.LevelWarn, "slow query", append(w.task.facts(), "threshold", fmt.Sprint(cfg.LogAfter))...)
+		w.executor.lines.Log(slog.LevelWarn, "slow query", append(w.task.facts(), "threshold", fmt.Sprint(cfg.LogAfter))...)
 	}
 	w.timer.Reset(w.next())
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -84,13 +85,6 @@ func (r *refresher) read(ctx context.Context) {
 	now.abandoned = ctx.Err() != nil
 	close(now.done)
 	if !now.abandoned {
-		pause(ctx, refreshEvery)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
+		_ = pace.Sleep(ctx, refreshEvery) // the next one begins
 	}
 }

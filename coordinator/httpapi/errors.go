@@ -25,7 +25,7 @@ func (s *Server) fail(c echo.Context, err error) error {
 		text = "timeout"
 	}
 	if status >= http.StatusInternalServerError {
-		s.failures.log(s.log, time.Now(), "request failed", "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
+		s.failures.Warn("request failed", "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
 	if status == http.StatusUnauthorized {
 		return s.challenge(c, text)

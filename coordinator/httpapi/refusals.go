@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"strings"
-	"time"
 
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
@@ -31,7 +30,7 @@ func (s *Server) refused(to target, bad error, drops lineprotocol.Drops) {
 	if drops.Count > 0 {
 		args = append(args, "dropped", drops.Count, "reason", brief(drops.Reason))
 	}
-	s.refusals.log(s.log, time.Now(), "points refused", args...)
+	s.refusals.Warn("points refused", args...)
 }
 
 // brief cuts what is too long for a log: the beginning and the end stay, where a

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/influxdata/influxql"
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/audit"
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/internal/tracing"
 	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
@@ -84,6 +86,14 @@ type Parts struct {
 	Elsewhere   func() error // why clients should go to another node, for /readyz; nil: they should not
 }
 
+// loggedLines is how many requests that failed, and how many that were refused in
+// part, are logged in each loggedEvery. A full disk or a full queue fails thousands
+// in a second, all for one reason.
+const (
+	loggedLines = 10
+	loggedEvery = 10 * time.Second
+)
+
 // Server answers HTTP requests. Serve is called once for each listener, Shutdown
 // once.
 type Server struct {
@@ -99,9 +109,9 @@ type Server struct {
 	echo    *echo.Echo
 	http    *http.Server
 
-	failures failureLog // of requests
-	refusals failureLog // of lines and points
-	access   *accessLog // nil: there is none
+	failures *pace.Lines // of requests
+	refusals *pace.Lines // of lines and points
+	access   *accessLog  // nil: there is none
 
 	bodies  buffers
 	unzips  sync.Pool // of *gzip.Reader
@@ -123,7 +133,10 @@ func New(cfg Config, parts Parts) (*Server, error) {
 		return nil, err
 	}
 	m := newMetrics(parts.Registry, parts.Version)
-	s := &Server{cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, parts.Memory, m)}
+	s := &Server{
+		cfg: cfg, parts: parts, log: parts.Log, metrics: m, budget: newBudget(cfg.MaxInflightBytes, parts.Memory, m),
+		failures: pace.NewLines(parts.Log, loggedLines, loggedEvery), refusals: pace.NewLines(parts.Log, loggedLines, loggedEvery),
+	}
 	if s.quotas = parts.Quotas; s.quotas == nil {
 		s.quotas = unbounded{}
 	}

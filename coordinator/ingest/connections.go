@@ -49,12 +49,12 @@ func (s *connections) run() {
 			return
 		case err != nil:
 			s.pipe.metrics.readFailures.WithLabelValues().Inc()
-			s.pipe.log.warn("cannot take connections", "error", err)
+			s.pipe.log.Warn("cannot take connections", "error", err)
 			time.Sleep(readPause)
 			continue
 		case !s.keep(c):
 			s.pipe.metrics.refused.WithLabelValues().Inc()
-			s.pipe.log.warn("refused a connection: there are too many", "from", c.RemoteAddr(), "limit", s.limit)
+			s.pipe.log.Warn("refused a connection: there are too many", "from", c.RemoteAddr(), "limit", s.limit)
 			c.Close()
 			continue
 		}

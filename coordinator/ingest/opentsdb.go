@@ -31,7 +31,7 @@ func (s *Service) openOpenTSDB(cfg OpenTSDB) error {
 		return err
 	}
 	p := s.newPipe(cfg.target(), "tcp")
-	t := &telnet{pipe: p, logErrors: cfg.LogPointErrors, http: newPutServer(p, s.parts.HashSeed)}
+	t := &telnet{pipe: p, logErrors: cfg.LogPointErrors, http: newPutServer(p, s.parts.HashSeed, s.log)}
 	p.decode = t.decode
 	if t.connections, err = listenConnections(p, cfg.MaxConnectionLimit, live.Server(), t.serve); err != nil {
 		t.http.close()

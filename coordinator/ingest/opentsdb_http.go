@@ -48,14 +48,14 @@ type putServer struct {
 	done     sync.WaitGroup
 }
 
-func newPutServer(p *pipe, seed uint64) *putServer {
+func newPutServer(p *pipe, seed uint64, log *slog.Logger) *putServer {
 	s := &putServer{pipe: p, seed: seed, maxBytes: maxPutBytes, turns: semaphore.NewWeighted(putsAtOnce), handover: newHandover()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/put", s.put)
 	mux.HandleFunc("/api/metadata/put", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	s.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: putHeaderTimeout, ReadTimeout: putReadTimeout, WriteTimeout: putWriteTimeout,
-		IdleTimeout: putIdleTimeout, MaxHeaderBytes: maxChunk, ErrorLog: slog.NewLogLogger(p.log.log.Handler(), slog.LevelDebug),
+		IdleTimeout: putIdleTimeout, MaxHeaderBytes: maxChunk, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.done.Go(func() { _ = s.http.Serve(s.handover) })
 	return s
@@ -173,7 +173,7 @@ func (s *putServer) write(ctx context.Context, b *model.Batch) error {
 // client's.
 func (s *putServer) fail(w http.ResponseWriter, err error) {
 	text := "write series error: " + err.Error()
-	s.pipe.log.warn("could not write the points of a request", "error", err)
+	s.pipe.log.Warn("could not write the points of a request", "error", err)
 	switch {
 	case passing(err):
 		unavailable(w, text)

@@ -52,7 +52,7 @@ func (u *packets) run() {
 			return
 		case err != nil:
 			u.pipe.metrics.readFailures.WithLabelValues().Inc()
-			u.pipe.log.warn("cannot read packets", "error", err)
+			u.pipe.log.Warn("cannot read packets", "error", err)
 			time.Sleep(readPause)
 		case n > 0:
 			u.pipe.offer(newChunk(slices.Clone(buffer[:n]), from))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/ingest/point"
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/model"
 )
 
@@ -36,7 +37,7 @@ type pipe struct {
 	decode   func(c chunk, rows *point.Rows)
 	rows     *point.Rows // of the collecting goroutine
 	metrics  *metrics
-	log      *rareLog
+	log      *pace.Lines
 
 	in   chan chunk
 	room *semaphore.Weighted // of in
@@ -56,7 +57,7 @@ const (
 	pushWait = retryFor + 10*time.Second
 )
 
-func newPipe(to target, d *delivery, seed uint64, m *metrics, log *rareLog) *pipe {
+func newPipe(to target, d *delivery, seed uint64, m *metrics, log *pace.Lines) *pipe {
 	return &pipe{
 		to: to, delivery: d, rows: point.NewRows(seed), metrics: m, log: log,
 		in: make(chan chunk, inBytes/chunkBytes), room: semaphore.NewWeighted(inBytes),
@@ -102,7 +103,7 @@ func (p *pipe) push(ctx context.Context, c chunk) error {
 
 func (p *pipe) drop(c chunk) {
 	p.metrics.droppedBytes.WithLabelValues().Add(float64(len(c.data)))
-	p.log.warn("dropped what was received: too much is waiting to be written", "from", c.from, "bytes", len(c.data))
+	p.log.Warn("dropped what was received: too much is waiting to be written", "from", c.from, "bytes", len(c.data))
 }
 
 // collect makes batches of chunks.
@@ -149,12 +150,12 @@ func (p *pipe) deliver(ctx context.Context, b *model.Batch) {
 	switch {
 	case errors.As(err, &partial):
 		p.metrics.droppedPoints.WithLabelValues(reasonRefused).Add(float64(partial.Dropped))
-		p.log.warn("points were refused", "database", p.to.database, "error", err)
+		p.log.Warn("points were refused", "database", p.to.database, "error", err)
 		points -= partial.Dropped
 	case err != nil:
 		p.metrics.failed.WithLabelValues().Inc()
 		p.metrics.droppedPoints.WithLabelValues(reasonFailed).Add(float64(points))
-		p.log.warn("gave up a batch", "database", p.to.database, "points", points, "error", err)
+		p.log.Warn("gave up a batch", "database", p.to.database, "points", points, "error", err)
 		return
 	}
 	p.metrics.batches.WithLabelValues().Inc()
@@ -165,12 +166,12 @@ func (p *pipe) deliver(ctx context.Context, b *model.Batch) {
 func (p *pipe) add(c chunk, one *point.Point, rows *point.Rows) {
 	if err := rows.Add(one); err != nil {
 		p.metrics.droppedPoints.WithLabelValues(reasonInvalid).Inc()
-		p.log.warn("dropped a point", "from", c.from, "measurement", shown(one.Measurement), "error", err)
+		p.log.Warn("dropped a point", "from", c.from, "measurement", shown(one.Measurement), "error", err)
 	}
 }
 
 // malformed counts what was not understood.
 func (p *pipe) malformed(c chunk, reason, text string, err error) {
 	p.metrics.malformed.WithLabelValues(reason).Inc()
-	p.log.warn("did not understand what was received", "from", c.from, "text", shown(text), "error", err)
+	p.log.Warn("did not understand what was received", "from", c.from, "text", shown(text), "error", err)
 }

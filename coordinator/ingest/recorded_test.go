@@ -209,7 +209,7 @@ func TestPutIsAnsweredAsInfluxDBDoes(t *testing.T) {
 			c.Status, c.Stored = c.Instead.Status, c.Instead.Stored
 		}
 		w := new(fakeWriter)
-		put := newPutServer(offline(w).newPipe(DefaultOpenTSDB().target(), "tcp"), 0)
+		put := newPutServer(offline(w).newPipe(DefaultOpenTSDB().target(), "tcp"), 0, slog.New(slog.DiscardHandler))
 		answer := httptest.NewRecorder()
 		put.http.Handler.ServeHTTP(answer, httptest.NewRequest("POST", "/api/put", strings.NewReader(c.Body)))
 		put.close()

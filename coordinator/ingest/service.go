@@ -13,6 +13,7 @@ import (
 	"github.com/varvedb/varve/coordinator"
 	"github.com/varvedb/varve/coordinator/quota"
 	"github.com/varvedb/varve/internal/certificate"
+	"github.com/varvedb/varve/internal/pace"
 )
 
 // Parts is what listeners need of their server.
@@ -122,7 +123,7 @@ func (s *Service) newPipe(to target, transport string) *pipe {
 	level, _ := coordinator.ParseLevel(to.consistency)
 	d := &delivery{to: to, level: level, writer: s.parts.Writer, databases: s.parts.Databases, quotas: s.parts.Quotas}
 	log := s.log.With("listener", to.kind, "bind", to.address)
-	return newPipe(to, d, s.parts.HashSeed, s.metrics.of(to.kind, to.address, transport), &rareLog{log: log})
+	return newPipe(to, d, s.parts.HashSeed, s.metrics.of(to.kind, to.address, transport), pace.NewLines(log, 1, time.Second))
 }
 
 // listenPackets opens a listener for packets.

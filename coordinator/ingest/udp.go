@@ -43,7 +43,7 @@ func (p *pipe) decodeLines(parser *lineprotocol.Parser, opt lineprotocol.Options
 	defer parsed.Release()
 	if parsed.Err != nil {
 		p.metrics.malformed.WithLabelValues(reasonLine).Add(float64(parsed.Malformed))
-		p.log.warn("did not understand lines", "from", c.from, "lines", parsed.Malformed, "error", shown(parsed.Err.Error()))
+		p.log.Warn("did not understand lines", "from", c.from, "lines", parsed.Malformed, "error", shown(parsed.Err.Error()))
 	}
 	p.metrics.droppedPoints.WithLabelValues(reasonInvalid).Add(float64(parsed.Dropped.Count))
 	p.metrics.points.WithLabelValues().Add(float64(parsed.Batch.Rows()))

@@ -1,7 +1,6 @@
 package quota
 
 import (
-	"context"
 	"time"
 )
 
@@ -46,16 +45,5 @@ func (b *bucket) fill(rate int64, now time.Time) {
 	if since := now.Sub(b.at); since > 0 {
 		b.taken = max(0, b.taken-since.Seconds()*float64(rate))
 		b.at = now
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

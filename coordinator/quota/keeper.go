@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 	"github.com/varvedb/varve/query"
@@ -82,7 +83,7 @@ func (k *Keeper) Spend(ctx context.Context, user, database string, points int) e
 			if wait == 0 {
 				break
 			}
-			if err := sleep(ctx, min(wait, lookEvery)); err != nil {
+			if err := pace.Sleep(ctx, min(wait, lookEvery)); err != nil {
 				return err
 			}
 		}

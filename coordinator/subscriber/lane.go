@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/model"
 )
 
@@ -76,7 +77,7 @@ func (l *lane) send(ctx context.Context, some []*payload) {
 	}
 	var err error
 	for try := range tries {
-		if try > 0 && !pause(ctx, firstPause<<(try-1)) {
+		if try > 0 && pace.Sleep(ctx, firstPause<<(try-1)) != nil {
 			break
 		}
 		if err = l.once(ctx, some); err == nil {
@@ -109,18 +110,6 @@ func (l *lane) once(ctx context.Context, some []*payload) (err error) {
 		l.metrics.failures.With(l.labels).Inc()
 	}
 	return err
-}
-
-// pause reports whether ctx lasted for d.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // redacted gives a URL without its password, which may be in its query, too.

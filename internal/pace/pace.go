@@ -35,12 +35,5 @@ func (p *Pace) Spend(ctx context.Context, bytes int64) error {
 	if wait == 0 {
 		return ctx.Err()
 	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return Sleep(ctx, wait)
 }

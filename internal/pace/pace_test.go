@@ -48,3 +48,17 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		t.Errorf("Spend: %v, want canceled", err)
 	}
 }
+
+func TestSleepEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("enough"))
+		defer cancel()
+		if err := Sleep(ctx, time.Millisecond); err != nil {
+			t.Errorf("Sleep: %v", err)
+		}
+		start := time.Now()
+		if err := Sleep(ctx, time.Hour); err == nil || err.Error() != "enough" || time.Since(start) > time.Second {
+			t.Errorf("Sleep: %v after %v", err, time.Since(start))
+		}
+	})
+}

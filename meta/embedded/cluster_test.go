@@ -20,6 +20,7 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/meta"
 )
 
@@ -104,7 +105,7 @@ func await(t *testing.T, what string, is func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for !is() {
-		if !sleep(ctx, 20*time.Millisecond) {
+		if pace.Sleep(ctx, 20*time.Millisecond) != nil {
 			t.Fatalf("in vain: %s", what)
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/varvedb/varve/internal/pace"
 )
 
 const (
@@ -215,7 +217,7 @@ func ask[R any](ctx context.Context, c *Client, request func(context.Context, *c
 			e.blame()
 			last = err
 		}
-		if !sleep(ctx, tryPause) {
+		if pace.Sleep(ctx, tryPause) != nil {
 			return none, last
 		}
 	}
@@ -259,16 +261,4 @@ func passes(err error) bool {
 		return false
 	}
 	return true
-}
-
-// sleep reports whether ctx lasted for d.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/etcdserver/api/membership"
+
+	"github.com/varvedb/varve/internal/pace"
 )
 
 // How often a member looks after itself: soon while something is to be done,
@@ -24,7 +26,7 @@ const (
 // knows the other members as endpoints, they know its address, and it gets its
 // vote once it is in sync.
 func (s *Server) keep(ctx context.Context) {
-	for pause := keepSoon; sleep(ctx, pause); {
+	for pause := keepSoon; pace.Sleep(ctx, pause) == nil; {
 		if s.failure.err() != nil {
 			return
 		}

@@ -11,6 +11,8 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/varvedb/varve/internal/pace"
 )
 
 // maxVoters is how many members of etcd there are at most: three outlast the
@@ -79,7 +81,7 @@ func (c *Client) Join(ctx context.Context, name string, peer Port) (initialClust
 		if err == nil {
 			return clusterOf(members, name, url), nil
 		}
-		if !waits(err) || !sleep(ctx, settlePause) {
+		if !waits(err) || pace.Sleep(ctx, settlePause) != nil {
 			return "", fmt.Errorf("join etcd: %w", err)
 		}
 	}

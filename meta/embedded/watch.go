@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/varvedb/varve/internal/pace"
 	"github.com/varvedb/varve/meta"
 )
 
@@ -38,7 +39,7 @@ func (c *Client) Watch(ctx context.Context, prefix string, from int64) <-chan me
 				w.send(ctx, meta.Changes{Err: err})
 				return
 			}
-			if sleep(ctx, tryPause) {
+			if pace.Sleep(ctx, tryPause) == nil {
 				order[0].blame()
 			}
 		}
@@ -82,7 +83,7 @@ func (w *watch) follow(ctx context.Context, e *endpoint) error {
 	helpers.Go(func() { endWithConnection(ctx, cancel, etcd.ActiveConnection()) })
 	in := etcd.Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.next), clientv3.WithCreatedNotify())
 	helpers.Go(func() {
-		for sleep(ctx, progressEvery) {
+		for pace.Sleep(ctx, progressEvery) == nil {
 			if !e.usable() || etcd.RequestProgress(ctx) != nil {
 				cancel()
 				return
