@@ -28,11 +28,36 @@ func (n *Node) account(h *handle, shard *tsm.Shard) {
 // OffHeapBytes gives the memory that memtables have off the Go heap.
 func (n *Node) OffHeapBytes() int64 { return n.arena.Used() + n.arena.Free() }
 
-// admit refuses rows while the memtables hold all they may. What is being
-// written meanwhile may go beyond that by one batch for each request.
-func (n *Node) admit() error {
+const (
+	// roomWait is how long rows wait for memtables to be flushed before they are
+	// refused: they were parsed, and to do that again costs more than to hold them.
+	roomWait = time.Second
+	roomPoll = 10 * time.Millisecond
+)
+
+// Behind reports whether rows would be refused now that would not in a moment: the
+// memtables hold all they may, and are being flushed. Who asks it before rows are
+// parsed does not parse in vain. Where they cannot be flushed it is not: other
+// owners may take the rows.
+func (n *Node) Behind() bool {
+	if n.memory.Load() < n.cfg.MemtableBytes {
+		return false
+	}
+	ask(n.relief)
+	return !n.stuck.Load()
+}
+
+// admit lets rows wait for a moment while the memtables hold all they may, and
+// then refuses them. What is being written meanwhile may go beyond that by one
+// batch for each request.
+func (n *Node) admit(ctx context.Context) error {
+	for begin := time.Now(); n.Behind() && ctx.Err() == nil && time.Since(begin) < roomWait; {
+		select {
+		case <-time.After(roomPoll):
+		case <-ctx.Done():
+		}
+	}
 	if held := n.memory.Load(); held >= n.cfg.MemtableBytes {
-		ask(n.relief)
 		n.metrics.overloaded.Inc()
 		return fmt.Errorf("%w: %d bytes wait to be flushed", model.ErrOverloaded, held)
 	}
@@ -83,6 +108,7 @@ func (n *Node) relieve(ctx context.Context) bool {
 	memory -= n.cfg.MemtableBytes / 2
 	log -= n.cfg.UnflushedLogBytes
 	if memory <= 0 && log <= 0 {
+		n.stuck.Store(false)
 		return false
 	}
 	by := func(a, b *handle) int { return cmp.Compare(held[b].Bytes, held[a].Bytes) }
@@ -93,6 +119,7 @@ func (n *Node) relieve(ctx context.Context) bool {
 		}
 		by = func(a, b *handle) int { return since[a].Compare(since[b]) }
 	} else if n.packOne(open, held) {
+		n.stuck.Store(false)
 		return true
 	}
 	failed := false
@@ -112,9 +139,11 @@ func (n *Node) relieve(ctx context.Context) bool {
 		memory -= held[h].Bytes
 		log -= held[h].Log
 		if !failed || memory <= 0 && log <= 0 {
+			n.stuck.Store(false)
 			return true
 		}
 	}
+	n.stuck.Store(failed)
 	select {
 	case <-ctx.Done():
 		return false

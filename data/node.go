@@ -40,6 +40,7 @@ type Node struct {
 	shards    *shards
 	memory    atomic.Int64 // bytes in all memtables, as last asked
 	unflushed atomic.Int64 // bytes of all logs that are in no file, as last asked
+	stuck     atomic.Bool  // memtables could not be flushed
 	arena     *arena.Pool  // for all memtables
 	queries   *memory.Pool // of what scans hold; nil: without a bound
 	scanners  *exec.Workers

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -384,19 +385,34 @@ func TestShardsOfAnotherClusterAreRefused(t *testing.T) {
 	}
 }
 
-func TestFullMemtablesRefuseRowsUntilTheyAreFlushed(t *testing.T) {
+func TestRowsWaitUntilFullMemtablesAreFlushed(t *testing.T) {
 	w := newWorld(t, DefaultConfig())
 	now := time.Now()
 	ref := w.shard(t, now)
 	w.mustWrite(t, ref, "a", now)
 	w.node.memory.Store(w.node.cfg.MemtableBytes)
-	err := w.write(ref, "b", now)
-	if !errors.Is(err, model.ErrOverloaded) {
-		t.Fatalf("write over the bound gave %v, want ErrOverloaded", err)
+	w.mustWrite(t, ref, "b", now) // the reliever was asked
+}
+
+func TestFullMemtablesThatCannotBeFlushedRefuseRows(t *testing.T) {
+	n := &Node{cfg: DefaultConfig(), relief: make(chan struct{}, 1)}
+	n.metrics = newMetrics(nil, n)
+	n.memory.Store(n.cfg.MemtableBytes - 1)
+	if err := n.admit(t.Context()); err != nil || n.Behind() {
+		t.Errorf("below the bound: %v, behind %v", err, n.Behind())
 	}
-	for w.node.relieve(t.Context()) { // what the reliever was asked to do
-	}
-	w.mustWrite(t, ref, "b", now)
+	synctest.Test(t, func(t *testing.T) {
+		n.memory.Store(n.cfg.MemtableBytes)
+		begin := time.Now()
+		if err := n.admit(t.Context()); !errors.Is(err, model.ErrOverloaded) || time.Since(begin) != roomWait || !n.Behind() {
+			t.Errorf("at the bound: %v after %v, behind %v", err, time.Since(begin), n.Behind())
+		}
+		n.stuck.Store(true)
+		begin = time.Now()
+		if err := n.admit(t.Context()); !errors.Is(err, model.ErrOverloaded) || time.Since(begin) != 0 || n.Behind() {
+			t.Errorf("while nothing can be flushed: %v after %v, behind %v", err, time.Since(begin), n.Behind())
+		}
+	})
 }
 
 func TestShardThatCannotBeFlushedKeepsNoOtherFromIt(t *testing.T) {
@@ -437,6 +453,9 @@ func TestShardThatCannotBeFlushedKeepsNoOtherFromIt(t *testing.T) {
 	}
 	for range 2 { // the first only packs
 		w.node.relieve(t.Context())
+	}
+	if w.node.memory.Store(cfg.MemtableBytes); w.node.Behind() {
+		t.Error("writes wait for a shard that cannot be flushed")
 	}
 	h, shard, err = w.node.shards.use(good.Shard)
 	if err != nil {

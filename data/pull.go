@@ -152,7 +152,7 @@ func (in *intake) flush(ctx context.Context) error {
 func (in *intake) write(ctx context.Context, b *model.Batch) error {
 	n := in.node
 	if b.Delete == nil {
-		if err := n.admit(); err != nil {
+		if err := n.admit(ctx); err != nil {
 			return err
 		}
 	}

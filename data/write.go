@@ -46,7 +46,7 @@ func (n *Node) Write(ctx context.Context, ref ShardRef, b *model.Batch, heldBy u
 		return fmt.Errorf("write %s: %w", ref, errNotHere)
 	}
 	if b.Delete == nil {
-		if err := n.admit(); err != nil {
+		if err := n.admit(ctx); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,7 @@ func limitMemory(asked int64) budgets {
 type memoryGate struct {
 	limit   int64
 	offHeap func() int64
+	behind  func() bool // whether memtables are full, and being flushed
 
 	mu    sync.Mutex
 	asked time.Time
@@ -70,6 +71,9 @@ func (g *memoryGate) Writes() error { return g.refusal(fullForWrites) }
 
 // Queries gives the refusal of a query, or nil.
 func (g *memoryGate) Queries() error { return g.refusal(fullForQueries) }
+
+// Behind reports whether memtables hold all they may, and are being flushed.
+func (g *memoryGate) Behind() bool { return g.behind() }
 
 var errMemory = &model.Error{Kind: model.ErrOverloaded, Text: "the server's memory is nearly used up, try again later"}
 

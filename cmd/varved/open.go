@@ -203,9 +203,9 @@ func (s *server) openCoordinator(clock *hlc.Clock, shards *data.Node, operators 
 	lines.Unsigned = s.cfg.Unsigned
 	lines.MemoBytes = int(min(int64(lines.MemoBytes), budget.memo))
 	s.openMonitor(shards)
-	gate := &memoryGate{limit: budget.total, offHeap: func() int64 { return 0 }}
+	gate := &memoryGate{limit: budget.total, offHeap: func() int64 { return 0 }, behind: func() bool { return false }}
 	if shards != nil {
-		gate.offHeap = shards.OffHeapBytes
+		gate.offHeap, gate.behind = shards.OffHeapBytes, shards.Behind
 	}
 	s.quotas = quota.New(s.store.Snapshot, s.registry)
 	parts := httpapi.Parts{

@@ -27,8 +27,10 @@ const (
 	// refused. Collectors give a write up after 5 s: what they have given up they
 	// send again, so a longer queue is work for nobody.
 	lateAfter = time.Second
-	// parsePatience is for how long each waits at most.
+	// parsePatience is for how long each waits at most, for its turn and for room
+	// for its rows.
 	parsePatience = 4 * time.Second
+	roomPoll      = 10 * time.Millisecond
 )
 
 // admit fails where the server has no room for a write, or its user or database
@@ -54,13 +56,36 @@ func (s *Server) admit(c echo.Context, db string) error {
 	return nil
 }
 
-// parse runs what makes a batch of a body, when it is its turn.
+// parse runs what makes a batch of a body, when it is its turn and there is room
+// for its rows. Who waits for room keeps its turn: what comes behind it is then
+// late, and refused before it is read. To parse what is refused in the end took
+// half of what could have been stored.
 func (s *Server) parse(ctx context.Context, f func() error) error {
+	begin := time.Now()
 	if err := s.turn(ctx, s.parsing, "parsing"); err != nil {
 		return err
 	}
 	defer s.parsing.give()
+	if err := s.room(ctx, begin.Add(parsePatience)); err != nil {
+		s.metrics.refused.WithLabelValues("memory").Inc()
+		return err
+	}
 	return f()
+}
+
+// room waits until there is room for rows.
+func (s *Server) room(ctx context.Context, until time.Time) error {
+	for s.budget.memory.Behind() {
+		if time.Now().After(until) {
+			return errWaitedLong
+		}
+		select {
+		case <-time.After(roomPoll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // turn waits until a write may go on whose body was read; give must follow.

@@ -26,6 +26,9 @@ func newBudget(limit int64, memory Memory, m *metrics) *budget {
 type Memory interface {
 	Writes() error
 	Queries() error
+	// Behind reports whether rows written now would be refused, and not in a moment:
+	// those before them are being flushed.
+	Behind() bool
 }
 
 // enough is a Memory that is never used up.
@@ -33,6 +36,7 @@ type enough struct{}
 
 func (enough) Writes() error  { return nil }
 func (enough) Queries() error { return nil }
+func (enough) Behind() bool   { return false }
 
 var errTooMuchInFlight = &model.Error{
 	Kind: model.ErrOverloaded,

@@ -10,9 +10,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/varvedb/varve/model"
+	"github.com/varvedb/varve/model/lineprotocol"
 	"github.com/varvedb/varve/query"
 )
 
@@ -108,6 +110,34 @@ type usedUp struct{ error }
 
 func (m usedUp) Writes() error  { return m.error }
 func (m usedUp) Queries() error { return m.error }
+func (m usedUp) Behind() bool   { return false }
+
+// behind is a Memory whose rows are flushed too slowly.
+type behind struct{ enough }
+
+func (behind) Behind() bool { return true }
+
+type parserFunc func([]byte, lineprotocol.Options) (*lineprotocol.Result, error)
+
+func (f parserFunc) Parse(body []byte, opt lineprotocol.Options) (*lineprotocol.Result, error) {
+	return f(body, opt)
+}
+
+func TestNothingIsParsedThatCouldNotBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.budget.memory = behind{}
+		b.parts.Parser = parserFunc(func([]byte, lineprotocol.Options) (*lineprotocol.Result, error) {
+			t.Error("a body was parsed")
+			return &lineprotocol.Result{}, nil
+		})
+		begin := time.Now()
+		w := b.do("POST", "/write?db=db", "m v=1 1")
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || time.Since(begin) < parsePatience || time.Since(begin) > 2*parsePatience {
+			t.Errorf("got %d, Retry-After %q after %v", w.Code, w.Header().Get("Retry-After"), time.Since(begin))
+		}
+	})
+}
 
 func TestWithoutMemoryRequestsAreToldToComeBack(t *testing.T) {
 	b := newBench(t, nil)
