@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -28,6 +29,7 @@ var errTooLarge = &model.Error{Kind: model.ErrTooLarge, Text: http.StatusText(ht
 type body struct {
 	data    []byte
 	memory  *[]byte // of data; nil when given back
+	packed  bool    // in gzip
 	users   atomic.Int32
 	taken   atomic.Int64
 	budget  *budget
@@ -52,28 +54,32 @@ func (b *body) parsed() {
 	b.data, b.memory = nil, nil
 }
 
-// readBody reads a body, unpacked, with the caller as its user. Errors have kinds: a body that is too large
-// or no gzip is the client's fault, a full budget is not. The connection of a
-// client that is too slow is closed without an answer.
+// readBody reads a body, unpacked, with the caller as its user. Errors have kinds:
+// a body that is too large or no gzip is the client's fault, a full budget is not.
+// The connection of a client that is too slow is closed without an answer.
 func (s *Server) readBody(c echo.Context) (*body, error) {
+	b, err := s.receive(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unpack(b); err != nil {
+		b.parsed()
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
+// receive is readBody without unpacking: that costs a third of what a write does,
+// and some are refused yet.
+func (s *Server) receive(c echo.Context) (*body, error) {
 	r := c.Request()
 	if r.ContentLength > s.cfg.MaxBodyBytes {
 		return nil, s.tooLarge(c)
 	}
-	wire := &wireReader{from: r.Body, left: s.cfg.MaxBodyBytes}
-	b := &body{budget: s.budget, buffers: &s.bodies}
+	b := &body{budget: s.budget, buffers: &s.bodies, packed: r.Header.Get(echo.HeaderContentEncoding) == "gzip"}
 	b.hold()
-	var err error
-	if r.Header.Get(echo.HeaderContentEncoding) == "gzip" {
-		z, _ := s.unzips.Get().(*gzip.Reader)
-		if z == nil {
-			z = new(gzip.Reader)
-		}
-		err = b.unpack(z, wire, max(r.ContentLength, 0), s.cfg.MaxUnpackedBytes)
-		s.unzips.Put(z)
-	} else {
-		err = b.fill(wire, max(r.ContentLength, 0), s.cfg.MaxBodyBytes, nil)
-	}
+	err := b.fill(r.Body, max(r.ContentLength, 0), s.cfg.MaxBodyBytes, nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.release()
 		s.abortStalled()
@@ -89,6 +95,23 @@ func (s *Server) readBody(c echo.Context) (*body, error) {
 	return nil, err
 }
 
+// unpack makes a body what is in it, if it is packed.
+func (s *Server) unpack(b *body) error {
+	if !b.packed {
+		return nil
+	}
+	z, _ := s.unzips.Get().(*gzip.Reader)
+	if z == nil {
+		z = new(gzip.Reader)
+	}
+	defer s.unzips.Put(z)
+	err := b.unpack(z, s.cfg.MaxUnpackedBytes)
+	if errors.Is(err, errTooLarge) {
+		s.metrics.refused.WithLabelValues("size").Inc()
+	}
+	return err
+}
+
 // abortStalled closes the connection of a client that is too slow. Whatever were
 // answered, the server would first read on, and a status of 4xx would make
 // collectors throw the rows away. The deadline that has passed must still be
@@ -101,12 +124,12 @@ func (s *Server) abortStalled() {
 // drainTimeout is how long the rest of a refused body is read.
 const drainTimeout = 5 * time.Second
 
-// tooLarge also has the connection closed. Many clients look at the answer only
-// after they have sent everything, and see a broken connection when that fails,
-// so a body that is not far too large is read to its end before the answer.
+// tooLarge gives the error of a body after which the connection is closed. Many
+// clients look at the answer only after they have sent everything, and see a broken
+// connection when that fails, so a body that is not far too large is read to its
+// end before the answer.
 func (s *Server) tooLarge(c echo.Context) error {
 	s.metrics.refused.WithLabelValues("size").Inc()
-	c.Response().Header().Set(echo.HeaderConnection, "close")
 	r := c.Request()
 	if r.ContentLength <= 2*s.cfg.MaxBodyBytes && r.Header.Get("Expect") == "" {
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(drainTimeout))
@@ -118,12 +141,27 @@ func (s *Server) tooLarge(c echo.Context) error {
 // usualRatio is how many times its size a body unpacks to at least, most often.
 const usualRatio = 4
 
-// unpack reads a body of size bytes, 0 where that is not known.
-func (b *body) unpack(z *gzip.Reader, wire *wireReader, size, limit int64) error {
-	if err := z.Reset(wire); err != nil {
+// unpack replaces a body by what is in it. What is taken of the budget is that of
+// the larger of the two: the other one is gone soon.
+func (b *body) unpack(z *gzip.Reader, limit int64) error {
+	size := int64(len(b.data))
+	from := bytes.NewReader(b.data)
+	if err := z.Reset(from); err != nil {
 		return unreadable(err)
 	}
-	return b.fill(z, min(usualRatio*size, limit), limit, func(n int64) bool { return n > freeRatio && n > maxRatio*wire.read })
+	whole := &body{budget: b.budget, buffers: b.buffers}
+	whole.taken.Store(b.taken.Load())
+	err := whole.fill(z, min(usualRatio*size, limit), limit, func(n int64) bool {
+		return n > freeRatio && n > maxRatio*(size-int64(from.Len()))
+	})
+	b.taken.Store(whole.taken.Load())
+	if err != nil {
+		whole.parsed()
+		return err
+	}
+	b.parsed()
+	b.data, b.memory, b.packed = whole.data, whole.memory, false
+	return nil
 }
 
 // fill reads all of r, at most limit bytes, and stops when bomb says so.

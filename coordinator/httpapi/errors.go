@@ -27,6 +27,9 @@ func (s *Server) fail(c echo.Context, err error) error {
 	if status >= http.StatusInternalServerError {
 		s.failures.Warn("request failed", "path", c.Path(), "status", status, "error", err, "request", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
+	if errors.Is(err, errTooLarge) {
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+	}
 	if status == http.StatusUnauthorized {
 		return s.challenge(c, text)
 	}

@@ -52,19 +52,3 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// wireReader reads at most left bytes of a body, and counts them.
-type wireReader struct {
-	from io.Reader
-	left int64
-	read int64
-}
-
-func (w *wireReader) Read(p []byte) (int, error) {
-	n, err := w.from.Read(p)
-	w.read += int64(n)
-	if w.left -= int64(n); w.left < 0 {
-		return n, errTooLarge
-	}
-	return n, err
-}

@@ -45,13 +45,12 @@ func (s *Server) write(c echo.Context, db, policy string, precision lineprotocol
 		return s.fail(c, err)
 	}
 	ctx := c.Request().Context()
-	b, err := s.readBody(c)
+	b, err := s.receive(c)
 	if err != nil {
 		return s.fail(c, err)
 	}
 	defer b.release()
 	defer b.parsed()
-	s.metrics.received.Add(float64(len(b.data)))
 	if err := s.turn(ctx, s.writes, "queue"); err != nil {
 		return s.fail(c, err)
 	}
@@ -85,6 +84,12 @@ type target struct {
 func (s *Server) parseAndStore(ctx context.Context, to target, b *body, opt lineprotocol.Options) error {
 	var parsed *lineprotocol.Result
 	err := s.parse(ctx, func() (err error) {
+		if err := s.unpack(b); err != nil {
+			return err
+		}
+		if opt.Join { // the first time
+			s.metrics.received.Add(float64(len(b.data)))
+		}
 		parsed, err = s.parts.Parser.Parse(b.data, opt)
 		return err
 	})
