@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/varvedb/varve/coordinator/admin/adminapi"
 	"github.com/varvedb/varve/internal/certificate/certificatetest"
 	"github.com/varvedb/varve/test/harness"
 )
@@ -122,19 +123,20 @@ func must(t *testing.T, n *harness.Node, who account, texts ...string) {
 	}
 }
 
-// settles waits until a request of who is answered by a status on all nodes, and
-// fails the test if that takes a second.
+// settles waits until all nodes answer with a status, and fails the test if one does
+// not answer so what it is asked a second after the change.
 func settles(t *testing.T, c *harness.Cluster, what string, want int, ask func(n *harness.Node) int) {
 	t.Helper()
 	began := time.Now()
 	for _, n := range c.Nodes {
 		for {
+			asked := time.Since(began)
 			got := ask(n)
 			if got == want {
 				break
 			}
-			if time.Since(began) > time.Second {
-				t.Errorf("%s: %s answers %d after %v, want %d", what, n.Name, got, time.Since(began), want)
+			if asked > time.Second {
+				t.Errorf("%s: %s answers %d after %v, want %d", what, n.Name, got, asked, want)
 				break
 			}
 		}
@@ -343,10 +345,18 @@ func TestUsersGoOnWithoutEtcd(t *testing.T) {
 			t.Errorf("%s: a write of %s gave %d in %v, want %d: %s", n.Name, who, status, time.Since(began), want, body)
 		}
 	}
+	var made struct{ Token account }
+	_, body := send(t, a, "root:pw", http.MethodPost, adminapi.Prefix+"/tokens", `{"name":"collector","write":["db"]}`)
+	if err := json.Unmarshal([]byte(body), &made); err != nil || made.Token == "" {
+		t.Fatalf("a token: %s, %v", body, err)
+	}
+	unknown := "varve_999_" + account(strings.Repeat("A", 43))
 	for _, n := range cl.Nodes {
 		asks(n, "ann:ann", http.StatusNoContent)
+		asks(n, made.Token, http.StatusNoContent)
 	}
 	asks(a, "ann:wrong", http.StatusUnauthorized)
+	asks(a, unknown, http.StatusUnauthorized)
 	for _, e := range etcds[:2] {
 		e.Stop()
 	}
@@ -358,6 +368,14 @@ func TestUsersGoOnWithoutEtcd(t *testing.T) {
 		asks(n, "ann:wrong", http.StatusServiceUnavailable)
 		asks(n, "nobody:x", http.StatusServiceUnavailable)
 		asks(n, "eve:eve", http.StatusServiceUnavailable) // a grant may have been made
+		asks(n, made.Token, http.StatusNoContent)
+		asks(n, unknown, http.StatusServiceUnavailable)
+		if status, body := send(t, n, "root:pw", http.MethodPost, statement("SET PASSWORD FOR ann = 'x'"), ""); status != http.StatusServiceUnavailable {
+			t.Errorf("%s: a change gave %d %s", n.Name, status, body)
+		}
+		if status, body := send(t, n, "root:pw", http.MethodGet, statement("SHOW USERS"), ""); status != http.StatusOK {
+			t.Errorf("%s: SHOW USERS gave %d %s", n.Name, status, body)
+		}
 		if status, body := send(t, n, "ann:ann", http.MethodGet, "/readyz", ""); status != http.StatusOK {
 			t.Errorf("%s: /readyz gives %d %s", n.Name, status, body)
 		}
