@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/varvedb/varve/meta"
 	"github.com/varvedb/varve/model"
 )
@@ -16,9 +14,6 @@ import (
 func (w *Writer) agree(ctx context.Context, p *part, joined bool) (refusal, error) {
 	if p.batch == nil {
 		return refusal{}, nil
-	}
-	if err := w.announce(ctx, p); err != nil {
-		return refusal{}, passing(ctx, err)
 	}
 	var refused refusal
 	drops := make([][]bool, len(p.batch.Tables))
@@ -37,46 +32,49 @@ func (w *Writer) agree(ctx context.Context, p *part, joined bool) (refusal, erro
 	return refused, nil
 }
 
-// maxAnnounced is how many measurements get new fields at a time: they share the
-// syncs of etcd.
-const maxAnnounced = 64
-
-// announce agrees on the fields that are new to the group and come in several
-// tables, with one request per measurement instead of one per table after the
-// other. It leaves out tables of which a row may be refused.
-func (w *Writer) announce(ctx context.Context, p *part) error {
-	if len(p.batch.Tables) < 2 {
-		return nil
+// announce agrees on the fields that are new to their groups and come in several
+// parts or tables, with few requests instead of one per table after the other.
+// It leaves out tables of which a row may be refused.
+func (w *Writer) announce(ctx context.Context, parts []part) error {
+	type place struct {
+		group       uint64
+		measurement string
 	}
 	now := w.meta.Snapshot()
-	fresh := map[string][]model.Field{} // by measurement
-	seen := map[[2]string]bool{}
-	for i := range p.batch.Tables {
-		t := &p.batch.Tables[i]
-		known := func(field string) (model.FieldType, bool) {
-			return now.FieldType(p.group.ID, t.Measurement, field)
-		}
-		fields, ok := consistent(t, known)
-		if !ok {
+	var all []meta.NewFields
+	at := map[place]int{} // in all: the shards of a group share its types
+	for i := range parts {
+		p := &parts[i]
+		if p.batch == nil {
 			continue
 		}
-		for _, f := range fields {
-			at := [2]string{t.Measurement, f.Name}
-			if _, ok := known(f.Name); !ok && !seen[at] {
-				seen[at] = true
-				fresh[t.Measurement] = append(fresh[t.Measurement], f)
+		for j := range p.batch.Tables {
+			t := &p.batch.Tables[j]
+			known := func(field string) (model.FieldType, bool) {
+				return now.FieldType(p.group.ID, t.Measurement, field)
+			}
+			fields, ok := consistent(t, known)
+			if !ok {
+				continue
+			}
+			for _, f := range fields {
+				if _, ok := known(f.Name); ok {
+					continue
+				}
+				here := place{p.group.ID, t.Measurement}
+				to, ok := at[here]
+				if !ok {
+					to = len(all)
+					at[here] = to
+					all = append(all, meta.NewFields{Group: here.group, Measurement: here.measurement})
+				}
+				if !slices.ContainsFunc(all[to].Fields, func(o model.Field) bool { return o.Name == f.Name }) {
+					all[to].Fields = append(all[to].Fields, f)
+				}
 			}
 		}
 	}
-	var g errgroup.Group
-	g.SetLimit(maxAnnounced)
-	for measurement, fields := range fresh {
-		g.Go(func() error {
-			_, err := w.meta.EnsureFields(ctx, p.group.ID, measurement, fields)
-			return err
-		})
-	}
-	return g.Wait()
+	return w.meta.AddFields(ctx, all)
 }
 
 // agreeTable agrees on the types of the fields of a table, and says which rows

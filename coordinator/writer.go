@@ -145,7 +145,19 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	}
 	// The schema of every part before the first is sent: a part that is refused
 	// for a reason that passes should leave nothing behind.
-	if err := eachPart(parts, func(p *part) error { return w.settle(ctx, r, p) }); err != nil {
+	if err := eachPart(parts, func(p *part) error { return w.limit(ctx, r, p) }); err != nil {
+		return refusal{}, err
+	}
+	if len(parts) > 1 || len(parts) == 1 && parts[0].batch != nil && len(parts[0].batch.Tables) > 1 {
+		if err := w.announce(ctx, parts); err != nil {
+			return refusal{}, passing(ctx, err)
+		}
+	}
+	if err := eachPart(parts, func(p *part) error {
+		conflicts, err := w.agree(ctx, p, r.Joined)
+		p.refused.add(conflicts)
+		return err
+	}); err != nil {
 		return refusal{}, err
 	}
 	var refused refusal
@@ -166,15 +178,13 @@ func (w *Writer) write(ctx context.Context, r WriteRequest, hold *hold) (refusal
 	return refused, nil
 }
 
-// settle takes out of a part what may not be stored, and makes its new fields.
-func (w *Writer) settle(ctx context.Context, r WriteRequest, p *part) error {
+// limit takes out of a part the rows of series that are too many.
+func (w *Writer) limit(ctx context.Context, r WriteRequest, p *part) error {
 	p.refused.add(w.limitSeries(ctx, r.User, p))
 	if r.Joined && p.refused.count > 0 {
 		return ErrJoined
 	}
-	conflicts, err := w.agree(ctx, p, r.Joined)
-	p.refused.add(conflicts)
-	return err
+	return nil
 }
 
 // policy resolves the names of a request.

@@ -117,19 +117,77 @@ func (s *Store) addFields(ctx context.Context, groupID uint64, name string, fiel
 		if g == nil || !g.Live() {
 			return false, groupNotFound(groupID)
 		}
-		value := encode(schemaToRecord(m.with(fields)))
-		if len(value) > maxSchemaBytes {
+		op, when := s.setFields(g, m, name, fields)
+		if len(op.Value) > maxSchemaBytes {
 			return false, &model.Error{Kind: model.ErrTooLarge, Text: fmt.Sprintf("measurement %q has too many fields", name)}
 		}
-		key := s.keys.measurement(groupID, name)
-		modified := int64(0)
-		if m != nil {
-			modified = m.modified
-		}
-		return s.commit(ctx, "add fields",
-			[]Condition{{Key: key, Revision: modified}, {Key: g.key, Revision: g.modified}},
-			[]Op{Put(key, value)})
+		return s.commit(ctx, "add fields", when, []Op{op})
 	})
+}
+
+// setFields gives what adds fields to a measurement of a group, which is nil
+// when it has none, and under which conditions.
+func (s *Store) setFields(g *group, m *measurement, name string, fields []model.Field) (Op, []Condition) {
+	key, modified := s.keys.measurement(g.ID, name), int64(0)
+	if m != nil {
+		modified = m.modified
+	}
+	return Put(key, encode(schemaToRecord(m.with(fields)))),
+		[]Condition{{Key: key, Revision: modified}, {Key: g.key, Revision: g.modified}}
+}
+
+// NewFields are fields that a measurement shall have in a group. Each names
+// another group or another measurement than the others of a call.
+type NewFields struct {
+	Group       uint64
+	Measurement string
+	Fields      []model.Field // of valid types
+}
+
+// AddFields goes ahead of EnsureFields for much that is new, and agrees on as
+// many measurements with one transaction as that takes. It leaves to EnsureFields
+// what that would refuse.
+func (s *Store) AddFields(ctx context.Context, all []NewFields) error {
+	for len(all) > 0 {
+		n, err := s.addSome(ctx, all)
+		if err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+// addSome does so for the first n of all, as many as one transaction takes.
+func (s *Store) addSome(ctx context.Context, all []NewFields) (n int, err error) {
+	ctx, cancel := s.deadline(ctx)
+	defer cancel()
+	err = s.retry(ctx, func() (bool, error) {
+		now := s.Snapshot()
+		var ops []Op
+		var when []Condition
+		size := 0
+		for n = 0; n < len(all) && len(when) <= MaxOps-2; n++ {
+			add := all[n]
+			m, g := now.measurement(add.Group, add.Measurement), now.group(add.Group)
+			if m.settled(add.Fields) || g == nil || !g.Live() {
+				continue
+			}
+			op, conditions := s.setFields(g, m, add.Measurement, add.Fields)
+			if len(op.Value) > maxSchemaBytes {
+				continue
+			}
+			if size += len(op.Key) + len(op.Value); len(ops) > 0 && size > maxCopyBytes {
+				break
+			}
+			ops, when = append(ops, op), append(when, conditions...)
+		}
+		if len(ops) == 0 {
+			return true, nil
+		}
+		return s.commit(ctx, "add fields", when, ops)
+	})
+	return n, err
 }
 
 // copySchema writes the types used in one group as copies for another, in

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.KV) {
 		"RacingStoresMakeOneGroupPerTime":      racingStoresMakeOneGroupPerTime,
 		"RacingStoresMakeManyGroupsOnce":       racingStoresMakeManyGroupsOnce,
 		"RacingStoresAgreeOnFieldTypes":        racingStoresAgreeOnFieldTypes,
+		"RacingStoresAgreeOnManyMeasurements":  racingStoresAgreeOnManyMeasurements,
 		"RacingStoresMakeOneDatabase":          racingStoresMakeOneDatabase,
 		"DropRemovesEverythingOfADatabase":     dropRemovesEverythingOfADatabase,
 		"LeaseHasOneHolderAndFencesItsActs":    leaseHasOneHolderAndFencesItsActs,
@@ -297,6 +298,45 @@ func racingStoresMakeManyGroupsOnce(t *testing.T, kv meta.KV) {
 	}
 	if err := stores[0].EnsureGroups(t.Context(), policy, []int64{-week, model.MinTime - 1}); !errors.Is(err, model.ErrInvalid) {
 		t.Errorf("a time that cannot be stored gave %v", err)
+	}
+}
+
+func racingStoresAgreeOnManyMeasurements(t *testing.T, kv meta.KV) {
+	const nodes, measurements = 2, 2 * meta.MaxOps
+	stores := make([]*meta.Store, nodes)
+	for i := range stores {
+		stores[i] = OpenStore(t, kv, fmt.Sprintf("n%d", i))
+	}
+	must(t, stores[0].CreateDatabase(t.Context(), "db", nil))
+	g, err := stores[0].EnsureGroup(t.Context(), stores[0].Snapshot().Database("db").Policy("").UID, 0)
+	must(t, err)
+	must(t, stores[1].Refresh(t.Context()))
+	var wait sync.WaitGroup
+	for i, s := range stores {
+		var all []meta.NewFields
+		for j := range measurements {
+			all = append(all, meta.NewFields{Group: g.ID, Measurement: fmt.Sprint("m", j), Fields: []model.Field{
+				{Name: "both", Type: []model.FieldType{model.Float, model.String}[i]},
+				{Name: fmt.Sprint("of", i), Type: model.Integer},
+			}})
+		}
+		all = append(all, meta.NewFields{Group: g.ID + 1000, Measurement: "m", Fields: all[0].Fields}) // left out
+		wait.Go(func() {
+			if err := s.AddFields(t.Context(), all); err != nil {
+				t.Errorf("add fields: %v", err)
+			}
+		})
+	}
+	wait.Wait()
+	for _, s := range stores {
+		must(t, s.Refresh(t.Context()))
+	}
+	for j := range measurements {
+		name := fmt.Sprint("m", j)
+		a, b := stores[0].Snapshot().Fields(g.ID, name), stores[1].Snapshot().Fields(g.ID, name)
+		if len(a) != 3 || !slices.Equal(a, b) {
+			t.Fatalf("fields of %s: %v and %v", name, a, b)
+		}
 	}
 }
 
