@@ -14,6 +14,10 @@ const (
 	// minPooled is the capacity below which a slice is neither kept nor taken
 	// from what is: a batch of many small tables must not sit on large slices.
 	minPooled = 256
+	// maxPooledSlice bounds one slice that is kept, in bytes: what an unusually
+	// large body needed, as the million keys of a million series, would stay
+	// for good. It is 500,000 times, or 100,000 series.
+	maxPooledSlice = 4 << 20
 )
 
 // pool keeps the memory of released results for later ones.
@@ -111,7 +115,7 @@ func take[T any](from *[][]T, n int, bytes *int, size int) []T {
 }
 
 func give[T any](to *[][]T, s []T, bytes *int, size int) {
-	if cap(s) < minPooled || *bytes+cap(s)*size > maxPooledBytes {
+	if n := cap(s) * size; cap(s) < minPooled || n > maxPooledSlice || *bytes+n > maxPooledBytes {
 		return
 	}
 	*bytes += cap(s) * size
