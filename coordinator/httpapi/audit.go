@@ -45,7 +45,7 @@ func (s *Server) recorded(a access, next echo.HandlerFunc) echo.HandlerFunc {
 		if status >= http.StatusBadRequest {
 			e.Outcome = strconv.Itoa(status) + " " + http.StatusText(status)
 		}
-		e.Anyone = status == http.StatusUnauthorized || status == http.StatusForbidden
+		e.Anyone = status == http.StatusUnauthorized || status == http.StatusForbidden || s.parts.Auth != nil && userOf(c) == nil
 		s.parts.Audit.Record(e)
 		return err
 	}
