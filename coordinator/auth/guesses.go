@@ -61,7 +61,8 @@ func (g *guesses) take(name string, address netip.Addr, now time.Time) error {
 	return nil
 }
 
-// giveBack uncounts a guess that was right, or of which it could not be said.
+// giveBack uncounts a guess that was right. One of which that cannot be said while
+// etcd is away stays: a 503 tells who guesses as much as a 401.
 func (g *guesses) giveBack(name string, address netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
