@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the Dockerfile's build steps without Docker, then the binary as the
 # image's user with a root file system that is read-only but for its data, and
-# asks it what the health check asks. Needs root and user namespaces (unshare).
+# runs the image's health check. Needs root and user namespaces (unshare).
 set -eu
 cd "$(dirname "$0")/.."
 if [ "$(id -u)" != 0 ]; then
@@ -31,14 +31,20 @@ cp "$out/varved" "$out/varve" "$root/usr/local/bin/"
 chown 10001:10001 "$root/var/lib/varve"
 chmod 755 "$out"
 port=${PORT:-18086}
+export VARVE_HTTP_BIND_ADDRESS="127.0.0.1:$port"
+health=$(sed -n '/^HEALTHCHECK/,/CMD/s/^ *CMD \[\(.*\)\]/\1/p' docker/Dockerfile | tr -d '",')
+check() { # shellcheck disable=SC2086 # it is a command and its arguments
+	chroot --userspec=10001:10001 "$root" $health
+}
+if check 2>/dev/null; then echo "healthy without a server"; exit 1; fi
 echo "== run as uid 10001, root read-only"
 unshare --mount sh -eu -c '
 	root=$1
 	mount --bind "$root" "$root"
 	mount --bind "$root/var/lib/varve" "$root/var/lib/varve"
 	mount -o remount,bind,ro "$root"
-	exec chroot --userspec=10001:10001 "$root" /usr/local/bin/varved --data-dir /var/lib/varve --http-bind-address "127.0.0.1:$2"
-' sh "$root" "$port" >"$out/log" 2>&1 &
+	exec chroot --userspec=10001:10001 "$root" /usr/local/bin/varved --data-dir /var/lib/varve
+' sh "$root" >"$out/log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
 	grep -q "http://127.0.0.1:$port" "$out/log" && break
@@ -46,6 +52,7 @@ for _ in $(seq 100); do
 	sleep 0.2
 done
 cat "$out/log"
+echo "== health check: $health"; check
 chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -host 127.0.0.1 -port "$port" -execute 'CREATE DATABASE image'
 chroot --userspec=10001:10001 "$root" /usr/local/bin/varve -host 127.0.0.1 -port "$port" -execute 'SHOW DATABASES' | grep -q '^image$'
 grep '^Uid:' "/proc/$server/status"

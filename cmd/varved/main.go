@@ -36,6 +36,8 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	case "", "run":
 	case "config":
 		return configure(args, environ, stdout, stderr)
+	case "ready":
+		return sayReady(args, environ, stdout, stderr)
 	case "help", "version":
 		args = []string{"--" + command}
 	default:

@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/varvedb/varve/internal/certificate/certificatetest"
 )
 
 func TestSaysThatItIsNotReadyWhileItOpens(t *testing.T) {
@@ -58,5 +61,33 @@ func TestSaysThatItIsNotReadyWhileItOpens(t *testing.T) {
 		if status, body, err := get(path); status != http.StatusServiceUnavailable || body != want || err != nil {
 			t.Errorf("%s gave %d %q, %v", path, status, body, err)
 		}
+	}
+}
+
+// toldReady gives what "varved ready" ends with and says.
+func toldReady(environ ...string) (code int, said string) {
+	var out bytes.Buffer
+	code = run([]string{"ready"}, environ, &out, &out)
+	return code, out.String()
+}
+
+func TestReadyAsksTheServerOfTheSameSettings(t *testing.T) {
+	a, dir := certificatetest.NewAuthority(t), t.TempDir()
+	files := a.Write(t, dir, "server", time.Now().Add(time.Hour))
+	p := start(t, t.TempDir(), "--http-auth-enabled", "true")
+	address := "VARVE_HTTP_BIND_ADDRESS=" + strings.TrimPrefix(p.URL, "http://")
+	if code, said := toldReady(address); code != 0 || said != "ready\n" {
+		t.Errorf("of a server: %d, %s", code, said)
+	}
+	if err := p.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := toldReady(address); code != 1 || !strings.Contains(said, "connection refused") {
+		t.Errorf("of none: %d, %s", code, said)
+	}
+	p = start(t, t.TempDir(), "--http-https-enabled", "--tls-certificate", files.Certificate, "--tls-key", files.Key)
+	if code, said := toldReady("VARVE_HTTP_BIND_ADDRESS="+strings.TrimPrefix(p.URL, "https://"), "VARVE_HTTP_HTTPS_ENABLED=true",
+		"VARVE_TLS_CERTIFICATE="+files.Certificate, "VARVE_TLS_KEY="+files.Key); code != 0 || said != "ready\n" {
+		t.Errorf("over HTTPS: %d, %s", code, said)
 	}
 }

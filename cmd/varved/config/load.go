@@ -156,6 +156,8 @@ func Help(w io.Writer) {
                                    file give, and where each value comes from
   varved config import FILE        print a file of InfluxDB 1.x as one of Varve, and what of it
                                    has no effect
+  varved ready [FLAGS]             end with 0 if the server with these settings says that it is
+                                   ready, with 1 if not
 
 `)
 	line := func(name, value, usage string) {
