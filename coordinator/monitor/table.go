@@ -1,6 +1,9 @@
 package monitor
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 const (
 	nanoseconds = 1e9 // in a second
@@ -224,4 +227,29 @@ func modules(bind string) []module {
 			{name: "writeDropped", of: metric("coordinator_dropped_parked_batches_total")},
 		}},
 	}
+}
+
+// Metrics gives the metrics that the statistics are made of, each with the labels
+// that it must have. One that a node does not have would be told as 0 for ever, so
+// a test holds them against a node.
+func Metrics() map[string][]string {
+	all := make(map[string][]string)
+	for _, m := range modules("") {
+		var labels []string // that its rows are told apart by
+		for _, t := range m.tags {
+			if t.label != "" {
+				labels = append(labels, t.label)
+			}
+		}
+		labels = slices.AppendSeq(labels, maps.Keys(m.only))
+		for _, c := range m.columns {
+			for _, s := range c.of {
+				all[s.metric] = append(all[s.metric], labels...)
+				if s.label != "" {
+					all[s.metric] = append(all[s.metric], s.label)
+				}
+			}
+		}
+	}
+	return all
 }
