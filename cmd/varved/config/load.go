@@ -102,6 +102,7 @@ func load(args, environ []string) (*loader, error) {
 			}
 		}
 	}
+	l.checkListeners()
 	for _, u := range l.unused {
 		l.warnings = append(l.warnings, u.key+" has no effect: "+u.why)
 	}

@@ -90,6 +90,26 @@ func TestASecretIsReadFromAFileOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestListenersFilesWithSecretsAreWarnedOf(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "auth_file")
+	environ := []string{
+		"INFLUXDB_COLLECTD_0_ENABLED=true", "INFLUXDB_COLLECTD_0_AUTH_FILE=" + secret,
+		"INFLUXDB_OPENTSDB_0_ENABLED=true", "INFLUXDB_OPENTSDB_0_TLS_ENABLED=true", "INFLUXDB_OPENTSDB_0_CERTIFICATE=" + secret,
+	}
+	if err := os.WriteFile(secret, []byte("user: "+canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o640: 0, 0o644: 2} {
+		if err := os.Chmod(secret, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, warnings, err := Load(nil, environ)
+		if err != nil || len(warnings) != want {
+			t.Errorf("mode %o: warnings %q, %v", mode, warnings, err)
+		}
+	}
+}
+
 func TestAFileWithASecretIsForItsOwner(t *testing.T) {
 	file := writeFile(t, "join-token = \""+canary+"\"\n")
 	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o644: false, 0o666: false} {

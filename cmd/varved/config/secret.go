@@ -44,6 +44,21 @@ func (l *loader) checkMode(name string) error {
 	return err
 }
 
+// checkListeners warns of the files with secrets that listeners read. Whether they
+// are there is for the listeners to say.
+func (l *loader) checkListeners() {
+	for _, c := range l.config.Listeners.Collectd {
+		if c.Enabled {
+			_ = l.checkMode(c.AuthFile)
+		}
+	}
+	for _, o := range l.config.Listeners.OpenTSDB {
+		if o.Enabled && o.TLSEnabled { // the key is in it
+			_ = l.checkMode(o.Certificate)
+		}
+	}
+}
+
 // refuseMode refuses a file of settings with a secret that everyone may read.
 func (l *loader) refuseMode(name, setting string) error {
 	info, err := os.Stat(name)
