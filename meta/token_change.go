@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -94,10 +95,17 @@ func checkToken(spec TokenSpec, on []DatabaseGrant) error {
 		return invalid("invalid name")
 	case len(spec.Name) > maxNameBytes:
 		return invalid("name too long")
+	case isNumber(spec.Name):
+		return invalid("a token's name is not a number: that would be the number of another")
 	case !spec.Admin && !spec.Monitor && len(on) == 0:
 		return invalid("a token that may do nothing")
 	case spec.Expired(time.Now()):
 		return invalid("a token that has expired")
 	}
 	return nil
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }

@@ -40,6 +40,7 @@ func tokensAreMadeForgottenAndRevoked(t *testing.T, kv meta.KV) {
 		{meta.TokenSpec{Name: "", Admin: true}, nil, model.ErrInvalid},
 		{meta.TokenSpec{Name: "\xff", Admin: true}, nil, model.ErrInvalid},
 		{meta.TokenSpec{Name: long, Admin: true}, nil, model.ErrInvalid},
+		{meta.TokenSpec{Name: "31", Admin: true}, nil, model.ErrInvalid},
 		{meta.TokenSpec{Name: "u", Admin: true, Expires: time.Now().Add(-time.Second)}, nil, model.ErrInvalid},
 		{meta.TokenSpec{Name: "u"}, []meta.DatabaseGrant{{Database: "gone", Privilege: meta.Read}}, model.ErrNotFound},
 	} {
