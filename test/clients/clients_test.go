@@ -20,8 +20,8 @@ var (
 	duration = flag.Duration("duration", time.Minute, "how long Telegraf writes")
 )
 
-// start gives a server for one test, or skips it.
-func start(t *testing.T, program string) *harness.Process {
+// ready skips a test where its client cannot be run, and sees to the server.
+func ready(t *testing.T, program string) {
 	t.Helper()
 	if !*run {
 		t.Skip("real clients run by make compat-clients")
@@ -32,6 +32,12 @@ func start(t *testing.T, program string) *harness.Process {
 	if *binary == "" {
 		*binary = harness.Build(t)
 	}
+}
+
+// start gives a server for one test, or skips it.
+func start(t *testing.T, program string) *harness.Process {
+	t.Helper()
+	ready(t, program)
 	server, err := harness.Start(*binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -34,15 +34,7 @@ type secured struct {
 // startSecured gives a server for one test, or skips it.
 func startSecured(t *testing.T, program string, flags ...string) *secured {
 	t.Helper()
-	if !*run {
-		t.Skip("real clients run by make compat-clients")
-	}
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s could not be installed here", program)
-	}
-	if *binary == "" {
-		*binary = harness.Build(t)
-	}
+	ready(t, program)
 	authority := certificatetest.NewAuthority(t)
 	files := authority.Write(t, t.TempDir(), "server", time.Now().Add(time.Hour))
 	pool := x509.NewCertPool()
@@ -293,12 +285,11 @@ func TestCollectd(t *testing.T) {
 // freeAddress gives an address of this machine that nothing listens at.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := harness.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 func freePort(t *testing.T) string {

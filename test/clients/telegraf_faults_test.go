@@ -56,15 +56,7 @@ func TestTelegrafLosesNothing(t *testing.T) {
 		{"no etcd", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if !*run {
-				t.Skip("real clients run by make compat-clients")
-			}
-			if _, err := exec.LookPath(*telegraf); err != nil {
-				t.Skipf("%s could not be installed here", *telegraf)
-			}
-			if *binary == "" {
-				*binary = harness.Build(t)
-			}
+			ready(t, *telegraf)
 			f := &faulty{t: t, dir: filepath.Join(t.TempDir(), "data")}
 			trouble := c.trouble
 			if c.name == "no etcd" {

@@ -38,7 +38,7 @@ bind-address = "127.0.0.1:0"
 // StartInfluxDB runs an InfluxDB 1.x on dir and waits until it answers. http is
 // lines of its configuration, of that section.
 func StartInfluxDB(binary, dir string, http ...string) (*Process, error) {
-	address, err := freeAddress()
+	address, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}

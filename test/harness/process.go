@@ -95,9 +95,9 @@ func Run(cmd *exec.Cmd) (*Process, error) {
 	}
 }
 
-// freeAddress gives an address of this machine for a server that does not say
-// which port it took.
-func freeAddress() (string, error) {
+// FreeAddress gives an address of this machine where nothing answers, for a
+// server that does not say which port it took.
+func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

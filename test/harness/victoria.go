@@ -6,7 +6,7 @@ import "os/exec"
 // it answers. It keeps points of any age, as the others do, and lets a query have
 // as many of them.
 func StartVictoriaMetrics(binary, dir string) (*Process, error) {
-	address, err := freeAddress()
+	address, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
