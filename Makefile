@@ -132,6 +132,10 @@ bench-hour: build ## an hour of writing (ARGS='-duration 10m'): write amplificat
 bench-connections: $(BENCH) ## 2,000 connections that write little, beside InfluxDB: CPU, syncs, latency
 	$(GO) run ./test/connections $(PEERS) $(ARGS)
 
+.PHONY: bench-auth
+bench-auth: build ## what it costs to ask who sends a write, by password, token and JSON web token
+	$(GO) run ./test/signed -varved bin/varved $(ARGS)
+
 .PHONY: bench-idle
 bench-idle: $(BENCH) ## 1,000 shards without writes, beside InfluxDB: start, heap, open files
 	$(GO) run ./test/idle $(PEERS) $(ARGS)
