@@ -93,6 +93,7 @@ func TestACertificateThatExpiresSoonIsInTheLogOnceADay(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go l.Watch(ctx, "http")
 		time.Sleep(35 * time.Hour)
+		synctest.Wait()
 		if log.Len() > 0 {
 			t.Errorf("a month and an hour before: %s", &log)
 		}
