@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/pprof"
@@ -27,6 +28,10 @@ const (
 	defaultCPU = 30 * time.Second
 	maxTrace   = 45 * time.Second
 )
+
+// maxTraceBytes ends a trace before its time. A busy server writes some megabytes
+// of it in a second, which are held until the archive is complete.
+const maxTraceBytes = 32 << 20
 
 // archive answers /debug/pprof/all: profiles and what SHOW says of the server, for
 // whoever is to help from afar. With cpu=30s and trace=10s it has these, too.
@@ -123,7 +128,9 @@ func profileFiles(ctx context.Context, cpu, traced time.Duration) ([]archiveFile
 		add(name)
 	}
 	if traced > 0 {
-		if err := trace.Start(&b); err != nil {
+		ctx, enough := context.WithCancel(ctx)
+		defer enough()
+		if err := trace.Start(&bounded{to: &b, left: maxTraceBytes, full: enough}); err != nil {
 			return nil, err
 		}
 		wait(ctx, traced)
@@ -131,6 +138,21 @@ func profileFiles(ctx context.Context, cpu, traced time.Duration) ([]archiveFile
 		add("trace")
 	}
 	return files, nil
+}
+
+// bounded passes on what is written, and says when it has become much: who writes is
+// to end then, in order.
+type bounded struct {
+	to   io.Writer
+	left int
+	full func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left <= 0 {
+		b.full()
+	}
+	return b.to.Write(p)
 }
 
 func wait(ctx context.Context, d time.Duration) {

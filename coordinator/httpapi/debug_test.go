@@ -96,6 +96,20 @@ func TestAnArchiveHasProfilesAndWhatIsShown(t *testing.T) {
 	}
 }
 
+func TestATraceEndsWhenItIsLong(t *testing.T) {
+	var kept bytes.Buffer
+	ended := false
+	b := &bounded{to: &kept, left: 10, full: func() { ended = true }}
+	for i, want := range []bool{false, false, true} {
+		if _, err := b.Write([]byte("four")); err != nil || ended != want {
+			t.Errorf("after write %d: ended %v, %v", i, ended, err)
+		}
+	}
+	if kept.String() != "fourfourfour" {
+		t.Errorf("%q was kept: a trace without its end cannot be read", kept.String())
+	}
+}
+
 func TestRequestsAreCountedByClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
